@@ -1,0 +1,11 @@
+// The front door: futures and the executors that run calls on threads.
+#ifndef CONCURRENT_FUTURES_CONCURRENT_FUTURES_H_
+#define CONCURRENT_FUTURES_CONCURRENT_FUTURES_H_
+
+#include "futures/errors.h"                  // IWYU pragma: export
+#include "futures/executor.h"                // IWYU pragma: export
+#include "futures/future.h"                  // IWYU pragma: export
+#include "futures/timeout.h"                 // IWYU pragma: export
+#include "optimized/thread_pool_executor.h"  // IWYU pragma: export
+
+#endif  // CONCURRENT_FUTURES_CONCURRENT_FUTURES_H_

@@ -1,0 +1,58 @@
+// The errors that this library throws, or stores in a future. Every one but std::invalid_argument is listed here.
+//
+// What Python raises as RuntimeError derives from std::runtime_error; what is a mistake of the program, and would be a
+// hang or a race without the check, derives from std::logic_error.
+#ifndef CONCURRENT_FUTURES_FUTURES_ERRORS_H_
+#define CONCURRENT_FUTURES_FUTURES_ERRORS_H_
+
+#include <stdexcept>
+#include <string>
+
+namespace futures {
+
+// The call was cancelled; thrown by `result` and `exception`. Laws F3, F4.
+class CancelledError : public std::runtime_error {
+ public:
+  CancelledError() : std::runtime_error("the call was cancelled") {}
+};
+
+// Time was up before the outcome was there; the call goes on. Laws F3, F4, W5, M2.
+class TimeoutError : public std::runtime_error {
+ public:
+  TimeoutError() : std::runtime_error("the call did not finish in time") {}
+  explicit TimeoutError(const std::string& what) : std::runtime_error(what) {}
+};
+
+// `submit` or `map` after the intake was closed. Law E4.
+class ShutdownError : public std::runtime_error {
+ public:
+  ShutdownError() : std::runtime_error("cannot schedule new futures after shutdown") {}
+};
+
+// The operation is not legal in the future's state: a second outcome, a second take, an empty handle. Laws F3, F6, F7.
+class InvalidStateError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+// Waiting here could never end: shutdown(wait) by one of the executor's own workers. Law S7.
+class DeadlockError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+// The executor or producer behind a future is gone, or can run nothing any more. Laws E3, F12.
+class BrokenExecutor : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// A worker's initializer failed: the pool's pending calls and later submits get this. Law T4.
+class BrokenThreadPool : public BrokenExecutor {
+ public:
+  using BrokenExecutor::BrokenExecutor;
+};
+
+}  // namespace futures
+
+#endif  // CONCURRENT_FUTURES_FUTURES_ERRORS_H_

@@ -1,0 +1,207 @@
+#include "futures/internal/future_state.h"
+
+#include <utility>
+
+#include <cxxabi.h>
+
+#include "absl/log/log.h"
+#include "futures/errors.h"
+#include "futures/internal/current_exception.h"
+
+namespace futures::internal {
+FutureState::~FutureState() {
+  while (first_callback_ != nullptr) delete std::exchange(first_callback_, first_callback_->next_);
+}
+
+void FutureState::add_handle() noexcept {
+  // Only the owner of a handle or of a reference adds one, so there is no race with the last handle going. The first
+  // handle takes a reference for all of them.
+  if (handles_.fetch_add(1, std::memory_order_relaxed) == 0) add_ref();
+}
+
+void FutureState::drop_handle() noexcept {
+  // Release, acquire in is_sole_handle: what other handles read happens before the last one moves the value out.
+  if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) drop_ref();
+}
+
+bool FutureState::step(Phase& from, Phase to) noexcept {
+  std::uint32_t word = word_.load(std::memory_order_relaxed);
+  do {
+    if (phase_of(word) != from) {
+      from = phase_of(word);
+      return false;
+    }
+    // Acquire pairs with the release of whoever queued the state; release with readers of the new phase.
+  } while (!word_.compare_exchange_weak(word, (word & ~kPhaseMask) | static_cast<std::uint32_t>(to),
+                                        std::memory_order_acq_rel, std::memory_order_relaxed));
+  return true;
+}
+
+bool FutureState::wait_until(sync::deadline until) {
+  std::uint32_t word = word_.load(std::memory_order_acquire);
+  while (!is_done(phase_of(word))) {
+    if ((word & kSleepers) == 0) {
+      // On failure the loop looks again at what the word has become.
+      if (!word_.compare_exchange_weak(word, word | kSleepers, std::memory_order_acquire)) continue;
+      word |= kSleepers;
+    }
+    const bool in_time = sync::futex_wait(word_, word, until);
+    word = word_.load(std::memory_order_acquire);
+    if (!in_time) break;
+  }
+  return is_done(phase_of(word));
+}
+
+void FutureState::get(sync::deadline until) {
+  if (!wait_until(until)) throw TimeoutError();
+  if (phase() == Phase::kCancelled) throw CancelledError();
+  if (exception_ != nullptr) std::rethrow_exception(exception_);
+}
+
+bool FutureState::claim() {
+  Phase from = Phase::kPending;
+  if (step(from, Phase::kRunning)) return true;
+  if (from == Phase::kCancelled) return false;
+  throw InvalidStateError("the future is already running or finished");
+}
+
+void FutureState::begin_outcome() {
+  Phase from = Phase::kPending;
+  if (step(from, Phase::kDelivering)) return;
+  // From kRunning only; a concurrent claim by the same producer may just have happened, hence the order.
+  if (from == Phase::kRunning && step(from, Phase::kDelivering)) return;
+  throw InvalidStateError(from == Phase::kCancelled ? "the future is cancelled" : "the future already has an outcome");
+}
+
+void FutureState::abandon_outcome() noexcept {
+  Phase from = Phase::kDelivering;
+  step(from, Phase::kRunning);
+}
+
+void FutureState::publish() {
+  // Release: the outcome happens before anyone sees kFinished.
+  const std::uint32_t flags =
+      word_.exchange(static_cast<std::uint32_t>(Phase::kFinished), std::memory_order_acq_rel);
+  wake_sleepers(flags);
+  tell_observers(flags);
+}
+
+bool FutureState::fail(std::exception_ptr exception) {
+  Phase from = Phase::kPending;
+  if (!step(from, Phase::kDelivering)) {
+    if (from != Phase::kRunning || !step(from, Phase::kDelivering)) return false;
+  }
+  discard_call();
+  set_exception(std::move(exception));
+  publish();
+  return true;
+}
+
+bool FutureState::mark_cancelled() noexcept {
+  std::uint32_t word = word_.load(std::memory_order_relaxed);
+  do {
+    if (phase_of(word) != Phase::kPending) return false;
+  } while (!word_.compare_exchange_weak(word, static_cast<std::uint32_t>(Phase::kCancelled),
+                                        std::memory_order_acq_rel, std::memory_order_relaxed));
+  flags_at_cancel_ = word;
+  return true;
+}
+
+void FutureState::announce_cancelled() {
+  wake_sleepers(flags_at_cancel_);
+  discard_call();
+  tell_observers(flags_at_cancel_);
+}
+
+bool FutureState::cancel() {
+  if (mark_cancelled()) {
+    announce_cancelled();
+    return true;
+  }
+  return phase() == Phase::kCancelled;
+}
+
+void FutureState::wake_sleepers(std::uint32_t flags) noexcept {
+  if ((flags & kSleepers) != 0) sync::futex_wake_all(word_);
+}
+
+void FutureState::tell_observers(std::uint32_t flags) {
+  if ((flags & kObservers) == 0) return;
+  Callback* first = nullptr;
+  {
+    sync::mutex_lock lock(mutex_);
+    while (listeners_ != nullptr) {
+      Listener& listener = *listeners_;
+      listeners_ = listener.next_;
+      listener.link_ = nullptr;
+      listener.on_done(*this);
+    }
+    first = std::exchange(first_callback_, nullptr);
+    last_callback_ = &first_callback_;
+  }
+  run_callbacks(first);
+}
+
+void FutureState::run_callbacks(Callback* first) {
+  while (first != nullptr) {
+    std::unique_ptr<Callback> callback(std::exchange(first, first->next_));
+    try {
+      callback->run(*this);
+    } catch (abi::__forced_unwind&) {
+      // The callback ends its thread (pthread_exit): the others still run, here, and then the unwinding goes on.
+      callback.reset();
+      drop_handle();
+      run_callbacks(first);
+      throw;
+    } catch (...) {
+      LOG(ERROR) << "a done callback threw: " << describe_current_exception();
+    }
+    callback.reset();
+    drop_handle();
+  }
+}
+
+bool FutureState::announce_observer() noexcept {
+  std::uint32_t word = word_.load(std::memory_order_acquire);
+  do {
+    if (is_done(phase_of(word))) return false;
+  } while ((word & kObservers) == 0 &&
+           !word_.compare_exchange_weak(word, word | kObservers, std::memory_order_acq_rel, std::memory_order_acquire));
+  return true;
+}
+
+void FutureState::add_callback(std::unique_ptr<Callback> callback) {
+  add_handle();
+  {
+    sync::mutex_lock lock(mutex_);
+    if (announce_observer()) {
+      // The finishing thread sees the flag and then waits for this lock: it will find the callback.
+      *last_callback_ = callback.release();
+      last_callback_ = &(*last_callback_)->next_;
+      return;
+    }
+  }
+  run_callbacks(callback.release());
+}
+
+bool FutureState::add_listener(Listener& listener) {
+  sync::mutex_lock lock(mutex_);
+  if (!announce_observer()) return false;
+  listener.next_ = listeners_;
+  listener.link_ = &listeners_;
+  if (listeners_ != nullptr) listeners_->link_ = &listener.next_;
+  listeners_ = &listener;
+  return true;
+}
+
+void FutureState::remove_listener(Listener& listener) noexcept {
+  sync::mutex_lock lock(mutex_);
+  if (listener.link_ == nullptr) return;
+  *listener.link_ = listener.next_;
+  if (listener.next_ != nullptr) listener.next_->link_ = listener.link_;
+  listener.link_ = nullptr;
+}
+
+void FutureState::run_claimed() { std::terminate(); }
+
+}  // namespace futures::internal

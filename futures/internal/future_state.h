@@ -1,0 +1,177 @@
+// What a future is: a state word, an outcome, and who wants to hear of it.
+//
+// The state machine (law F1). Only these steps exist, each one atomic change of the state word:
+//
+//                 claim()                  publish()
+//   kPending ---------------> kRunning ---------------> kFinished
+//      |  \                      |  \                       ^
+//      |   \     begin_outcome() |   v       publish()      |
+//      |    +--------------------+-> kDelivering -----------+        kDelivering shows as running
+//      |  mark_cancelled()
+//      +---------------> kCancelled
+//
+// Who owns what:
+//   - the callable (in the derived Call): while pending, whoever wins the step out of kPending; while running, the
+//     thread that claimed it. It is destroyed before kFinished is stored (law E8), or by the canceller.
+//   - the outcome (value in ResultState, or exception_): the thread that will publish, until kFinished; constant after.
+//   - observers_: under mutex_ until done; then the thread that made the future done takes them out and runs them.
+//
+// Memory: refs_ counts owners. All handles (Future objects and callbacks still to run) together own one reference and
+// count themselves in handles_, so that the last handle can tell that the value is its own. The producer (Task, Promise)
+// owns another.
+#ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_
+#define CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "futures/internal/sync.h"
+
+namespace futures::internal {
+
+enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
+
+class FutureState;
+
+// A done callback. Owned by the state until it runs.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+  virtual void run(FutureState& state) = 0;  // May throw anything.
+
+ private:
+  friend class FutureState;
+  Callback* next_ = nullptr;
+};
+
+// Wants to know, without blocking, when a future is done, and can change its mind (laws W2, W5, W7). Owned by the waiter.
+class Listener {
+ public:
+  // Runs on the thread that made the future done, under that future's lock: it must not block, throw, or use the future.
+  virtual void on_done(FutureState& state) noexcept = 0;
+
+ protected:
+  ~Listener() = default;
+
+ private:
+  friend class FutureState;
+  Listener* next_ = nullptr;
+  Listener** link_ = nullptr;  // What points here; null when not registered.
+};
+
+class FutureState {
+ public:
+  FutureState(const FutureState&) = delete;
+  FutureState& operator=(const FutureState&) = delete;
+
+  // --- Memory. A new state has one reference, the producer's, and no handle.
+  void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_ref() noexcept {
+    // Release: what this owner did happens before the destructor; acquire: in the thread that runs it.
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+  void add_handle() noexcept;
+  void drop_handle() noexcept;
+  // True if the caller's handle is the only one and no callback is still to come.
+  bool is_sole_handle() const noexcept { return handles_.load(std::memory_order_acquire) == 1; }
+
+  // --- Looking. Any thread; what is seen as done was made so before (acquire, pairs with the release in publish).
+  Phase phase() const noexcept { return phase_of(word_.load(std::memory_order_acquire)); }
+  bool is_done() const noexcept { return is_done(phase()); }
+  static bool is_done(Phase phase) noexcept { return phase >= Phase::kFinished; }
+
+  // Blocks until done or `until`. Returns whether the future is done.
+  bool wait_until(sync::deadline until);
+
+  // Waits; then throws TimeoutError, CancelledError or the stored exception, or returns if there is a value.
+  void get(sync::deadline until);
+
+  // --- Steps of the producer.
+  // kPending -> kRunning. Returns false if the future is cancelled. Throws InvalidStateError otherwise. Law F7.
+  bool claim();
+  // kPending or kRunning -> kDelivering, for producers that may race with each other. Throws InvalidStateError. Law F6.
+  void begin_outcome();
+  // kDelivering -> kRunning: making the outcome failed, and the caller is told so.
+  void abandon_outcome() noexcept;
+  // Stores the exception. By the thread that will publish.
+  void set_exception(std::exception_ptr exception) noexcept { exception_ = std::move(exception); }
+  // kRunning or kDelivering -> kFinished; wakes waiters, then runs the callbacks.
+  void publish();
+  // If not done: the callable is destroyed and `exception` is the outcome. Returns whether it was. Law F12.
+  bool fail(std::exception_ptr exception);
+
+  // --- Cancelling, in two parts so that an executor can do the first under its own lock. Laws F2, S3.
+  // kPending -> kCancelled. Returns whether this call did it; then the caller owes announce_cancelled.
+  bool mark_cancelled() noexcept;
+  // Wakes waiters, destroys the callable, runs the callbacks.
+  void announce_cancelled();
+  // Both. Returns whether the future is cancelled now.
+  bool cancel();
+
+  // --- Value taken out (law F3).
+  bool is_taken() const noexcept { return (word_.load(std::memory_order_acquire) & kTaken) != 0; }
+  // Returns false if it had been taken before.
+  bool mark_taken() noexcept { return (word_.fetch_or(kTaken, std::memory_order_acq_rel) & kTaken) == 0; }
+
+  const std::exception_ptr& exception() const noexcept { return exception_; }
+
+  // --- Observers.
+  // Runs `callback` when the future is done; now and here if it is. Laws F8, F9, F10.
+  void add_callback(std::unique_ptr<Callback> callback);
+  // Registers `listener` and returns true; returns false, and does nothing, if the future is already done.
+  bool add_listener(Listener& listener);
+  // After this returns, `listener` is not being called and will not be. No effect if it is not registered.
+  void remove_listener(Listener& listener) noexcept;
+
+  // --- The call, for executors. A state made by a Promise has none.
+  // Runs the callable and publishes. The state must have been claimed by the caller.
+  virtual void run_claimed();
+
+  // While queued: the next one. Belongs to the queue that holds the state.
+  FutureState* next_queued = nullptr;
+
+ protected:
+  FutureState() = default;
+  virtual ~FutureState();
+
+  // Destroys the callable and its arguments, if there are any left. Law E8.
+  virtual void discard_call() noexcept {}
+
+ private:
+  // The state word: the phase, and flags that tell the finishing thread whom it has to care for.
+  static constexpr std::uint32_t kPhaseMask = 0x7;
+  static constexpr std::uint32_t kSleepers = 0x8;    // Somebody waits on the word's futex.
+  static constexpr std::uint32_t kObservers = 0x10;  // observers or listeners are, or are being, registered.
+  static constexpr std::uint32_t kTaken = 0x20;      // The value has been moved out.
+
+  static Phase phase_of(std::uint32_t word) noexcept { return static_cast<Phase>(word & kPhaseMask); }
+
+  // One step of the machine: `from` -> `to`. Returns false, with the phase found in `from`, if it is not in `from`.
+  bool step(Phase& from, Phase to) noexcept;
+  // The last step, after which `flags` are nobody's: wakes, and returns whether there are observers.
+  void wake_sleepers(std::uint32_t flags) noexcept;
+  // Tells the listeners and runs the callbacks. Once, by the thread that made the future done.
+  void tell_observers(std::uint32_t flags);
+  // Sets kObservers unless done. Returns whether it is set.
+  bool announce_observer() noexcept;
+  void run_callbacks(Callback* first);
+
+  sync::atomic<std::uint32_t> word_{0};
+  sync::atomic<std::uint32_t> refs_{1};
+  sync::atomic<std::uint32_t> handles_{0};
+  std::uint32_t flags_at_cancel_ = 0;  // From mark_cancelled to announce_cancelled; the canceller's alone.
+
+  sync::mutex mutex_;
+  Callback* first_callback_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Callback** last_callback_ ABSL_GUARDED_BY(mutex_) = &first_callback_;
+  Listener* listeners_ ABSL_GUARDED_BY(mutex_) = nullptr;
+
+  std::exception_ptr exception_;
+};
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_

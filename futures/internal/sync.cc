@@ -1,0 +1,101 @@
+#include "futures/internal/sync.h"
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <ctime>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace futures::sync {
+namespace {
+
+const std::uint32_t* address_of(const atomic<std::uint32_t>& word) {
+  static_assert(sizeof(atomic<std::uint32_t>) == sizeof(std::uint32_t));
+  return reinterpret_cast<const std::uint32_t*>(&word);
+}
+
+// Handlers belong in the program's own threads: only what a thread does to itself is delivered here.
+void block_asynchronous_signals(sigset_t* previous) {
+  sigset_t blocked;
+  sigfillset(&blocked);
+  for (const int synchronous : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+    sigdelset(&blocked, synchronous);
+  }
+  pthread_sigmask(SIG_SETMASK, &blocked, previous);
+}
+
+struct Launch {
+  std::string name;
+  absl::AnyInvocable<void()> body;
+};
+
+// Not noexcept: pthread_exit in `body` unwinds through here.
+void* run_launched(void* argument) {
+  const std::unique_ptr<Launch> launch(static_cast<Launch*>(argument));
+  if (!launch->name.empty()) pthread_setname_np(pthread_self(), launch->name.substr(0, 15).c_str());
+  launch->body();
+  return nullptr;
+}
+
+}  // namespace
+
+bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until) {
+  timespec at{};
+  if (until) {
+    const auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(until->time_since_epoch());
+    if (since_epoch.count() <= 0) return false;
+    at.tv_sec = static_cast<std::time_t>(since_epoch.count() / 1'000'000'000);
+    at.tv_nsec = static_cast<long>(since_epoch.count() % 1'000'000'000);
+  }
+  // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, which is what steady_clock counts.
+  const long rc = syscall(SYS_futex, address_of(word), FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                          until ? &at : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+  return rc == 0 || errno != ETIMEDOUT;
+}
+
+void futex_wake_all(const atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, address_of(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
+}
+
+thread::~thread() {
+  if (joinable()) std::terminate();
+}
+
+thread thread::start(const thread_options& options, absl::AnyInvocable<void()> body) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  if (options.stack_bytes != 0 && pthread_attr_setstacksize(&attributes, options.stack_bytes) != 0) {
+    pthread_attr_destroy(&attributes);
+    throw std::invalid_argument("the stack size is below the system's minimum");
+  }
+  auto launch = std::make_unique<Launch>(Launch{options.name, std::move(body)});
+  // The new thread inherits the mask: it never runs with the creator's, not even before its first instruction.
+  sigset_t previous;
+  block_asynchronous_signals(&previous);
+  pthread_t handle;
+  const int rc = pthread_create(&handle, &attributes, &run_launched, launch.get());
+  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (rc != 0) throw std::system_error(rc, std::generic_category(), "cannot start a thread");
+  launch.release();  // NOLINT(bugprone-unused-return-value): the thread owns it now.
+  return thread(handle);
+}
+
+void thread::join() {
+  pthread_join(handle_.value(), nullptr);
+  handle_.reset();
+}
+
+void thread::detach() {
+  pthread_detach(handle_.value());
+  handle_.reset();
+}
+
+}  // namespace futures::sync

@@ -1,0 +1,107 @@
+// What an executor is handed: an accepted call whose type it does not know, and a queue of them. For authors of
+// executors; who only submits never sees these.
+#ifndef CONCURRENT_FUTURES_FUTURES_TASK_H_
+#define CONCURRENT_FUTURES_FUTURES_TASK_H_
+
+#include <cstddef>
+#include <exception>
+#include <utility>
+
+#include "futures/errors.h"
+#include "futures/internal/future_state.h"
+
+namespace futures {
+
+// A call that somebody must bring to an end. Move-only; it owns the producer's side of the call's future. A task that is
+// dropped before its call is done gives the future BrokenExecutor (law F12).
+//
+// An executor does one of two things with each task: `claim` and, if that is true, `run`; or `fail`. It may also
+// cancel it. The future's own `cancel` may come at any moment before `claim` and is exact: claim or cancel, never both.
+//
+//   while (Task task = next())
+//     if (task.claim()) task.run();
+class Task {
+ public:
+  Task() = default;
+  explicit Task(internal::FutureState* adopted) noexcept : state_(adopted) {}
+  Task(Task&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  Task& operator=(Task&& other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~Task() {
+    if (state_ == nullptr) return;
+    if (!state_->is_done()) state_->fail(std::make_exception_ptr(BrokenExecutor("the executor dropped the call")));
+    state_->drop_ref();
+  }
+
+  explicit operator bool() const noexcept { return state_ != nullptr; }
+
+  // The future becomes running. Returns false if it has been cancelled; the task can then be dropped. Never blocks and
+  // runs no code of the user, so it may be called under an executor's lock.
+  bool claim() { return state_->claim(); }
+
+  // Runs the callable, stores the outcome, wakes waiters, runs the done callbacks: all of it here. After `claim`. Throws
+  // nothing but a forced unwind (pthread_exit), and then the future is done.
+  void run() { state_->run_claimed(); }
+
+  // Cancels a pending call in two parts. `mark_cancelled` decides it, blocks never and runs no code of the user, so it
+  // may be called under an executor's lock; if it returns true, `announce_cancelled` must follow outside that lock: it
+  // wakes waiters, destroys the callable and runs the done callbacks.
+  bool mark_cancelled() noexcept { return state_->mark_cancelled(); }
+  void announce_cancelled() { state_->announce_cancelled(); }
+
+  // Gives a call that is not done this outcome; runs its done callbacks, here. Returns false if it was done already.
+  bool fail(std::exception_ptr exception) { return state_->fail(std::move(exception)); }
+
+ private:
+  friend class TaskQueue;
+  internal::FutureState* state_ = nullptr;
+};
+
+// First in, first out. The links are in the tasks themselves: no operation allocates or throws. Not thread-safe.
+class TaskQueue {
+ public:
+  TaskQueue() = default;
+  TaskQueue(TaskQueue&& other) noexcept
+      : first_(std::exchange(other.first_, nullptr)),
+        last_(std::exchange(other.last_, nullptr)),
+        size_(std::exchange(other.size_, 0)) {}
+  TaskQueue& operator=(TaskQueue&& other) noexcept {
+    std::swap(first_, other.first_);
+    std::swap(last_, other.last_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~TaskQueue() {
+    while (!empty()) pop_front();
+  }
+
+  bool empty() const noexcept { return first_ == nullptr; }
+  std::size_t size() const noexcept { return size_; }
+
+  void push_back(Task task) noexcept {
+    internal::FutureState* const state = std::exchange(task.state_, nullptr);
+    state->next_queued = nullptr;
+    (last_ == nullptr ? first_ : last_->next_queued) = state;
+    last_ = state;
+    ++size_;
+  }
+
+  // The queue must not be empty.
+  Task pop_front() noexcept {
+    internal::FutureState* const state = std::exchange(first_, first_->next_queued);
+    if (first_ == nullptr) last_ = nullptr;
+    --size_;
+    return Task(state);
+  }
+
+ private:
+  internal::FutureState* first_ = nullptr;
+  internal::FutureState* last_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace futures
+
+#endif  // CONCURRENT_FUTURES_FUTURES_TASK_H_

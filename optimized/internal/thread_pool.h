@@ -1,0 +1,89 @@
+// The inside of ThreadPoolExecutor: one queue, its workers, and the counts that say when to wake or start one.
+//
+// Invariants, under mutex_:
+//   I1  A task in queue_ is pending or cancelled. A worker claims it while it takes it out, so no task is ever taken and
+//       not yet running, and shutdown finds every pending call in queue_ (law S3).
+//   I2  woken_workers_ <= idle_workers_, and idle_workers_ + starting_workers_ <= live_workers_ <= max_workers_. A worker
+//       is woken, or starting, from the moment a submit decides so until it looks at the queue.
+//   I3  queue_.size() <= woken_workers_ + starting_workers_, or no idle worker is left unwoken and no worker can be
+//       started. So, once quiet, queue_ is empty or every worker is busy (law E6), and no submit wakes or starts a worker
+//       where one is already on its way (law T2).
+//   I4  If queue_ is not empty, live_workers_ > 0. The last worker to leave starts another, or breaks the pool.
+//
+// Thread roles: clients submit and shut down; workers take and run. A worker that leaves does so once, in `leave`.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_THREAD_POOL_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_THREAD_POOL_H_
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "futures/executor.h"
+#include "futures/internal/sync.h"
+#include "futures/task.h"
+
+namespace futures::internal {
+
+class ThreadPool : public std::enable_shared_from_this<ThreadPool> {
+ public:
+  ThreadPool(int max_workers, std::string name_prefix, std::function<void()> initializer);
+  // Runs when the executor and every worker have let go.
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int max_workers() const { return max_workers_; }
+
+  void schedule(Task task);
+  bool shutdown(const ShutdownOptions& options);
+
+  // True on a worker of this pool.
+  bool is_own_worker() const;
+
+  // True once a shutdown was without wait.
+  bool left_to_itself() const;
+
+ private:
+  class Departure;
+
+  void run_worker();
+  bool initialize_worker();
+  // Takes the next task and claims it; an empty one when the worker should leave.
+  Task next_task();
+  void leave();
+
+  // Keeps I3 for one task more than there are. Throws std::system_error if there is no worker and none can be started.
+  void provide_worker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void start_worker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Forgets the thread that runs this: it leaves before the pool does, and nobody will join it.
+  void detach_own_thread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void break_pool(const std::string& reason);
+  void close_intake(bool cancel_futures);
+  bool await_workers(sync::deadline until);
+
+  const int max_workers_;
+  const std::string name_prefix_;
+  const std::function<void()> initializer_;
+
+  mutable sync::mutex mutex_;
+  sync::condition_variable work_or_closing_;   // queue_ or intake_open_ changed; waited on by idle workers.
+  sync::condition_variable workers_changed_;  // live_workers_ or joining_ changed; waited on by shutdown.
+  TaskQueue queue_ ABSL_GUARDED_BY(mutex_);
+  bool intake_open_ ABSL_GUARDED_BY(mutex_) = true;
+  bool left_to_itself_ ABSL_GUARDED_BY(mutex_) = false;
+  std::exception_ptr broken_ ABSL_GUARDED_BY(mutex_);  // Null while the pool works.
+  int live_workers_ ABSL_GUARDED_BY(mutex_) = 0;
+  int idle_workers_ ABSL_GUARDED_BY(mutex_) = 0;
+  int woken_workers_ ABSL_GUARDED_BY(mutex_) = 0;
+  int starting_workers_ ABSL_GUARDED_BY(mutex_) = 0;
+  int workers_started_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool joining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<sync::thread> threads_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_THREAD_POOL_H_

@@ -1,0 +1,54 @@
+// ThreadPoolExecutor: runs calls on threads of this program.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_THREAD_POOL_EXECUTOR_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_THREAD_POOL_EXECUTOR_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "futures/executor.h"
+
+namespace futures {
+
+namespace internal {
+class ThreadPool;
+}
+
+struct ThreadPoolOptions {
+  // The most calls that run at once, 1 or more. Default: the CPUs this process may use (law T1).
+  std::optional<int> max_workers = std::nullopt;
+  // Threads are named prefix_0, prefix_1, ..., cut to the 15 bytes that the kernel keeps (law T3).
+  std::string thread_name_prefix = "ThreadPool";
+  // Runs first in each worker thread. If it throws, that is logged, and the pool is broken: pending calls and later
+  // submits get BrokenThreadPool (law T4). Must be callable from several threads at once.
+  std::function<void()> initializer = nullptr;
+};
+
+// Calls leave the queue in the order of their submits (law E5, FIFO), each to run on one of at most `max_workers`
+// threads. Threads start on demand and end with the pool; an idle pool uses no CPU.
+//
+// Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without; then it leaves
+// at once and the accepted calls still complete (law S6). Done callbacks run on the worker that ran the call (law F8).
+//
+//   futures::ThreadPoolExecutor executor({.max_workers = 4});
+//   futures::Future<double> f = executor.submit([](double x, double y) { return std::pow(x, y); }, 323.0, 1235.0);
+//   double power = f.result();
+class ThreadPoolExecutor final : public Executor {
+ public:
+  // Starts no thread yet. Throws std::invalid_argument if `max_workers` is below 1. Law T1.
+  explicit ThreadPoolExecutor(ThreadPoolOptions options = {});
+  ~ThreadPoolExecutor() override;
+
+  int max_workers() const;
+
+ private:
+  void schedule(Task task) override;
+  bool do_shutdown(const ShutdownOptions& options) override;
+
+  const std::shared_ptr<internal::ThreadPool> pool_;  // Its workers share it: they may outlive the executor.
+};
+
+}  // namespace futures
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_THREAD_POOL_EXECUTOR_H_

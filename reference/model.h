@@ -1,0 +1,248 @@
+// The model: what an executor may do, as a transition system over plain values.
+//
+// This is the definition of submit, cancel and shutdown. It has no threads, no clocks and no futures; it shares no code
+// with the executors or with futures/, so it can judge both. Everything else in the project is checked against it:
+//   - explored exhaustively over small scopes, the laws hold in every state (model_exploration_test);
+//   - a history recorded from real threads is one of its paths, or the executor is wrong (acceptor.h);
+//   - the visible state of a real executor, once quiet, is one that the model reaches (spec_tests/world.h).
+//
+// The life of a call:
+//
+//   kAbsent --submit--> kPending --take--> kTaken --claim--> kClaimed --body start--> kStarted --body end--> kEnded
+//                          |                  |                                          |                      |
+//                          +------ cancel ----+--> kCancelled          worker death ----+---> kFinished <------+ finish
+//
+// A future shows kPending and kTaken as pending, kClaimed to kEnded as running. When a worker's death breaks the pool
+// (OnDeath::kBreakPool), every call that is not done goes to kFinished at once, wherever it was.
+//
+// Actions are external, seen by a client and so found in recorded histories, or internal, never seen. A client does one
+// operation at a time: it invokes it, the operation takes effect (internal), it returns. Clients 0, 1, ... are threads
+// of the program; while the body of call k runs, it is a client too: `body_client(k)`.
+//
+// result and poll have no effect of their own: done is for ever, so a result returns once the call is done, and a poll
+// times out if its call was not done when it was invoked, and otherwise, or if the call is done by then, returns as a
+// result does.
+#ifndef CONCURRENT_FUTURES_REFERENCE_MODEL_H_
+#define CONCURRENT_FUTURES_REFERENCE_MODEL_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+
+namespace futures::model {
+
+// A call is named by its index in State::calls: 0, 1, ... in the order of the trace that submits them.
+using Call = std::int8_t;
+// A client is named by its index; the body of call k is client kFirstBodyClient + k.
+using Client = std::int8_t;
+
+inline constexpr Client kFirstBodyClient = 64;
+inline constexpr Client kWorker = -1;  // Where a callback ran: on a thread of the executor, outside any body.
+inline constexpr Call kNoCall = -1;
+inline constexpr int kModelCallsMax = 64;           // What body_client can name in eight bits.
+inline constexpr int kModelClientsMax = 64;
+inline constexpr int kModelRegistrationsMax = 127;
+
+constexpr Client body_client(Call call) { return static_cast<Client>(kFirstBodyClient + call); }
+constexpr bool is_body_client(Client client) { return client >= kFirstBodyClient; }
+constexpr Call call_of_body(Client client) { return static_cast<Call>(client - kFirstBodyClient); }
+
+enum class StartOrder : std::uint8_t { kFifo, kAny };         // Law E5.
+enum class Drain : std::uint8_t { kAtomic, kStepwise };       // How shutdown cancels: all in one step, or one by one.
+enum class OnDeath : std::uint8_t { kFailCall, kBreakPool };  // Law P5.
+
+// What an executor states about itself. Constant over one exploration or history.
+struct Policy {
+  int max_workers = 1;
+  StartOrder start_order = StartOrder::kFifo;
+  Drain drain = Drain::kAtomic;
+  OnDeath on_death = OnDeath::kFailCall;
+  bool worker_death = false;          // Whether a body may end by the death of its worker.
+  bool shutdown_cancels_taken = true;  // Law S3. False describes CPython: a taken call may still start.
+  // Law S7: shutdown(wait) in a body closes the intake, cancels what cancel_futures asks for, then throws and waits for
+  // nothing. False: it waits for its own call, for ever.
+  bool self_shutdown_throws = true;
+
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+enum class OpKind : std::uint8_t { kNone, kSubmit, kCancel, kResult, kPoll, kAddCallback, kShutdown };
+
+// One call of the interface.
+struct Operation {
+  OpKind kind = OpKind::kNone;
+  Call call = kNoCall;             // kSubmit, kCancel, kResult (waits), kPoll (result with timeout 0), kAddCallback.
+  std::int8_t registration = -1;   // kAddCallback: which of the trace's callbacks this is, counted over all of it.
+  bool wait = false;               // kShutdown.
+  bool cancel_futures = false;     // kShutdown.
+
+  friend bool operator==(const Operation&, const Operation&) = default;
+};
+
+// How an operation, or a body, came out.
+enum class ReplyKind : std::uint8_t {
+  kNone,
+  kOk,             // submit accepted, callback added, shutdown returned
+  kTrue,           // cancel
+  kFalse,          // cancel
+  kValue,          // result or body: returned `value`
+  kError,          // result or body: threw the test's exception number `value`
+  kCancelled,      // result: CancelledError
+  kTimeout,        // poll: TimeoutError
+  kShutdownError,  // submit: intake is closed
+  kDeadlockError,  // shutdown(wait) from a worker of the same executor
+  kBroken,         // result: the worker died or the pool is broken
+};
+
+struct Reply {
+  ReplyKind kind = ReplyKind::kNone;
+  std::int16_t value = 0;
+
+  friend bool operator==(const Reply&, const Reply&) = default;
+};
+
+enum class ActionKind : std::uint8_t {
+  // External: one of these per event of a history.
+  kInvoke,     // client, operation
+  kReturn,     // client, reply
+  kBodyStart,  // call
+  kBodyEnd,    // call, reply (kValue or kError)
+  kCallback,   // call, operation.registration, client (where it ran; kWorker for a thread of the executor)
+  kDeath,      // call: its worker died while the body ran
+  // Internal.
+  kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake)
+  kDrainStep,  // client, call: a stepwise shutdown cancels one call
+  kTake,       // call leaves the queue
+  kClaim,      // call: its future becomes running
+  kFinish,     // call: its future becomes finished
+};
+
+struct Action {
+  ActionKind kind = ActionKind::kInvoke;
+  Client client = kWorker;
+  Call call = kNoCall;
+  Operation operation = {};
+  Reply reply = {};
+
+  friend bool operator==(const Action&, const Action&) = default;
+};
+
+// What a client sees and does; what a history consists of.
+using Event = Action;
+
+enum class Phase : std::uint8_t {
+  kAbsent, kPending, kTaken, kClaimed, kStarted, kEnded, kFinished, kCancelled,
+};
+
+// What a future shows.
+enum class Visible : std::uint8_t { kAbsent, kPending, kRunning, kFinished, kCancelled };
+
+enum class CallbackPhase : std::uint8_t { kAbsent, kRegistered, kDue, kRan };
+
+struct CallbackState {
+  CallbackPhase phase = CallbackPhase::kAbsent;
+  Call call = kNoCall;
+  bool late = false;       // Added when the future was already done: runs in the adder's thread (law F9).
+  Client runs_on = kWorker;  // Once due: the client in whose operation it runs, or kWorker.
+  std::int8_t ahead = 0;     // How many callbacks of this call, registered earlier, must run first (law F8).
+
+  friend bool operator==(const CallbackState&, const CallbackState&) = default;
+};
+
+struct CallState {
+  Phase phase = Phase::kAbsent;
+  Reply outcome = {};       // From kEnded on.
+  std::uint8_t starts = 0;  // How often the body has started: law E2 says at most once.
+
+  friend bool operator==(const CallState&, const CallState&) = default;
+};
+
+enum class OpPhase : std::uint8_t { kIdle, kInvoked, kDraining, kEffective };
+
+struct ClientState {
+  OpPhase phase = OpPhase::kIdle;
+  Operation operation = {};
+  Reply reply = {};  // Once effective or draining. A result, and a poll that may still go both ways, stay kInvoked.
+
+  friend bool operator==(const ClientState&, const ClientState&) = default;
+};
+
+// Fields that no longer matter have their default values, so that equal situations are equal states. The replies that a
+// client has had are not part of it.
+//
+// The inlined sizes are those of the exploration: a copy of a small state allocates nothing.
+struct State {
+  bool intake_open = true;
+  bool broken = false;                               // OnDeath::kBreakPool: a worker has died.
+  absl::InlinedVector<CallState, 3> calls;           // By Call; as long as the highest number seen needs.
+  absl::InlinedVector<Call, 8> queue;                // Pending calls: kFifo: in the order of their submits' effects;
+                                                     // kAny: by number, since their order does not matter.
+  absl::InlinedVector<ClientState, 2> clients;       // By Client, the program's threads.
+  absl::InlinedVector<ClientState, 3> bodies;        // By Call: the body as a client. As long as `calls`.
+  absl::InlinedVector<CallbackState, 3> callbacks;   // By registration; as long as the highest number seen needs.
+
+  friend bool operator==(const State&, const State&) = default;
+  // The same in every run and on every machine.
+  friend std::uint64_t fingerprint(const State& state);
+  template <typename H>
+  friend H AbslHashValue(H h, const State& state) {
+    return H::combine(std::move(h), fingerprint(state));
+  }
+};
+
+std::uint64_t fingerprint(const State& state);
+
+// The state before anything has happened, for `clients` threads of the program.
+State initial_state(int clients);
+
+// The state after `action`, or nothing if `action` cannot happen in `state`. Pure.
+std::optional<State> step(const Policy& policy, const State& state, const Action& action);
+
+// The internal actions that can happen in `state`.
+std::vector<Action> internal_actions(const Policy& policy, const State& state);
+
+// The external actions that the executor, not a client or a body, may show next in `state`: returns, body starts and
+// callbacks. With internal_actions, and with bodies that end, it is all that happens once the clients fall silent.
+std::vector<Action> executor_events(const Policy& policy, const State& state);
+
+// What the future of `call` shows in `state`.
+Visible visible(const State& state, Call call);
+
+// True once `call` is finished or cancelled.
+bool is_done(const State& state, Call call);
+
+// What result() of a done call comes to: its outcome, or kCancelled. kNone if it is not done.
+Reply result_of(const State& state, Call call);
+
+// The client's part of the state; null for a client that `state` does not have.
+const ClientState* find_client(const State& state, Client client);
+
+// Every client of `state`: the program's threads, then the bodies that run.
+std::vector<Client> clients_of(const State& state);
+
+// Calls that are between leaving the queue and being done: each holds a worker.
+int count_occupied(const State& state);
+
+// Whether a shutdown with cancel_futures still has to cancel `call` (law S3).
+bool is_cancellable(const Policy& policy, const State& state, Call call);
+
+// The safety laws as predicates on one state: the id of the first law that `state` breaks and a sentence, or nothing.
+std::optional<std::string> broken_law(const Policy& policy, const State& state);
+
+// The safety laws as predicates on one step, whoever made it: written from the laws, sharing nothing with `step`.
+std::optional<std::string> broken_law(const Policy& policy, const State& before, const Action& action,
+                                      const State& after);
+
+// One line of text for reports.
+std::string to_string(const Action& action);
+std::string to_string(const Operation& operation);
+std::string to_string(const Reply& reply);
+std::string to_string(const State& state);
+
+}  // namespace futures::model
+
+#endif  // CONCURRENT_FUTURES_REFERENCE_MODEL_H_

@@ -1,0 +1,62 @@
+// A law as an executable check: a small program against the Executor interface alone, run for every kind of executor.
+// The law tests and the conformance tool run the same checks.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAW_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_LAW_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "futures/executor.h"
+#include "spec_tests/executor_kind.h"
+
+namespace futures::spec_tests {
+
+// One run of one check on one kind of executor. Collects how often the law's premise held and what broke it.
+// Thread-safe: bodies and callbacks may call expect.
+class LawRun {
+ public:
+  explicit LawRun(const ExecutorKind& kind);
+
+  // A fresh executor of the kind under test.
+  std::unique_ptr<Executor> make(const ExecutorOptions& options = {});
+  std::unique_ptr<Executor> make(int max_workers) { return make(ExecutorOptions{.max_workers = max_workers}); }
+  const ExecutorKind& kind() const { return kind_; }
+
+  // The law's premise held and its promise was looked at: a violation if `kept` is false. `what` says in words what the
+  // law promised here. Returns `kept`.
+  bool expect(bool kept, std::string_view what);
+
+  // expect(condition becomes true within the patience): for what happens soon but at no defined moment. Polls.
+  bool expect_soon(const std::function<bool()>& condition, std::string_view what);
+
+  int checked() const;
+  std::vector<std::string> violations() const;
+
+ private:
+  const ExecutorKind& kind_;
+  struct Counts;
+  std::shared_ptr<Counts> counts_;
+};
+
+struct Law {
+  std::string_view id;    // "S3"
+  std::string_view name;  // "CancelFuturesCancelsWhatHasNotStarted"; a law may have several checks
+  void (*check)(LawRun& run);
+};
+
+// Every check, in the order of the laws.
+std::vector<Law> all_laws();
+
+// The ids and one-line titles of all laws, whether or not there is a check for them here.
+struct LawTitle {
+  std::string_view id;
+  std::string_view title;
+};
+absl::Span<const LawTitle> law_titles();
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAW_H_

@@ -5,7 +5,9 @@
 #include "futures/errors.h"                  // IWYU pragma: export
 #include "futures/executor.h"                // IWYU pragma: export
 #include "futures/future.h"                  // IWYU pragma: export
+#include "futures/map.h"                     // IWYU pragma: export
 #include "futures/timeout.h"                 // IWYU pragma: export
+#include "futures/wait.h"                    // IWYU pragma: export
 #include "optimized/thread_pool_executor.h"  // IWYU pragma: export
 
 #endif  // CONCURRENT_FUTURES_CONCURRENT_FUTURES_H_

@@ -2,20 +2,37 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_EXECUTOR_H_
 #define CONCURRENT_FUTURES_FUTURES_EXECUTOR_H_
 
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <ranges>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
 
 #include "futures/future.h"
 #include "futures/internal/result_state.h"
+#include "futures/internal/zip.h"
+#include "futures/map.h"
 #include "futures/task.h"
 #include "futures/timeout.h"
 
 namespace futures {
 
+// What becomes of accepted calls when the destructor runs because an exception is leaving the scope. Law S6.
+enum class OnUnwind { kDrain, kCancelPending };
+
+// What becomes of accepted calls when the program exits while the executor lives. Law S8.
+enum class ExitPolicy {
+  kDrain,          // They are done first.
+  kCancelPending,  // What has not started is cancelled, the rest is done first.
+  kAbandon,        // The exit does not wait for them.
+};
+
 struct ShutdownOptions {
   bool wait = true;             // Return only when every call is done and the workers have ended.
   bool cancel_futures = false;  // Cancel what has not started.
+  bool request_stop = false;    // Ask every call that takes a std::stop_token to end early. Law T8.
   Timeout timeout = {};         // How long to wait; for ever by default. Law S10.
 };
 
@@ -35,7 +52,8 @@ class Executor {
   virtual ~Executor() = default;
 
   // Schedules `fn(args...)` and returns the future of what it returns.
-  // The callable and the arguments are moved or copied in, as for std::thread; wrap in std::ref what must stay shared.
+  // The callable and the arguments are moved or copied in, as for std::thread; wrap in std::ref what must stay shared. A
+  // callable that can be called with a std::stop_token before the arguments is given one (law T8).
   // Any thread, also a call of this executor. Does not wait for any call. One allocation. Throws ShutdownError once the
   // intake is closed, BrokenExecutor once the executor can run nothing, std::invalid_argument for a null callable,
   // std::system_error if not even one worker thread can be started: in all of these `fn` never runs. Laws E1 to E10.
@@ -43,17 +61,53 @@ class Executor {
   auto submit(F&& fn, Args&&... args) {
     static_assert(std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...),
                   "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
-    static_assert(std::is_invocable_v<std::decay_t<F>, std::decay_t<Args>...>,
+    static_assert(internal::is_callable_v<F, Args...>,
                   "submit: the callable cannot be called with these arguments; they are passed as rvalues of their "
                   "decayed types, so a parameter of type T& needs std::ref");
     using R = internal::call_result_t<F, Args...>;
     if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-    auto* call = new internal::Call<R, std::decay_t<F>, std::decay_t<Args>...>(std::forward<F>(fn),
-                                                                               std::forward<Args>(args)...);
+    using Call = internal::Call<R, internal::takes_stop_token_v<F, Args...>, std::decay_t<F>, std::decay_t<Args>...>;
+    auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
     Task task(call);
     Future<R> future = internal::FutureAccess::future<R>(*call);
     schedule(std::move(task));
     return future;
+  }
+
+  // Calls `fn` with each item of the inputs: the first items, the second items, ..., up to the end of the shortest.
+  //
+  // Every call is submitted before this returns, or `buffersize` of them and one more for each step of the result, which
+  // suits endless inputs. Returns an input range over the results in the order of the inputs; iterating it blocks until
+  // the next result is there. What a call threw surfaces at its place; TimeoutError when `timeout`, counted from here, is
+  // over and the next result is not there. Both end the range, and cancel what has not started, as destroying it does.
+  //
+  // Items and `fn` are copied into each call. Any thread. Throws as submit; std::invalid_argument for a `chunksize` or
+  // `buffersize` below 1; what an input throws (what was submitted is then cancelled if it has not started). Laws M1 to M8.
+  template <typename Fn, std::ranges::input_range... Inputs>
+    requires(sizeof...(Inputs) > 0)
+  auto map(Fn fn, Inputs&&... inputs) {
+    return map_in<internal::InputOrder>({}, std::move(fn), std::forward<Inputs>(inputs)...);
+  }
+  template <typename Fn, std::ranges::input_range Input>
+  auto map(Fn fn, Input&& input, const MapOptions& options) {
+    return map_in<internal::InputOrder>(options, std::move(fn), std::forward<Input>(input));
+  }
+  template <typename Fn, std::ranges::input_range First, std::ranges::input_range Second>
+  auto map(Fn fn, First&& first, Second&& second, const MapOptions& options) {
+    return map_in<internal::InputOrder>(options, std::move(fn), std::forward<First>(first), std::forward<Second>(second));
+  }
+
+  // As map, but the results come in the order in which the calls get done. Law M9.
+  template <typename Fn, std::ranges::input_range Input>
+  auto map_unordered(Fn fn, Input&& input, const MapOptions& options = {}) {
+    return map_in<internal::CompletionOrder>(options, std::move(fn), std::forward<Input>(input));
+  }
+
+  // As map, but each item of the result is a Settled<R>, a value or an error, so that no error ends the range. When time
+  // is up, what is not done settles as TimeoutError, and no more input is taken. Law M9.
+  template <typename Fn, std::ranges::input_range Input>
+  auto map_settled(Fn fn, Input&& input, const MapOptions& options = {}) {
+    return map_in<internal::SettledOrder>(options, std::move(fn), std::forward<Input>(input));
   }
 
   // Closes the intake: every later submit throws ShutdownError. Accepted calls still run, unless `cancel_futures`.
@@ -65,15 +119,44 @@ class Executor {
   //
   // Any thread, any number of times, also at once. Throws DeadlockError when one of the executor's own workers waits
   // here: the intake is closed and `cancel_futures` done even so. Laws S1 to S5, S7, S9, S10.
-  bool shutdown(ShutdownOptions options = {}) { return do_shutdown(options); }
+  bool shutdown(ShutdownOptions options = {}) { return do_shutdown(options).all_done; }
+
+  // shutdown without wait and with cancel_futures. Returns how many calls it cancelled. Law S10.
+  std::size_t shutdown_now() { return do_shutdown({.wait = false, .cancel_futures = true}).cancelled; }
 
  protected:
+  struct ShutdownResult {
+    bool all_done = true;       // Every accepted call is done and every worker has ended.
+    std::size_t cancelled = 0;  // By this very shutdown.
+  };
+
   Executor() = default;
 
   // Takes the call into the queue, or throws as `submit` says and drops it. Does not wait for any call.
   virtual void schedule(Task task) = 0;
 
-  virtual bool do_shutdown(const ShutdownOptions& options) = 0;
+  // Throws what submit would throw now, if anything: map promises that even for empty input (law M8).
+  virtual void check_intake() = 0;
+
+  virtual ShutdownResult do_shutdown(const ShutdownOptions& options) = 0;
+
+ private:
+  template <template <typename> class Order, typename Fn, typename... Inputs>
+  auto map_in(const MapOptions& options, Fn fn, Inputs&&... inputs) {
+    static_assert(std::is_copy_constructible_v<Fn>, "map: the callable is copied into each call, so it must be copyable");
+    static_assert(internal::is_callable_v<Fn, std::ranges::range_reference_t<Inputs>...>,
+                  "map: the callable cannot be called with the items of these inputs, which are passed by value");
+    using R = internal::call_result_t<Fn, std::ranges::range_reference_t<Inputs>...>;
+    internal::check(options);
+    if (internal::is_null_callable(fn)) throw std::invalid_argument("map: the callable is null");
+    check_intake();
+    internal::Zip<std::views::all_t<Inputs>...> zip(std::views::all(std::forward<Inputs>(inputs))...);
+    auto submit_next = [this, fn = std::move(fn), zip = std::move(zip)]() mutable -> std::optional<Future<R>> {
+      if (!zip.advance()) return std::nullopt;
+      return zip.apply([&](auto&&... items) { return submit(fn, std::forward<decltype(items)>(items)...); });
+    };
+    return MapRange<Order<R>>(std::make_unique<Order<R>>(std::move(submit_next), options));
+  }
 };
 
 }  // namespace futures

@@ -23,28 +23,6 @@ template <typename R, typename F>
 class FutureCallback;
 struct FutureAccess;
 
-// A handle's hold on a state.
-class StateHandle {
- public:
-  StateHandle() = default;
-  explicit StateHandle(FutureState* state) noexcept : state_(state) {
-    if (state_ != nullptr) state_->add_handle();
-  }
-  StateHandle(const StateHandle& other) noexcept : StateHandle(other.state_) {}
-  StateHandle(StateHandle&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-  StateHandle& operator=(StateHandle other) noexcept {
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~StateHandle() {
-    if (state_ != nullptr) state_->drop_handle();
-  }
-  FutureState* get() const noexcept { return state_; }
-
- private:
-  FutureState* state_ = nullptr;
-};
-
 }  // namespace internal
 
 // The outcome of a call, now or later. A Future is a shared handle: copies are cheap and see one state, and the last one
@@ -70,6 +48,11 @@ class Future {
   // Returns true if it is cancelled now, also if it was before; false once it is running or finished.
   // Any thread; if this cancels it, its callable is destroyed and its done callbacks run, here. Idempotent. Law F2.
   bool cancel() const { return state().cancel(); }
+
+  // Asks a call that takes a std::stop_token to end early, running or still pending; cancels nothing. Returns true if
+  // this made the request; false if the call takes no token or was asked before. Any thread; the token's callbacks run
+  // here. Law T8.
+  bool request_stop() const { return state().request_stop(); }
 
   // Where the call is. Any thread, never blocks; running and pending may be out of date when they return. Law F1.
   bool cancelled() const { return state().phase() == internal::Phase::kCancelled; }

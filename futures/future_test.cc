@@ -24,7 +24,8 @@ class InlineExecutor final : public Executor {
   void schedule(Task task) override {
     if (task.claim()) task.run();
   }
-  bool do_shutdown(const ShutdownOptions&) override { return true; }
+  void check_intake() override {}
+  ShutdownResult do_shutdown(const ShutdownOptions&) override { return {}; }
 };
 
 struct Immovable {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <exception>
 #include <utility>
+#include <vector>
 
 #include "futures/errors.h"
 #include "futures/internal/future_state.h"
@@ -51,6 +52,26 @@ class Task {
   bool mark_cancelled() noexcept { return state_->mark_cancelled(); }
   void announce_cancelled() { state_->announce_cancelled(); }
 
+  // Law T8. Whether the call takes a stop token.
+  bool takes_stop_token() const noexcept { return state_->takes_stop_token(); }
+  // A hold on the call through which its stop token can be set later, also while it runs and after. The token's callbacks
+  // are code of the user: not to be set under an executor's lock.
+  class StopHandle {
+   public:
+    void request_stop() const noexcept { state_.get()->request_stop(); }
+
+    friend bool operator==(const StopHandle& a, const StopHandle& b) noexcept {
+      return a.state_.get() == b.state_.get();
+    }
+
+   private:
+    friend class Task;
+    friend class TaskQueue;
+    explicit StopHandle(internal::FutureState* state) noexcept : state_(state) {}
+    internal::StateHandle state_;
+  };
+  StopHandle stop_handle() const noexcept { return StopHandle(state_); }
+
   // Gives a call that is not done this outcome; runs its done callbacks, here. Returns false if it was done already.
   bool fail(std::exception_ptr exception) { return state_->fail(std::move(exception)); }
 
@@ -86,6 +107,13 @@ class TaskQueue {
     (last_ == nullptr ? first_ : last_->next_queued) = state;
     last_ = state;
     ++size_;
+  }
+
+  // Adds a handle for each queued call that takes a stop token.
+  void add_stop_handles(std::vector<Task::StopHandle>& handles) const {
+    for (internal::FutureState* state = first_; state != nullptr; state = state->next_queued) {
+      if (state->takes_stop_token()) handles.push_back(Task::StopHandle(state));
+    }
   }
 
   // The queue must not be empty.

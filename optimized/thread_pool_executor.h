@@ -2,6 +2,7 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_THREAD_POOL_EXECUTOR_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_THREAD_POOL_EXECUTOR_H_
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,20 +24,29 @@ struct ThreadPoolOptions {
   // Runs first in each worker thread. If it throws, that is logged, and the pool is broken: pending calls and later
   // submits get BrokenThreadPool (law T4). Must be callable from several threads at once.
   std::function<void()> initializer = nullptr;
+  // Of each worker thread. 0: the system's default. Law T10.
+  std::size_t stack_bytes = 0;
+  OnUnwind on_unwind = OnUnwind::kDrain;
+  ExitPolicy exit_policy = ExitPolicy::kDrain;
 };
 
 // Calls leave the queue in the order of their submits (law E5, FIFO), each to run on one of at most `max_workers`
 // threads. Threads start on demand and end with the pool; an idle pool uses no CPU.
 //
-// Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without; then it leaves
-// at once and the accepted calls still complete (law S6). Done callbacks run on the worker that ran the call (law F8).
+// Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without, or it runs on one
+// of the pool's own threads; then it leaves at once and the accepted calls still complete (law S6). The program does not
+// exit before they have (law S8); static objects built after the first executor may be gone by then. Done callbacks run
+// on the worker that ran the call (law F8).
+//
+// In a child made by fork() the pool is inert: its operations throw BrokenExecutor, its destructor does nothing (law T9).
 //
 //   futures::ThreadPoolExecutor executor({.max_workers = 4});
 //   futures::Future<double> f = executor.submit([](double x, double y) { return std::pow(x, y); }, 323.0, 1235.0);
 //   double power = f.result();
 class ThreadPoolExecutor final : public Executor {
  public:
-  // Starts no thread yet. Throws std::invalid_argument if `max_workers` is below 1. Law T1.
+  // Starts no thread yet. Throws std::invalid_argument if `max_workers` is below 1, or `stack_bytes` is neither 0 nor a
+  // size that the system takes. Laws T1, T10.
   explicit ThreadPoolExecutor(ThreadPoolOptions options = {});
   ~ThreadPoolExecutor() override;
 
@@ -44,9 +54,11 @@ class ThreadPoolExecutor final : public Executor {
 
  private:
   void schedule(Task task) override;
-  bool do_shutdown(const ShutdownOptions& options) override;
+  void check_intake() override;
+  ShutdownResult do_shutdown(const ShutdownOptions& options) override;
 
   const std::shared_ptr<internal::ThreadPool> pool_;  // Its workers share it: they may outlive the executor.
+  const int exceptions_at_start_;                     // To tell in the destructor whether the scope is being unwound.
 };
 
 }  // namespace futures

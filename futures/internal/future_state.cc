@@ -7,6 +7,7 @@
 #include "absl/log/log.h"
 #include "futures/errors.h"
 #include "futures/internal/current_exception.h"
+#include "futures/internal/process_life.h"
 
 namespace futures::internal {
 FutureState::~FutureState() {
@@ -37,8 +38,13 @@ bool FutureState::step(Phase& from, Phase to) noexcept {
   return true;
 }
 
+void FutureState::check_process() const {
+  if (generation_ != kAnyGeneration && !is_done()) check_generation(generation_);
+}
+
 bool FutureState::wait_until(sync::deadline until) {
   std::uint32_t word = word_.load(std::memory_order_acquire);
+  if (!is_done(phase_of(word))) check_process();
   while (!is_done(phase_of(word))) {
     if ((word & kSleepers) == 0) {
       // On failure the loop looks again at what the word has become.
@@ -114,6 +120,7 @@ void FutureState::announce_cancelled() {
 }
 
 bool FutureState::cancel() {
+  check_process();
   if (mark_cancelled()) {
     announce_cancelled();
     return true;
@@ -171,8 +178,9 @@ bool FutureState::announce_observer() noexcept {
 }
 
 void FutureState::add_callback(std::unique_ptr<Callback> callback) {
+  check_process();
   add_handle();
-  {
+  if (!is_done()) {
     sync::mutex_lock lock(mutex_);
     if (announce_observer()) {
       // The finishing thread sees the flag and then waits for this lock: it will find the callback.
@@ -185,6 +193,8 @@ void FutureState::add_callback(std::unique_ptr<Callback> callback) {
 }
 
 bool FutureState::add_listener(Listener& listener) {
+  check_process();
+  if (is_done()) return false;
   sync::mutex_lock lock(mutex_);
   if (!announce_observer()) return false;
   listener.next_ = listeners_;

@@ -32,6 +32,9 @@
 
 namespace futures::internal {
 
+// 0 for a future that no executor stands behind, so that a fork takes nothing from it.
+inline constexpr std::uint32_t kAnyGeneration = 0;
+
 enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
 
 class FutureState;
@@ -83,7 +86,8 @@ class FutureState {
   bool is_done() const noexcept { return is_done(phase()); }
   static bool is_done(Phase phase) noexcept { return phase >= Phase::kFinished; }
 
-  // Blocks until done or `until`. Returns whether the future is done.
+  // Blocks until done or `until`. Returns whether the future is done. Throws BrokenExecutor if that can only happen in
+  // another process: this one was forked since the call was submitted (law T9). So do cancel, add_callback, add_listener.
   bool wait_until(sync::deadline until);
 
   // Waits; then throws TimeoutError, CancelledError or the stored exception, or returns if there is a value.
@@ -130,11 +134,15 @@ class FutureState {
   // Runs the callable and publishes. The state must have been claimed by the caller.
   virtual void run_claimed();
 
+  // Law T8. Whether the call takes a stop token; sets it; returns false if there is none or it was set before.
+  virtual bool takes_stop_token() const noexcept { return false; }
+  virtual bool request_stop() noexcept { return false; }
+
   // While queued: the next one. Belongs to the queue that holds the state.
   FutureState* next_queued = nullptr;
 
  protected:
-  FutureState() = default;
+  explicit FutureState(std::uint32_t generation) noexcept : generation_(generation) {}
   virtual ~FutureState();
 
   // Destroys the callable and its arguments, if there are any left. Law E8.
@@ -149,6 +157,9 @@ class FutureState {
 
   static Phase phase_of(std::uint32_t word) noexcept { return static_cast<Phase>(word & kPhaseMask); }
 
+  // Throws BrokenExecutor if the future is not done and never will be in this process.
+  void check_process() const;
+
   // One step of the machine: `from` -> `to`. Returns false, with the phase found in `from`, if it is not in `from`.
   bool step(Phase& from, Phase to) noexcept;
   // The last step, after which `flags` are nobody's: wakes, and returns whether there are observers.
@@ -162,6 +173,7 @@ class FutureState {
   sync::atomic<std::uint32_t> word_{0};
   sync::atomic<std::uint32_t> refs_{1};
   sync::atomic<std::uint32_t> handles_{0};
+  const std::uint32_t generation_;  // The process that runs the call (process_life.h).
   std::uint32_t flags_at_cancel_ = 0;  // From mark_cancelled to announce_cancelled; the canceller's alone.
 
   sync::mutex mutex_;
@@ -170,6 +182,28 @@ class FutureState {
   Listener* listeners_ ABSL_GUARDED_BY(mutex_) = nullptr;
 
   std::exception_ptr exception_;
+};
+
+// A handle's hold on a state.
+class StateHandle {
+ public:
+  StateHandle() = default;
+  explicit StateHandle(FutureState* state) noexcept : state_(state) {
+    if (state_ != nullptr) state_->add_handle();
+  }
+  StateHandle(const StateHandle& other) noexcept : StateHandle(other.state_) {}
+  StateHandle(StateHandle&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  StateHandle& operator=(StateHandle other) noexcept {
+    std::swap(state_, other.state_);
+    return *this;
+  }
+  ~StateHandle() {
+    if (state_ != nullptr) state_->drop_handle();
+  }
+  FutureState* get() const noexcept { return state_; }
+
+ private:
+  FutureState* state_ = nullptr;
 };
 
 }  // namespace futures::internal

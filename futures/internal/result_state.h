@@ -16,6 +16,8 @@
 
 #include "futures/errors.h"
 #include "futures/internal/future_state.h"
+#include "futures/internal/process_life.h"
+#include "futures/internal/sync.h"
 
 namespace futures::internal {
 
@@ -52,7 +54,7 @@ class ResultState : public FutureState {
   Stored& value() noexcept { return value_; }
 
  protected:
-  ResultState() {}  // NOLINT(modernize-use-equals-default): leaves value_ unmade.
+  explicit ResultState(std::uint32_t generation) noexcept : FutureState(generation) {}  // Leaves value_ unmade.
   ~ResultState() override {
     if (has_value_) value_.~Stored();
   }
@@ -66,14 +68,29 @@ class ResultState : public FutureState {
 
 // The state behind a Promise: no call.
 template <typename R>
-class PromiseState final : public ResultState<R> {};
+class PromiseState final : public ResultState<R> {
+ public:
+  PromiseState() : ResultState<R>(kAnyGeneration) {}
+};
+
+// The stop source of a call that takes a token: std::monostate for one that does not.
+template <bool kTakesStopToken>
+using stop_source_t = std::conditional_t<kTakesStopToken, sync::stop_source, std::monostate>;
 
 // One accepted call: the callable with its arguments, and the future's state.
-template <typename R, typename Fn, typename... Args>
+template <typename R, bool kTakesStopToken, typename Fn, typename... Args>
 class Call final : public ResultState<R> {
  public:
   template <typename F, typename... A>
-  explicit Call(F&& fn, A&&... args) : call_(std::in_place, std::forward<F>(fn), std::forward<A>(args)...) {}
+  explicit Call(F&& fn, A&&... args)
+      : ResultState<R>(fork_generation()), call_(std::in_place, std::forward<F>(fn), std::forward<A>(args)...) {}
+
+  bool takes_stop_token() const noexcept override { return kTakesStopToken; }
+
+  bool request_stop() noexcept override {
+    if constexpr (kTakesStopToken) return stop_.request_stop();
+    return false;
+  }
 
   void run_claimed() override {
     try {
@@ -93,7 +110,7 @@ class Call final : public ResultState<R> {
 
  private:
   void invoke_and_store() {
-    const auto invoke = [](Fn& fn, Args&... args) -> R { return std::invoke(std::move(fn), std::move(args)...); };
+    const auto invoke = [this](Fn& fn, Args&... args) -> R { return invoke_with(fn, args...); };
     if constexpr (std::is_void_v<R>) {
       std::apply(invoke, *call_);
       this->emplace_from([] { return std::monostate(); });
@@ -104,8 +121,17 @@ class Call final : public ResultState<R> {
     }
   }
 
+  R invoke_with(Fn& fn, Args&... args) {
+    if constexpr (kTakesStopToken) {
+      return std::invoke(std::move(fn), stop_.get_token(), std::move(args)...);
+    } else {
+      return std::invoke(std::move(fn), std::move(args)...);
+    }
+  }
+
   void discard_call() noexcept override { call_.reset(); }
 
+  [[no_unique_address]] stop_source_t<kTakesStopToken> stop_;
   std::optional<std::tuple<Fn, Args...>> call_;
 };
 
@@ -117,8 +143,22 @@ using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_
 template <typename R>
 using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cv_t<std::remove_reference_t<R>>>;
 
+// Whether a callable wants a stop token before its arguments, as std::jthread passes one.
 template <typename Fn, typename... Args>
-using call_result_t = held_t<std::invoke_result_t<std::decay_t<Fn>, std::decay_t<Args>...>>;
+inline constexpr bool takes_stop_token_v = std::is_invocable_v<std::decay_t<Fn>, sync::stop_token, std::decay_t<Args>...>;
+
+// Whether the callable can be called at all.
+template <typename Fn, typename... Args>
+inline constexpr bool is_callable_v =
+    takes_stop_token_v<Fn, Args...> || std::is_invocable_v<std::decay_t<Fn>, std::decay_t<Args>...>;
+
+template <bool kTakesStopToken, typename Fn, typename... Args>
+struct CallResult : std::invoke_result<std::decay_t<Fn>, std::decay_t<Args>...> {};
+template <typename Fn, typename... Args>
+struct CallResult<true, Fn, Args...> : std::invoke_result<std::decay_t<Fn>, sync::stop_token, std::decay_t<Args>...> {};
+
+template <typename Fn, typename... Args>
+using call_result_t = held_t<typename CallResult<takes_stop_token_v<Fn, Args...>, Fn, Args...>::type>;
 
 }  // namespace futures::internal
 

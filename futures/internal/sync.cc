@@ -64,6 +64,15 @@ void futex_wake_all(const atomic<std::uint32_t>& word) {
   syscall(SYS_futex, address_of(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
 }
 
+void check_stack_bytes(std::size_t stack_bytes) {
+  if (stack_bytes == 0) return;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  const int rc = pthread_attr_setstacksize(&attributes, stack_bytes);
+  pthread_attr_destroy(&attributes);
+  if (rc != 0) throw std::invalid_argument("stack_bytes is below the system's minimum");
+}
+
 thread::~thread() {
   if (joinable()) std::terminate();
 }
@@ -71,10 +80,7 @@ thread::~thread() {
 thread thread::start(const thread_options& options, absl::AnyInvocable<void()> body) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  if (options.stack_bytes != 0 && pthread_attr_setstacksize(&attributes, options.stack_bytes) != 0) {
-    pthread_attr_destroy(&attributes);
-    throw std::invalid_argument("the stack size is below the system's minimum");
-  }
+  if (options.stack_bytes != 0) pthread_attr_setstacksize(&attributes, options.stack_bytes);
   auto launch = std::make_unique<Launch>(Launch{options.name, std::move(body)});
   // The new thread inherits the mask: it never runs with the creator's, not even before its first instruction.
   sigset_t previous;

@@ -14,6 +14,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,9 @@ namespace futures::sync {
 
 template <typename T>
 using atomic = std::atomic<T>;
+
+using std::stop_source;
+using std::stop_token;
 
 using clock = std::chrono::steady_clock;
 
@@ -98,6 +102,9 @@ struct thread_options {
   std::size_t stack_bytes = 0;   // 0: the system's default.
 };
 
+// Throws std::invalid_argument if `stack_bytes` is neither 0 nor a stack size that the system takes.
+void check_stack_bytes(std::size_t stack_bytes);
+
 // A thread of execution. Unlike std::thread it takes a name and a stack size, lets a forced unwind (pthread_exit) end
 // the thread, and blocks every signal in it but the synchronous ones. Law T10.
 class thread {
@@ -111,8 +118,8 @@ class thread {
   // Must have been joined or detached.
   ~thread();
 
-  // Starts a thread that runs `body`. Throws std::system_error if the system gives none (EAGAIN), std::invalid_argument
-  // for a stack size that it refuses.
+  // Starts a thread that runs `body`. Throws std::system_error if the system gives none (EAGAIN). The stack size must have
+  // been checked.
   static thread start(const thread_options& options, absl::AnyInvocable<void()> body);
 
   bool joinable() const { return handle_.has_value(); }

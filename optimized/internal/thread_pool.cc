@@ -25,17 +25,18 @@ class ThreadPool::Departure {
   explicit Departure(ThreadPool& pool) : pool_(pool) { current_pool = &pool; }
   ~Departure() {
     current_pool = nullptr;
-    pool_.leave();
+    pool_.leave(others_join_it);
   }
   Departure(const Departure&) = delete;
   Departure& operator=(const Departure&) = delete;
+
+  bool others_join_it = false;  // Stays so if a call ends the thread with pthread_exit: law E3.
 
  private:
   ThreadPool& pool_;
 };
 
-ThreadPool::ThreadPool(int max_workers, std::string name_prefix, std::function<void()> initializer)
-    : max_workers_(max_workers), name_prefix_(std::move(name_prefix)), initializer_(std::move(initializer)) {}
+ThreadPool::ThreadPool(ThreadPoolOptions options) : options_(std::move(options)), max_workers_(*options_.max_workers) {}
 
 ThreadPool::~ThreadPool() {
   // The last owner may be a worker on its way out. The other threads have left their loops and end without us.
@@ -57,11 +58,22 @@ bool ThreadPool::left_to_itself() const {
 }
 
 void ThreadPool::schedule(Task task) {
+  check_generation(generation_);
   sync::mutex_lock lock(mutex_);
-  if (broken_ != nullptr) std::rethrow_exception(broken_);
-  if (!intake_open_) throw ShutdownError();
+  check_open();
   provide_worker();
   queue_.push_back(std::move(task));
+}
+
+void ThreadPool::check_intake() {
+  check_generation(generation_);
+  sync::mutex_lock lock(mutex_);
+  check_open();
+}
+
+void ThreadPool::check_open() {
+  if (broken_ != nullptr) std::rethrow_exception(broken_);
+  if (!intake_open_) throw ShutdownError();
 }
 
 void ThreadPool::provide_worker() {
@@ -82,22 +94,38 @@ void ThreadPool::provide_worker() {
 
 void ThreadPool::start_worker() {
   threads_.reserve(threads_.size() + 1);  // So that a started thread is never lost.
-  threads_.push_back(sync::thread::start({.name = absl::StrCat(name_prefix_, "_", workers_started_)},
-                                         [self = shared_from_this()] { self->run_worker(); }));
+  const sync::thread_options thread_options = {
+      .name = absl::StrCat(options_.thread_name_prefix, "_", workers_started_), .stack_bytes = options_.stack_bytes};
+  threads_.push_back(sync::thread::start(thread_options, [self = shared_from_this()] { self->run_worker(); }));
   ++workers_started_;
   ++live_workers_;
   ++starting_workers_;
 }
 
 void ThreadPool::run_worker() {
-  const Departure departure(*this);
-  if (!initialize_worker()) return;
-  while (Task task = next_task()) task.run();
+  Departure departure(*this);
+  if (initialize_worker()) {
+    while (Task task = next_task()) run(std::move(task));
+  }
+  departure.others_join_it = true;
+}
+
+void ThreadPool::run(Task task) {
+  if (!task.takes_stop_token()) return task.run();
+  struct Listed {
+    ThreadPool& pool;
+    const Task::StopHandle call;
+    ~Listed() {
+      sync::mutex_lock lock(pool.mutex_);
+      std::erase(pool.stoppable_running_, call);
+    }
+  } listed{*this, task.stop_handle()};
+  task.run();
 }
 
 bool ThreadPool::initialize_worker() {
   try {
-    if (initializer_ != nullptr) initializer_();
+    if (options_.initializer != nullptr) options_.initializer();
   } catch (abi::__forced_unwind&) {
     break_pool("a worker's initializer ended its thread");
     throw;
@@ -118,7 +146,10 @@ Task ThreadPool::next_task() {
   for (;;) {
     while (!queue_.empty()) {
       Task task = queue_.pop_front();
-      if (task.claim()) return task;
+      if (task.claim()) {
+        if (task.takes_stop_token()) stoppable_running_.push_back(task.stop_handle());
+        return task;
+      }
       cancelled.push_back(std::move(task));
     }
     if (!intake_open_ || broken_ != nullptr) return Task();
@@ -130,14 +161,13 @@ Task ThreadPool::next_task() {
   }
 }
 
-void ThreadPool::leave() {
+void ThreadPool::leave(bool others_join_it) {
   std::string failure;
   {
     sync::mutex_lock lock(mutex_);
     --live_workers_;
-    const bool too_early = broken_ == nullptr && (intake_open_ || !queue_.empty());
-    if (too_early) detach_own_thread();  // A call has ended its thread: law E3.
-    if (too_early && !queue_.empty()) {
+    if (!others_join_it) detach_own_thread();
+    if (!queue_.empty()) {
       try {
         start_worker();
       } catch (const std::exception& e) {
@@ -168,7 +198,7 @@ void ThreadPool::break_pool(const std::string& reason) {
   while (!pending.empty()) pending.pop_front().fail(error);
 }
 
-void ThreadPool::close_intake(bool cancel_futures) {
+std::size_t ThreadPool::close_intake(bool cancel_futures) {
   TaskQueue cancelled_here;
   TaskQueue cancelled_before;  // Dropped without the lock.
   {
@@ -181,21 +211,49 @@ void ThreadPool::close_intake(bool cancel_futures) {
       (task.mark_cancelled() ? cancelled_here : cancelled_before).push_back(std::move(task));
     }
   }
+  const std::size_t cancelled = cancelled_here.size();
   while (!cancelled_here.empty()) cancelled_here.pop_front().announce_cancelled();
+  return cancelled;
 }
 
-bool ThreadPool::shutdown(const ShutdownOptions& options) {
+void ThreadPool::request_stop() {
+  std::vector<Task::StopHandle> calls;
+  {
+    sync::mutex_lock lock(mutex_);
+    calls = stoppable_running_;
+    queue_.add_stop_handles(calls);
+  }
+  for (const Task::StopHandle& call : calls) call.request_stop();
+}
+
+void ThreadPool::close_at_exit() {
+  if (options_.exit_policy != ExitPolicy::kAbandon) close_intake(options_.exit_policy == ExitPolicy::kCancelPending);
+}
+
+void ThreadPool::wait_at_exit() {
+  if (options_.exit_policy == ExitPolicy::kAbandon) return;
+  if (is_own_worker()) {
+    // A call has invoked std::exit and will never come back: this worker is no more.
+    current_pool = nullptr;
+    leave(/*others_join_it=*/false);
+  }
+  await_workers(std::nullopt);
+}
+
+ThreadPool::Progress ThreadPool::shutdown(const ShutdownOptions& options) {
+  check_generation(generation_);
   const sync::deadline until = options.timeout.deadline();
-  close_intake(options.cancel_futures);
+  const std::size_t cancelled = close_intake(options.cancel_futures);
+  if (options.request_stop) request_stop();
   if (!options.wait) {
     sync::mutex_lock lock(mutex_);
     left_to_itself_ = true;
-    return live_workers_ == 0;
+    return {.all_done = live_workers_ == 0, .cancelled = cancelled};
   }
   if (is_own_worker()) {
     throw DeadlockError("shutdown with wait by one of the executor's own workers would wait for itself");
   }
-  return await_workers(until);
+  return {.all_done = await_workers(until), .cancelled = cancelled};
 }
 
 bool ThreadPool::await_workers(sync::deadline until) {

@@ -14,37 +14,53 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_THREAD_POOL_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_THREAD_POOL_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "futures/executor.h"
+#include "futures/internal/process_life.h"
 #include "futures/internal/sync.h"
 #include "futures/task.h"
+#include "optimized/thread_pool_executor.h"
 
 namespace futures::internal {
 
-class ThreadPool : public std::enable_shared_from_this<ThreadPool> {
+class ThreadPool final : public DrainedAtExit, public std::enable_shared_from_this<ThreadPool> {
  public:
-  ThreadPool(int max_workers, std::string name_prefix, std::function<void()> initializer);
+  struct Progress {
+    bool all_done;
+    std::size_t cancelled;
+  };
+
+  // With `options` that have been checked, and max_workers filled in.
+  explicit ThreadPool(ThreadPoolOptions options);
   // Runs when the executor and every worker have let go.
-  ~ThreadPool();
+  ~ThreadPool() override;
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int max_workers() const { return max_workers_; }
+  const ThreadPoolOptions& options() const { return options_; }
 
   void schedule(Task task);
-  bool shutdown(const ShutdownOptions& options);
+  void check_intake();
+  Progress shutdown(const ShutdownOptions& options);
 
   // True on a worker of this pool.
   bool is_own_worker() const;
 
   // True once a shutdown was without wait.
   bool left_to_itself() const;
+
+  // True in a child made by fork() after the pool was. Nothing else may be asked of the pool then. Law T9.
+  bool belongs_to_another_process() const { return generation_ != fork_generation(); }
+
+  void close_at_exit() override;
+  void wait_at_exit() override;
 
  private:
   class Departure;
@@ -53,20 +69,27 @@ class ThreadPool : public std::enable_shared_from_this<ThreadPool> {
   bool initialize_worker();
   // Takes the next task and claims it; an empty one when the worker should leave.
   Task next_task();
-  void leave();
+  void run(Task task);
+  // The worker of this thread is no more: its last act, or the thread will never come back from where it is.
+  // `others_join_it`: the thread ends by itself now, and shutdown joins it.
+  void leave(bool others_join_it);
 
+  // Throws if the pool is broken or the intake closed.
+  void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Keeps I3 for one task more than there are. Throws std::system_error if there is no worker and none can be started.
   void provide_worker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void start_worker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Forgets the thread that runs this: it leaves before the pool does, and nobody will join it.
   void detach_own_thread() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void break_pool(const std::string& reason);
-  void close_intake(bool cancel_futures);
+  // Returns how many calls it cancelled.
+  std::size_t close_intake(bool cancel_futures);
+  void request_stop();
   bool await_workers(sync::deadline until);
 
+  const ThreadPoolOptions options_;
   const int max_workers_;
-  const std::string name_prefix_;
-  const std::function<void()> initializer_;
+  const std::uint32_t generation_ = fork_generation();
 
   mutable sync::mutex mutex_;
   sync::condition_variable work_or_closing_;   // queue_ or intake_open_ changed; waited on by idle workers.
@@ -82,6 +105,7 @@ class ThreadPool : public std::enable_shared_from_this<ThreadPool> {
   int workers_started_ ABSL_GUARDED_BY(mutex_) = 0;
   bool joining_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<sync::thread> threads_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Task::StopHandle> stoppable_running_ ABSL_GUARDED_BY(mutex_);  // Of running calls that take a stop token.
 };
 
 }  // namespace futures::internal

@@ -1,0 +1,44 @@
+#include "futures/internal/completions.h"
+
+namespace futures::internal {
+
+Completions::~Completions() {
+  for (Entry& entry : entries_) {
+    if (entry.state != nullptr) entry.state->remove_listener(entry);
+  }
+}
+
+void Completions::add(FutureState& state) {
+  Entry& entry = entries_.emplace_back(*this, state, added_++);
+  if (!state.add_listener(entry)) hear(entry);
+}
+
+void Completions::Entry::on_done(FutureState&) noexcept { owner.hear(*this); }
+
+void Completions::hear(Entry& entry) noexcept {
+  sync::mutex_lock lock(mutex_);
+  (first_heard_ == nullptr ? first_heard_ : last_heard_->next_heard) = &entry;
+  last_heard_ = &entry;
+  heard_.notify_one();
+}
+
+std::optional<std::size_t> Completions::next(sync::deadline until) {
+  Entry* entry = nullptr;
+  {
+    sync::mutex_lock lock(mutex_);
+    while (first_heard_ == nullptr) {
+      if (!heard_.wait_until(mutex_, until) && first_heard_ == nullptr) return std::nullopt;
+    }
+    entry = first_heard_;
+    first_heard_ = entry->next_heard;
+  }
+  // A listener is called once, under its state's lock: after this the caller may let the state go.
+  entry->state->remove_listener(*entry);
+  entry->state = nullptr;
+  const std::size_t number = entry->number;
+  // Forget what nobody needs any more: a stream of states takes room only for those between the slowest and the newest.
+  while (!entries_.empty() && entries_.front().state == nullptr) entries_.pop_front();
+  return number;
+}
+
+}  // namespace futures::internal

@@ -1,0 +1,59 @@
+// Several input ranges walked side by side, up to the end of the shortest. (std::views::zip is C++23.)
+#ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_ZIP_H_
+#define CONCURRENT_FUTURES_FUTURES_INTERNAL_ZIP_H_
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <tuple>
+#include <utility>
+
+namespace futures::internal {
+
+// Movable before and after the first `advance`: the views live on the heap, so iterators into them stay valid.
+template <std::ranges::view... Views>
+class Zip {
+ public:
+  explicit Zip(Views... views) : walk_(std::make_unique<Walk>(std::move(views)...)) {}
+
+  // Moves to the next tuple of items. Returns false at the end. An item is read only when it will be used, and the
+  // ranges are stepped only when the next tuple is asked for, so nothing is taken from an endless input too early.
+  bool advance() { return walk_->advance(std::index_sequence_for<Views...>()); }
+
+  // fn(items...) of the current tuple.
+  template <typename Fn>
+  decltype(auto) apply(Fn fn) {
+    return std::apply([&](auto&... iterators) -> decltype(auto) { return fn(**iterators...); }, walk_->iterators);
+  }
+
+ private:
+  struct Walk {
+    explicit Walk(Views... given) : views(std::move(given)...) {}
+
+    template <std::size_t... I>
+    bool advance(std::index_sequence<I...>) {
+      // One range after the other, as Python's zip: the first that is at its end stops it.
+      return (advance_one(std::get<I>(views), std::get<I>(iterators)) && ...);
+    }
+
+    template <typename View, typename Iterator>
+    static bool advance_one(View& view, std::optional<Iterator>& iterator) {
+      if (iterator) {
+        ++*iterator;
+      } else {
+        iterator.emplace(std::ranges::begin(view));
+      }
+      return *iterator != std::ranges::end(view);
+    }
+
+    std::tuple<Views...> views;
+    std::tuple<std::optional<std::ranges::iterator_t<Views>>...> iterators;
+  };
+
+  std::unique_ptr<Walk> walk_;
+};
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_FUTURES_INTERNAL_ZIP_H_

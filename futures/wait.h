@@ -1,0 +1,175 @@
+// Waiting for many futures: `wait` gives a partition, `as_completed` a range in the order of completion.
+#ifndef CONCURRENT_FUTURES_FUTURES_WAIT_H_
+#define CONCURRENT_FUTURES_FUTURES_WAIT_H_
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "futures/errors.h"
+#include "futures/future.h"
+#include "futures/internal/completions.h"
+#include "futures/timeout.h"
+
+namespace futures {
+
+enum class ReturnWhen {
+  kFirstCompleted,  // One is done, cancelled ones included.
+  kFirstException,  // One has thrown, or all are done. A cancelled future is no exception.
+  kAllCompleted,
+};
+
+struct WaitOptions {
+  Timeout timeout = {};
+  ReturnWhen return_when = ReturnWhen::kAllCompleted;
+};
+
+// Two disjoint lists that make up the given futures, each in their order, duplicates left out.
+template <typename F>
+struct WaitResult {
+  std::vector<F> done;
+  std::vector<F> not_done;
+};
+
+namespace internal {
+
+template <typename T>
+inline constexpr bool is_future_v = false;
+template <typename R>
+inline constexpr bool is_future_v<Future<R>> = true;
+
+template <typename Range>
+concept FutureRange =
+    std::ranges::input_range<Range> && is_future_v<std::remove_cvref_t<std::ranges::range_reference_t<Range>>>;
+
+template <typename Range>
+using range_future_t = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
+
+// Each future once, in the order given. Throws InvalidStateError for an empty handle.
+template <FutureRange Range>
+std::vector<range_future_t<Range>> distinct(Range&& futures) {
+  std::vector<range_future_t<Range>> result;
+  absl::flat_hash_set<const FutureState*> seen;
+  for (auto&& future : futures) {
+    if (seen.insert(&FutureAccess::state(future)).second) result.push_back(std::forward<decltype(future)>(future));
+  }
+  return result;
+}
+
+// Whether `state`, which is done, threw.
+inline bool has_thrown(const FutureState& state) {
+  return state.phase() == Phase::kFinished && state.exception() != nullptr;
+}
+
+}  // namespace internal
+
+// Waits until `return_when` holds or time is up, and tells which of the futures are done. Never throws on timeout.
+// Any thread; blocks; takes time linear in the number of futures; nothing stays registered. Laws W1 to W4, W7, F11.
+template <internal::FutureRange Range>
+WaitResult<internal::range_future_t<Range>> wait(Range&& futures, WaitOptions options = {}) {
+  const sync::deadline until = options.timeout.deadline();
+  auto all = internal::distinct(std::forward<Range>(futures));
+  {
+    internal::Completions completions;
+    for (const auto& future : all) completions.add(internal::FutureAccess::state(future));
+    for (std::size_t left = all.size(); left > 0; --left) {
+      const std::optional<std::size_t> number = completions.next(until);
+      if (!number || options.return_when == ReturnWhen::kFirstCompleted) break;
+      if (options.return_when == ReturnWhen::kFirstException &&
+          internal::has_thrown(internal::FutureAccess::state(all[*number]))) {
+        break;
+      }
+    }
+  }
+  WaitResult<internal::range_future_t<Range>> result;
+  for (auto& future : all) {
+    (future.done() ? result.done : result.not_done).push_back(std::move(future));
+  }
+  return result;
+}
+
+// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread.
+// Advancing blocks until another future is done. Leaving early, or destroying it, lets go of every future (law W7).
+template <typename F>
+class AsCompleted {
+ public:
+  class Iterator {
+   public:
+    using value_type = F;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    const F& operator*() const { return *source_->current; }
+    const F* operator->() const { return &*source_->current; }
+    Iterator& operator++() {
+      source_->advance();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.is_at_end(); }
+
+   private:
+    friend class AsCompleted;
+    explicit Iterator(typename AsCompleted::Source* source) : source_(source) {}
+    bool is_at_end() const { return !source_->current.has_value(); }
+    typename AsCompleted::Source* source_ = nullptr;
+  };
+
+  AsCompleted(std::vector<F> futures, sync::deadline until)
+      : source_(std::make_unique<Source>(std::move(futures), until)) {}
+
+  // Waits for the first future. Throws TimeoutError as advancing does.
+  Iterator begin() {
+    if (!source_->current) source_->advance();
+    return Iterator(source_.get());
+  }
+  std::default_sentinel_t end() const { return std::default_sentinel; }
+
+ private:
+  friend class Iterator;
+  // On the heap: listeners keep its address while the range moves.
+  struct Source {
+    Source(std::vector<F> futures, sync::deadline until_given)
+        : waiting(std::move(futures)), total(waiting.size()), left(total), until(until_given) {
+      for (const F& future : waiting) completions.add(internal::FutureAccess::state(future));
+    }
+
+    void advance() {
+      current.reset();
+      if (left == 0) return;
+      const std::optional<std::size_t> number = completions.next(until);
+      if (!number) throw TimeoutError(absl::StrCat(left, " (of ", total, ") futures unfinished"));
+      --left;
+      current = std::move(waiting[*number]);
+    }
+
+    std::vector<F> waiting;  // Moved from once yielded.
+    const std::size_t total;
+    std::size_t left;
+    const sync::deadline until;
+    std::optional<F> current;
+    internal::Completions completions;  // Last: it lets go of the states before their handles go.
+  };
+
+  std::unique_ptr<Source> source_;
+};
+
+// The futures as they get done: those that are done already first, then in the order of completion; each once.
+// Returns at once; iterating blocks, and throws TimeoutError "N (of M) futures unfinished" when time is up, counted from
+// this call. Any thread. Laws W1, W4 to W7.
+//
+//   for (const futures::Future<Page>& f : futures::as_completed(pages, 30s)) show(f.result());
+template <internal::FutureRange Range>
+AsCompleted<internal::range_future_t<Range>> as_completed(Range&& futures, Timeout timeout = {}) {
+  const sync::deadline until = timeout.deadline();
+  return {internal::distinct(std::forward<Range>(futures)), until};
+}
+
+}  // namespace futures
+
+#endif  // CONCURRENT_FUTURES_FUTURES_WAIT_H_

@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace futures {
 
@@ -51,6 +52,53 @@ class BrokenExecutor : public std::runtime_error {
 class BrokenThreadPool : public BrokenExecutor {
  public:
   using BrokenExecutor::BrokenExecutor;
+};
+
+// Worker processes died or the pool of them can run nothing any more. Laws P5, P8.
+class BrokenProcessPool : public BrokenExecutor {
+ public:
+  using BrokenExecutor::BrokenExecutor;
+};
+
+// The worker process that ran the call died in it. Law P5.
+class WorkerDiedError : public BrokenProcessPool {
+ public:
+  // `status` as waitpid gives it, or -1 if nobody could tell.
+  WorkerDiedError(int pid, int status);
+  int pid() const noexcept { return pid_; }
+  // The signal that ended the worker; 0 if it exited, -1 if unknown.
+  int signal() const noexcept;
+  // The worker's exit code; -1 if a signal ended it or it is unknown.
+  int exit_code() const noexcept;
+
+ private:
+  int pid_;
+  int status_;
+};
+
+// The call ran for longer than the pool's call_timeout, and its worker was killed. Not the waiter's TimeoutError. Law P12.
+class CallTimeoutError : public BrokenExecutor {
+ public:
+  using BrokenExecutor::BrokenExecutor;
+};
+
+// A call, argument or result cannot travel to another process or back. Laws P2, P3.
+class SerializationError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// What a call threw in another process, of a type that is not rebuilt here. Law P4.
+class RemoteError : public std::runtime_error {
+ public:
+  RemoteError(std::string type_name, const std::string& what, int worker_pid)
+      : std::runtime_error(what), type_name_(std::move(type_name)), worker_pid_(worker_pid) {}
+  const std::string& type_name() const noexcept { return type_name_; }
+  int worker_pid() const noexcept { return worker_pid_; }
+
+ private:
+  std::string type_name_;
+  int worker_pid_;
 };
 
 }  // namespace futures

@@ -57,7 +57,9 @@ class Executor {
   // Any thread, also a call of this executor. Does not wait for any call. One allocation. Throws ShutdownError once the
   // intake is closed, BrokenExecutor once the executor can run nothing, std::invalid_argument for a null callable,
   // std::system_error if not even one worker thread can be started: in all of these `fn` never runs. Laws E1 to E10.
-  template <typename F, typename... Args>
+  // In an executor of processes the call also has to be able to travel: futures/encoding.h says which can, and must be
+  // included where submit is called; otherwise the future gets SerializationError (laws P2, P3).
+  template <typename F, typename... Args, typename Encoding = internal::encoding_of_t<F, Args...>>
   auto submit(F&& fn, Args&&... args) {
     static_assert(std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...),
                   "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
@@ -66,7 +68,8 @@ class Executor {
                   "decayed types, so a parameter of type T& needs std::ref");
     using R = internal::call_result_t<F, Args...>;
     if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-    using Call = internal::Call<R, internal::takes_stop_token_v<F, Args...>, std::decay_t<F>, std::decay_t<Args>...>;
+    using Call =
+        internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>, std::decay_t<Args>...>;
     auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
     Task task(call);
     Future<R> future = internal::FutureAccess::future<R>(*call);

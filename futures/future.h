@@ -52,7 +52,10 @@ class Future {
   // Asks a call that takes a std::stop_token to end early, running or still pending; cancels nothing. Returns true if
   // this made the request; false if the call takes no token or was asked before. Any thread; the token's callbacks run
   // here. Law T8.
-  bool request_stop() const { return state().request_stop(); }
+  bool request_stop() const {
+    state().check_process();
+    return state().request_stop();
+  }
 
   // Where the call is. Any thread, never blocks; running and pending may be out of date when they return. Law F1.
   bool cancelled() const { return state().phase() == internal::Phase::kCancelled; }

@@ -69,6 +69,12 @@ inline void check(const MapOptions& options) {
   if (options.buffersize && *options.buffersize < 1) throw std::invalid_argument("map: buffersize must be at least 1");
 }
 
+// Cancels a call of a map that nobody waits for any more. Does nothing in a child made by fork(): law T9.
+template <typename R>
+void cancel_abandoned(const Future<R>& call) {
+  if (FutureAccess::state(call).is_of_this_process()) call.cancel();
+}
+
 // The calls of one map in the order of their inputs: those submitted, and the input that is still to be submitted.
 // Whoever destroys it cancels what has not started (law M4).
 template <typename R>
@@ -96,13 +102,14 @@ class MapCalls {
 
   sync::deadline until() const { return until_; }
 
-  // One input more, if there is any. Law M5.
-  bool submit_one() {
-    if (submit_next_ == nullptr) return false;
-    std::optional<Future<R>> next = submit_next_();
-    if (next) calls_.push_back(*std::move(next));
-    if (!next) submit_next_ = nullptr;
-    return next.has_value();
+  // One input more, if there is any. Law M5. If the input or submit throws, cancels what has not started: law M7.
+  void refill() {
+    try {
+      submit_one();
+    } catch (...) {
+      cancel_all();
+      throw;
+    }
   }
 
   bool empty() const { return calls_.empty(); }
@@ -116,7 +123,7 @@ class MapCalls {
   void stop() {
     submit_next_ = nullptr;
     // From the back, since workers take from the front.
-    for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) call->cancel();
+    for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) cancel_abandoned(*call);
   }
   void cancel_all() {
     stop();
@@ -124,6 +131,15 @@ class MapCalls {
   }
 
  private:
+  // Returns false at the end of the input.
+  bool submit_one() {
+    if (submit_next_ == nullptr) return false;
+    std::optional<Future<R>> next = submit_next_();
+    if (next) calls_.push_back(*std::move(next));
+    if (!next) submit_next_ = nullptr;
+    return next.has_value();
+  }
+
   const sync::deadline until_;
   SubmitNext submit_next_;
   std::deque<Future<R>> calls_;
@@ -155,13 +171,13 @@ class InputOrder {
   bool advance() {
     current_ = Future<R>();
     if (calls_.empty()) return false;
-    calls_.submit_one();
+    calls_.refill();
     Future<R> next = calls_.pop_front();
     try {
       FutureAccess::state(next).get(calls_.until());  // A result that is there comes out after the deadline, too.
     } catch (...) {
-      next.cancel();
       calls_.cancel_all();
+      cancel_abandoned(next);
       throw;
     }
     current_ = std::move(next);
@@ -189,9 +205,9 @@ class CompletionOrder {
   bool advance() {
     current_ = Future<R>();
     if (waiting_.empty()) return false;
-    calls_.submit_one();
-    listen();
     try {
+      calls_.refill();
+      listen();
       const std::optional<std::size_t> number = completions_->next(calls_.until());
       if (!number) throw TimeoutError();
       Future<R> next = std::move(waiting_.extract(*number).mapped());
@@ -215,7 +231,7 @@ class CompletionOrder {
   void stop() {
     completions_.reset();  // Before the states that it listens to may go.
     calls_.cancel_all();
-    for (const auto& [number, call] : waiting_) call.cancel();
+    for (const auto& [number, call] : waiting_) cancel_abandoned(call);
     waiting_.clear();
   }
 
@@ -239,13 +255,13 @@ class SettledOrder {
   bool advance() {
     current_.reset();
     if (calls_.empty()) return false;
-    if (!time_is_up_) calls_.submit_one();
+    if (!time_is_up_) calls_.refill();
     Future<R> next = calls_.pop_front();
     FutureState& state = FutureAccess::state(next);
     if (!time_is_up_ && !state.wait_until(calls_.until())) {
       time_is_up_ = true;
       calls_.stop();
-      next.cancel();
+      cancel_abandoned(next);
     }
     if (!state.is_done() || (time_is_up_ && next.cancelled())) {
       current_.emplace(std::make_exception_ptr(TimeoutError()));
@@ -269,9 +285,10 @@ class SettledOrder {
 }  // namespace internal
 
 // What map, map_unordered and map_settled return: an input range, to be iterated once, by one thread. Movable; works with
-// std::views. Advancing blocks until the next item is there; an item stays valid until the next step, and may be moved
-// from. Destroying the range cancels the calls that have not started (law M4). With `buffersize` the executor must
-// outlive the range.
+// std::views. Stepping is lazy: looking at an item, or for the end, blocks until the next item is there; `++` does not. So
+// `map(...) | std::views::take(2)` waits for two. An item stays valid until the next step, and may be moved from.
+// Destroying the range cancels the calls that have not started (law M4). With `buffersize` the executor must outlive the
+// range.
 template <typename Order>
 class MapRange {
  public:
@@ -281,27 +298,29 @@ class MapRange {
     using difference_type = std::ptrdiff_t;
 
     Iterator() = default;
-    typename Order::Item& operator*() const { return range_->order_->item(); }
-    typename Order::Item* operator->() const { return &range_->order_->item(); }
+    typename Order::Item& operator*() const {
+      range_->look();
+      return range_->order_->item();
+    }
+    typename Order::Item* operator->() const { return &**this; }
     Iterator& operator++() {
-      range_->advance();
+      range_->look();
+      range_->is_step_due_ = true;
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.is_at_end(); }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) {
+      it.range_->look();
+      return it.range_->is_at_end_;
+    }
 
    private:
     friend class MapRange;
     explicit Iterator(MapRange* range) : range_(range) {}
-    bool is_at_end() const { return range_->at_end_; }
     MapRange* range_ = nullptr;
   };
 
-  // Waits for the first item, unless that was done before.
-  Iterator begin() {
-    if (!begun_) advance();
-    return Iterator(this);
-  }
+  Iterator begin() { return Iterator(this); }
   std::default_sentinel_t end() const { return std::default_sentinel; }
 
   // For Executor.
@@ -309,15 +328,17 @@ class MapRange {
 
  private:
   friend class Iterator;
-  void advance() {
-    begun_ = true;
-    at_end_ = true;  // Stays so if this throws: an error ends the range.
-    at_end_ = !order_->advance();
+
+  // Makes the step that is due, if there is one.
+  void look() {
+    if (!std::exchange(is_step_due_, false)) return;
+    if (std::exchange(is_at_end_, true)) return;
+    is_at_end_ = !order_->advance();  // Stays true if this throws: an error ends the range.
   }
 
   std::unique_ptr<Order> order_;
-  bool begun_ = false;
-  bool at_end_ = false;
+  bool is_step_due_ = true;
+  bool is_at_end_ = false;
 };
 
 }  // namespace futures

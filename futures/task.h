@@ -46,9 +46,9 @@ class Task {
   // nothing but a forced unwind (pthread_exit), and then the future is done.
   void run() { state_->run_claimed(); }
 
-  // Cancels a pending call in two parts. `mark_cancelled` decides it, blocks never and runs no code of the user, so it
-  // may be called under an executor's lock; if it returns true, `announce_cancelled` must follow outside that lock: it
-  // wakes waiters, destroys the callable and runs the done callbacks.
+  // Cancels a pending call in two parts. `mark_cancelled` decides it and wakes waiters, blocks never and runs no code of
+  // the user, so it may be called under an executor's lock; if it returns true, `announce_cancelled` must follow outside
+  // that lock: it destroys the callable and runs the done callbacks.
   bool mark_cancelled() noexcept { return state_->mark_cancelled(); }
   void announce_cancelled() { state_->announce_cancelled(); }
 
@@ -58,19 +58,34 @@ class Task {
   // are code of the user: not to be set under an executor's lock.
   class StopHandle {
    public:
-    void request_stop() const noexcept { state_.get()->request_stop(); }
-
-    friend bool operator==(const StopHandle& a, const StopHandle& b) noexcept {
-      return a.state_.get() == b.state_.get();
+    StopHandle(const StopHandle& other) noexcept : StopHandle(other.state_) {}
+    StopHandle(StopHandle&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+    StopHandle& operator=(StopHandle other) noexcept {
+      std::swap(state_, other.state_);
+      return *this;
     }
+    ~StopHandle() {
+      if (state_ != nullptr) state_->drop_ref();
+    }
+
+    void request_stop() const noexcept { state_->request_stop(); }
+
+    friend bool operator==(const StopHandle& a, const StopHandle& b) noexcept { return a.state_ == b.state_; }
 
    private:
     friend class Task;
     friend class TaskQueue;
-    explicit StopHandle(internal::FutureState* state) noexcept : state_(state) {}
-    internal::StateHandle state_;
+    explicit StopHandle(internal::FutureState* state) noexcept : state_(state) {
+      if (state_ != nullptr) state_->add_ref();
+    }
+    // A reference like the producer's. A Future's handle would keep the last Future from seeing that the value is its own
+    // to move out (law F3).
+    internal::FutureState* state_;
   };
   StopHandle stop_handle() const noexcept { return StopHandle(state_); }
+
+  // The state behind it, for the executors of this library.
+  internal::FutureState& state() const noexcept { return *state_; }
 
   // Gives a call that is not done this outcome; runs its done callbacks, here. Returns false if it was done already.
   bool fail(std::exception_ptr exception) { return state_->fail(std::move(exception)); }

@@ -94,64 +94,71 @@ WaitResult<internal::range_future_t<Range>> wait(Range&& futures, WaitOptions op
   return result;
 }
 
-// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread.
-// Advancing blocks until another future is done. Leaving early, or destroying it, lets go of every future (law W7).
+// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread. Stepping
+// is lazy: looking at an item, or for the end, blocks until another future is done; `++` does not. So `as_completed(fs) |
+// std::views::take(1)` waits for one. Leaving early, or destroying it, lets go of every future (law W7).
 template <typename F>
 class AsCompleted {
+  struct Source;
+
  public:
   class Iterator {
    public:
     using value_type = F;
     using difference_type = std::ptrdiff_t;
     Iterator() = default;
-    const F& operator*() const { return *source_->current; }
-    const F* operator->() const { return &*source_->current; }
+    const F& operator*() const { return *source_->look(); }
+    const F* operator->() const { return &*source_->look(); }
     Iterator& operator++() {
-      source_->advance();
+      source_->step();
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return it.is_at_end(); }
+    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return !it.source_->look().has_value(); }
 
    private:
     friend class AsCompleted;
-    explicit Iterator(typename AsCompleted::Source* source) : source_(source) {}
-    bool is_at_end() const { return !source_->current.has_value(); }
-    typename AsCompleted::Source* source_ = nullptr;
+    explicit Iterator(Source* source) : source_(source) {}
+    Source* source_ = nullptr;
   };
 
   AsCompleted(std::vector<F> futures, sync::deadline until)
       : source_(std::make_unique<Source>(std::move(futures), until)) {}
 
-  // Waits for the first future. Throws TimeoutError as advancing does.
-  Iterator begin() {
-    if (!source_->current) source_->advance();
-    return Iterator(source_.get());
-  }
+  Iterator begin() { return Iterator(source_.get()); }
   std::default_sentinel_t end() const { return std::default_sentinel; }
 
  private:
-  friend class Iterator;
   // On the heap: listeners keep its address while the range moves.
   struct Source {
     Source(std::vector<F> futures, sync::deadline until_given)
-        : waiting(std::move(futures)), total(waiting.size()), left(total), until(until_given) {
+        : waiting(std::move(futures)), left(waiting.size()), until(until_given) {
       for (const F& future : waiting) completions.add(internal::FutureAccess::state(future));
     }
 
-    void advance() {
+    void step() {
+      look();
+      is_step_due = true;
+    }
+
+    // The current future, nothing at the end. Waits for it if a step is due; throws when time is up.
+    const std::optional<F>& look() {
+      if (!is_step_due) return current;
       current.reset();
-      if (left == 0) return;
-      const std::optional<std::size_t> number = completions.next(until);
-      if (!number) throw TimeoutError(absl::StrCat(left, " (of ", total, ") futures unfinished"));
-      --left;
-      current = std::move(waiting[*number]);
+      if (left > 0) {
+        const std::optional<std::size_t> number = completions.next(until);
+        if (!number) throw TimeoutError(absl::StrCat(left, " (of ", waiting.size(), ") futures unfinished"));
+        --left;
+        current = std::move(waiting[*number]);
+      }
+      is_step_due = false;
+      return current;
     }
 
     std::vector<F> waiting;  // Moved from once yielded.
-    const std::size_t total;
     std::size_t left;
     const sync::deadline until;
+    bool is_step_due = true;
     std::optional<F> current;
     internal::Completions completions;  // Last: it lets go of the states before their handles go.
   };

@@ -1,16 +1,19 @@
 #include "futures/internal/completions.h"
 
+#include <utility>
+
 namespace futures::internal {
 
 Completions::~Completions() {
   for (Entry& entry : entries_) {
-    if (entry.state != nullptr) entry.state->remove_listener(entry);
+    if (entry.is_listening) entry.state->remove_listener(entry);
   }
 }
 
 void Completions::add(FutureState& state) {
   Entry& entry = entries_.emplace_back(*this, state, added_++);
-  if (!state.add_listener(entry)) hear(entry);
+  entry.is_listening = state.add_listener(entry);
+  if (!entry.is_listening) hear(entry);
 }
 
 void Completions::Entry::on_done(FutureState&) noexcept { owner.hear(*this); }
@@ -33,7 +36,7 @@ std::optional<std::size_t> Completions::next(sync::deadline until) {
     first_heard_ = entry->next_heard;
   }
   // A listener is called once, under its state's lock: after this the caller may let the state go.
-  entry->state->remove_listener(*entry);
+  if (std::exchange(entry->is_listening, false)) entry->state->remove_listener(*entry);
   entry->state = nullptr;
   const std::size_t number = entry->number;
   // Forget what nobody needs any more: a stream of states takes room only for those between the slowest and the newest.

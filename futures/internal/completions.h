@@ -38,6 +38,7 @@ class Completions {
     void on_done(FutureState& done) noexcept override;
     Completions& owner;
     FutureState* state;  // Null once `next` has given its number: the state may then be gone.
+    bool is_listening = false;
     const std::size_t number;
     Entry* next_heard = nullptr;
   };

@@ -8,15 +8,12 @@
 #include <cxxabi.h>
 
 namespace futures::internal {
-namespace {
 
 std::string demangled(const char* name) {
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
   return status == 0 ? text.get() : name;
 }
-
-}  // namespace
 
 std::string describe_current_exception() {
   try {

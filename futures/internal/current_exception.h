@@ -10,6 +10,9 @@ namespace futures::internal {
 // Call it inside a catch block only, and not for a forced unwind.
 std::string describe_current_exception();
 
+// A type's mangled name as a person writes it; unchanged if it is not one.
+std::string demangled(const char* name);
+
 }  // namespace futures::internal
 
 #endif  // CONCURRENT_FUTURES_FUTURES_INTERNAL_CURRENT_EXCEPTION_H_

@@ -8,6 +8,7 @@
 #include "futures/errors.h"
 #include "futures/internal/current_exception.h"
 #include "futures/internal/process_life.h"
+#include "futures/internal/wire_call.h"
 
 namespace futures::internal {
 FutureState::~FutureState() {
@@ -36,6 +37,34 @@ bool FutureState::step(Phase& from, Phase to) noexcept {
   } while (!word_.compare_exchange_weak(word, (word & ~kPhaseMask) | static_cast<std::uint32_t>(to),
                                         std::memory_order_acq_rel, std::memory_order_relaxed));
   return true;
+}
+
+Phase FutureState::phase() const {
+  std::uint32_t word = word_.load(std::memory_order_acquire);
+  if ((word & kRemote) != 0 && phase_of(word) == Phase::kPending) {
+    remote_->look(const_cast<FutureState&>(*this));  // Only brings the word up to date.
+    word = word_.load(std::memory_order_acquire);
+  }
+  return phase_of(word);
+}
+
+void FutureState::encode(std::string& encoded_call) {
+  wire_call()->encode(*this, encoded_call);
+  discard_call();
+}
+
+void FutureState::decide_remotely(std::shared_ptr<RemoteDecision> decision) {
+  remote_ = std::move(decision);
+  word_.fetch_or(kRemote, std::memory_order_release);
+}
+
+void FutureState::follow_start() noexcept {
+  Phase from = Phase::kPending;
+  step(from, Phase::kRunning);
+}
+
+bool FutureState::is_of_this_process() const noexcept {
+  return generation_ == kAnyGeneration || generation_ == fork_generation();
 }
 
 void FutureState::check_process() const {
@@ -84,13 +113,30 @@ void FutureState::abandon_outcome() noexcept {
   step(from, Phase::kRunning);
 }
 
-void FutureState::publish() {
-  // Release: the outcome happens before anyone sees kFinished.
-  const std::uint32_t flags =
-      word_.exchange(static_cast<std::uint32_t>(Phase::kFinished), std::memory_order_acq_rel);
-  wake_sleepers(flags);
-  tell_observers(flags);
+Callback* FutureState::publish_before_callbacks() {
+  constexpr auto kFinished = static_cast<std::uint32_t>(Phase::kFinished);
+  std::uint32_t word = word_.load(std::memory_order_relaxed);
+  while ((word & kObservers) == 0) {
+    // Release: the outcome happens before anyone sees kFinished.
+    if (word_.compare_exchange_weak(word, kFinished, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      wake_sleepers(word);
+      return nullptr;
+    }
+  }
+  Callback* callbacks = nullptr;
+  {
+    sync::mutex_lock lock(mutex_);
+    // Before anyone can see the future done: who sees that, and then makes another one done, is heard later (law W5).
+    // Who hears of it looks only after this lock.
+    tell_listeners();
+    word = word_.exchange(kFinished, std::memory_order_acq_rel);
+    callbacks = take_callbacks();
+  }
+  wake_sleepers(word);
+  return callbacks;
 }
+
+void FutureState::publish() { run_callbacks(publish_before_callbacks()); }
 
 bool FutureState::fail(std::exception_ptr exception) {
   Phase from = Phase::kPending;
@@ -110,18 +156,29 @@ bool FutureState::mark_cancelled() noexcept {
   } while (!word_.compare_exchange_weak(word, static_cast<std::uint32_t>(Phase::kCancelled),
                                         std::memory_order_acq_rel, std::memory_order_relaxed));
   flags_at_cancel_ = word;
+  wake_sleepers(word);
+  if ((word & kObservers) != 0) {
+    sync::mutex_lock lock(mutex_);
+    tell_listeners();
+  }
   return true;
 }
 
 void FutureState::announce_cancelled() {
-  wake_sleepers(flags_at_cancel_);
   discard_call();
-  tell_observers(flags_at_cancel_);
+  if ((flags_at_cancel_ & kObservers) == 0) return;
+  Callback* callbacks = nullptr;
+  {
+    sync::mutex_lock lock(mutex_);
+    callbacks = take_callbacks();
+  }
+  run_callbacks(callbacks);
 }
 
 bool FutureState::cancel() {
   check_process();
-  if (mark_cancelled()) {
+  const bool remote = (word_.load(std::memory_order_acquire) & kRemote) != 0;
+  if (remote ? remote_->cancel(*this) : mark_cancelled()) {
     announce_cancelled();
     return true;
   }
@@ -132,21 +189,18 @@ void FutureState::wake_sleepers(std::uint32_t flags) noexcept {
   if ((flags & kSleepers) != 0) sync::futex_wake_all(word_);
 }
 
-void FutureState::tell_observers(std::uint32_t flags) {
-  if ((flags & kObservers) == 0) return;
-  Callback* first = nullptr;
-  {
-    sync::mutex_lock lock(mutex_);
-    while (listeners_ != nullptr) {
-      Listener& listener = *listeners_;
-      listeners_ = listener.next_;
-      listener.link_ = nullptr;
-      listener.on_done(*this);
-    }
-    first = std::exchange(first_callback_, nullptr);
-    last_callback_ = &first_callback_;
+void FutureState::tell_listeners() noexcept {
+  while (listeners_ != nullptr) {
+    Listener& listener = *listeners_;
+    listeners_ = listener.next_;
+    listener.link_ = nullptr;
+    listener.on_done(*this);
   }
-  run_callbacks(first);
+}
+
+Callback* FutureState::take_callbacks() noexcept {
+  last_callback_ = &first_callback_;
+  return std::exchange(first_callback_, nullptr);
 }
 
 void FutureState::run_callbacks(Callback* first) {

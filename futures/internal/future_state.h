@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -38,6 +39,18 @@ inline constexpr std::uint32_t kAnyGeneration = 0;
 enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
 
 class FutureState;
+struct WireCall;
+
+// Where it is decided whether a call runs or is cancelled, if that is not the state word: another process. The word
+// follows. Any thread.
+class RemoteDecision {
+ public:
+  virtual ~RemoteDecision() = default;
+  // Cancels the call if it has not started: decides, and marks `state` as cancelled. Returns whether this did it.
+  virtual bool cancel(FutureState& state) = 0;
+  // Makes `state` running if the call has started.
+  virtual void look(FutureState& state) = 0;
+};
 
 // A done callback. Owned by the state until it runs.
 class Callback {
@@ -53,7 +66,8 @@ class Callback {
 // Wants to know, without blocking, when a future is done, and can change its mind (laws W2, W5, W7). Owned by the waiter.
 class Listener {
  public:
-  // Runs on the thread that made the future done, under that future's lock: it must not block, throw, or use the future.
+  // Runs on the thread that made the future done, under that future's lock: it must not block, throw, or use the
+  // future, which may look done only once the lock is free.
   virtual void on_done(FutureState& state) noexcept = 0;
 
  protected:
@@ -82,9 +96,14 @@ class FutureState {
   bool is_sole_handle() const noexcept { return handles_.load(std::memory_order_acquire) == 1; }
 
   // --- Looking. Any thread; what is seen as done was made so before (acquire, pairs with the release in publish).
-  Phase phase() const noexcept { return phase_of(word_.load(std::memory_order_acquire)); }
-  bool is_done() const noexcept { return is_done(phase()); }
+  Phase phase() const;
+  bool is_done() const noexcept { return is_done(phase_of(word_.load(std::memory_order_acquire))); }
   static bool is_done(Phase phase) noexcept { return phase >= Phase::kFinished; }
+
+  // False in a child made by fork() after the call was submitted: it can only get done in the parent. Law T9.
+  bool is_of_this_process() const noexcept;
+  // Throws BrokenExecutor if the future is not done and never will be in this process.
+  void check_process() const;
 
   // Blocks until done or `until`. Returns whether the future is done. Throws BrokenExecutor if that can only happen in
   // another process: this one was forked since the call was submitted (law T9). So do cancel, add_callback, add_listener.
@@ -104,16 +123,30 @@ class FutureState {
   void set_exception(std::exception_ptr exception) noexcept { exception_ = std::move(exception); }
   // kRunning or kDelivering -> kFinished; wakes waiters, then runs the callbacks.
   void publish();
+  // The same, but leaves the callbacks to the caller, who passes them to run_callbacks, perhaps on another thread.
+  Callback* publish_before_callbacks();
+  void run_callbacks(Callback* first);
   // If not done: the callable is destroyed and `exception` is the outcome. Returns whether it was. Law F12.
   bool fail(std::exception_ptr exception);
 
   // --- Cancelling, in two parts so that an executor can do the first under its own lock. Laws F2, S3.
-  // kPending -> kCancelled. Returns whether this call did it; then the caller owes announce_cancelled.
+  // kPending -> kCancelled; wakes waiters (laws F5, W4). Returns whether this call did it; then the caller owes
+  // announce_cancelled.
   bool mark_cancelled() noexcept;
-  // Wakes waiters, destroys the callable, runs the callbacks.
+  // Destroys the callable, runs the callbacks.
   void announce_cancelled();
   // Both. Returns whether the future is cancelled now.
   bool cancel();
+
+  // --- Calls that run in another process.
+  // How the call travels; null if it cannot.
+  virtual const WireCall* wire_call() const noexcept { return nullptr; }
+  // Encodes the call and destroys the callable. Throws what its serialisation throws. Needs a wire_call.
+  void encode(std::string& encoded_call);
+  // From here on `decision` is asked. Before anyone else has a handle.
+  void decide_remotely(std::shared_ptr<RemoteDecision> decision);
+  // kPending -> kRunning, once the call is known to have started. No effect if it is running already.
+  void follow_start() noexcept;
 
   // --- Value taken out (law F3).
   bool is_taken() const noexcept { return (word_.load(std::memory_order_acquire) & kTaken) != 0; }
@@ -140,6 +173,8 @@ class FutureState {
 
   // While queued: the next one. Belongs to the queue that holds the state.
   FutureState* next_queued = nullptr;
+  // Where a RemoteDecision keeps the call. Belongs to it.
+  std::int32_t remote_place = -1;
 
  protected:
   explicit FutureState(std::uint32_t generation) noexcept : generation_(generation) {}
@@ -154,21 +189,20 @@ class FutureState {
   static constexpr std::uint32_t kSleepers = 0x8;    // Somebody waits on the word's futex.
   static constexpr std::uint32_t kObservers = 0x10;  // observers or listeners are, or are being, registered.
   static constexpr std::uint32_t kTaken = 0x20;      // The value has been moved out.
+  static constexpr std::uint32_t kRemote = 0x40;     // remote_ decides between running and cancelled.
 
   static Phase phase_of(std::uint32_t word) noexcept { return static_cast<Phase>(word & kPhaseMask); }
 
-  // Throws BrokenExecutor if the future is not done and never will be in this process.
-  void check_process() const;
-
   // One step of the machine: `from` -> `to`. Returns false, with the phase found in `from`, if it is not in `from`.
   bool step(Phase& from, Phase to) noexcept;
-  // The last step, after which `flags` are nobody's: wakes, and returns whether there are observers.
+  // Wakes who sleeps on the word, if `flags`, which it had before its last step, say that somebody does.
   void wake_sleepers(std::uint32_t flags) noexcept;
-  // Tells the listeners and runs the callbacks. Once, by the thread that made the future done.
-  void tell_observers(std::uint32_t flags);
+  // Tells each listener, once, and forgets it.
+  void tell_listeners() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The callbacks registered so far, which the caller must run. Once, by the thread that made the future done.
+  Callback* take_callbacks() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sets kObservers unless done. Returns whether it is set.
   bool announce_observer() noexcept;
-  void run_callbacks(Callback* first);
 
   sync::atomic<std::uint32_t> word_{0};
   sync::atomic<std::uint32_t> refs_{1};
@@ -182,6 +216,7 @@ class FutureState {
   Listener* listeners_ ABSL_GUARDED_BY(mutex_) = nullptr;
 
   std::exception_ptr exception_;
+  std::shared_ptr<RemoteDecision> remote_;  // Constant once others have handles.
 };
 
 // A handle's hold on a state.

@@ -18,6 +18,7 @@
 #include "futures/internal/future_state.h"
 #include "futures/internal/process_life.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/wire_call.h"
 
 namespace futures::internal {
 
@@ -78,12 +79,17 @@ template <bool kTakesStopToken>
 using stop_source_t = std::conditional_t<kTakesStopToken, sync::stop_source, std::monostate>;
 
 // One accepted call: the callable with its arguments, and the future's state.
-template <typename R, bool kTakesStopToken, typename Fn, typename... Args>
+template <typename R, bool kTakesStopToken, typename Encoding, typename Fn, typename... Args>
 class Call final : public ResultState<R> {
  public:
   template <typename F, typename... A>
   explicit Call(F&& fn, A&&... args)
       : ResultState<R>(fork_generation()), call_(std::in_place, std::forward<F>(fn), std::forward<A>(args)...) {}
+
+  // What is left to be encoded. Only before the callable is destroyed.
+  const std::tuple<Fn, Args...>& parts() const noexcept { return *call_; }
+
+  const WireCall* wire_call() const noexcept override { return Encoding::template wire_call<Call>(); }
 
   bool takes_stop_token() const noexcept override { return kTakesStopToken; }
 
@@ -135,10 +141,6 @@ class Call final : public ResultState<R> {
   std::optional<std::tuple<Fn, Args...>> call_;
 };
 
-// What a future holds for a callable that returns R: no const at the top, no rvalue reference.
-template <typename R>
-using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cv_t<std::remove_reference_t<R>>>;
-
 // What a call of Fn with Args gives, as a future holds it: no const at the top, no rvalue reference.
 template <typename R>
 using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cv_t<std::remove_reference_t<R>>>;
@@ -159,6 +161,15 @@ struct CallResult<true, Fn, Args...> : std::invoke_result<std::decay_t<Fn>, sync
 
 template <typename Fn, typename... Args>
 using call_result_t = held_t<typename CallResult<takes_stop_token_v<Fn, Args...>, Fn, Args...>::type>;
+
+// How a call of Fn with Args travels, as far as the headers included so far say.
+template <typename Fn, typename... Args>
+struct EncodingIfCallable : std::type_identity<NoEncoding> {};
+template <typename Fn, typename... Args>
+  requires(is_callable_v<Fn, Args...> && !takes_stop_token_v<Fn, Args...>)
+struct EncodingIfCallable<Fn, Args...> : EncodingOf<call_result_t<Fn, Args...>, std::decay_t<Fn>, std::decay_t<Args>...> {};
+template <typename Fn, typename... Args>
+using encoding_of_t = typename EncodingIfCallable<Fn, Args...>::type;
 
 }  // namespace futures::internal
 

@@ -64,6 +64,18 @@ void futex_wake_all(const atomic<std::uint32_t>& word) {
   syscall(SYS_futex, address_of(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
 }
 
+void shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected) {
+  syscall(SYS_futex, address_of(word), FUTEX_WAIT, expected, nullptr, nullptr, 0);
+}
+
+void shared_futex_wake_one(const atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, address_of(word), FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+void shared_futex_wake_all(const atomic<std::uint32_t>& word) {
+  syscall(SYS_futex, address_of(word), FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+}
+
 void check_stack_bytes(std::size_t stack_bytes) {
   if (stack_bytes == 0) return;
   pthread_attr_t attributes;

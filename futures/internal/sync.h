@@ -97,6 +97,21 @@ bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadl
 // Wakes every thread that waits on `word`. Touches the address only, so `word` may already be gone.
 void futex_wake_all(const atomic<std::uint32_t>& word);
 
+// The same for words in memory that several processes share. No timeout: the peer's death is known by other means, and
+// whoever learns of it wakes.
+void shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected);
+void shared_futex_wake_one(const atomic<std::uint32_t>& word);
+void shared_futex_wake_all(const atomic<std::uint32_t>& word);
+
+// Tells the processor that this is a waiting loop.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 struct thread_options {
   std::string name;              // Cut to the 15 bytes that the kernel keeps. Empty: the creator's name stays.
   std::size_t stack_bytes = 0;   // 0: the system's default.

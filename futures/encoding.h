@@ -1,0 +1,278 @@
+// Which calls can travel to another process, and how. Included by process_pool_executor.h; include it yourself where
+// generic code submits through `Executor&` and may be given an executor of processes.
+//
+// A call travels if its parts do (law P2):
+//   - the callable: a function, a lambda without captures, an empty function object, or one that can be serialised;
+//   - each argument and the result: an arithmetic type or enum, std::array of such; a type for which travels_bitwise is
+//     specialised; or what cereal can serialise: strings, containers, tuples, optionals, variants of such, and types with
+//     a `serialize` member or function in cereal's manner, default-constructible.
+// Pointers, references, views and lambdas with captures never travel. Nothing needs to be registered but exception types
+// that are to arrive as themselves (ExceptionRegistration).
+#ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_H_
+#define CONCURRENT_FUTURES_FUTURES_ENCODING_H_
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <variant>
+
+#include "cereal/cereal.hpp"
+#include "cereal/types/array.hpp"
+#include "cereal/types/chrono.hpp"
+#include "cereal/types/complex.hpp"
+#include "cereal/types/deque.hpp"
+#include "cereal/types/list.hpp"
+#include "cereal/types/map.hpp"
+#include "cereal/types/optional.hpp"
+#include "cereal/types/set.hpp"
+#include "cereal/types/string.hpp"
+#include "cereal/types/tuple.hpp"
+#include "cereal/types/unordered_map.hpp"
+#include "cereal/types/unordered_set.hpp"
+#include "cereal/types/utility.hpp"
+#include "cereal/types/variant.hpp"
+#include "cereal/types/vector.hpp"
+#include "futures/errors.h"
+#include "futures/internal/exception_wire.h"
+#include "futures/internal/module_address.h"
+#include "futures/internal/result_state.h"
+#include "futures/internal/wire_call.h"
+
+namespace futures {
+
+// Whether objects of T mean the same in another process of this program if their bytes are copied. Specialise it as true
+// for a trivially copyable type of yours that holds no pointer.
+template <typename T>
+inline constexpr bool travels_bitwise = std::is_arithmetic_v<T> || std::is_enum_v<T>;
+template <typename T, std::size_t kSize>
+inline constexpr bool travels_bitwise<std::array<T, kSize>> = travels_bitwise<T>;
+
+namespace internal {
+
+// Writes to the end of a string what cereal gives it.
+class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyClassElision> {
+ public:
+  explicit WireOutput(std::string& encoded) : OutputArchive(this), encoded_(encoded) {}
+  void write(const void* data, std::size_t bytes) { encoded_.append(static_cast<const char*>(data), bytes); }
+
+ private:
+  std::string& encoded_;
+};
+
+// Reads what a WireOutput wrote; the bytes may be anything. Throws SerializationError instead of reading past their end,
+// and before anything is allocated for a length that they cannot hold: so no container is made larger than
+// (bytes left) x sizeof(element).
+class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClassElision> {
+ public:
+  explicit WireInput(std::string_view encoded) : InputArchive(this), left_(encoded) {}
+
+  void read(void* data, std::size_t bytes) {
+    if (bytes > left_.size()) throw SerializationError("the encoded data ends too early");
+    std::memcpy(data, left_.data(), bytes);
+    left_.remove_prefix(bytes);
+  }
+  void check_length(std::uint64_t elements) const {
+    if (elements > left_.size()) throw SerializationError("the encoded data holds an impossible length");
+  }
+  void check_end() const {
+    if (!left_.empty()) throw SerializationError("the encoded data is longer than its type");
+  }
+
+ private:
+  std::string_view left_;
+};
+
+// The hooks that cereal asks of an archive, found by argument-dependent lookup.
+template <typename T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const T& value) {
+  archive.write(&value, sizeof(value));
+}
+template <typename T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    unsigned char byte = 0;  // Any other bit pattern than 0 and 1 in a bool is undefined behaviour.
+    archive.read(&byte, 1);
+    value = byte != 0;
+  } else {
+    archive.read(&value, sizeof(value));
+  }
+}
+template <typename Archive, typename T>
+  requires(std::is_same_v<Archive, WireOutput> || std::is_same_v<Archive, WireInput>)
+void CEREAL_SERIALIZE_FUNCTION_NAME(Archive& archive, cereal::NameValuePair<T>& pair) {
+  archive(pair.value);
+}
+template <typename T>
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const cereal::SizeTag<T>& tag) {
+  const auto elements = static_cast<std::uint64_t>(tag.size);
+  archive.write(&elements, sizeof(elements));
+}
+template <typename T>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, cereal::SizeTag<T>& tag) {
+  std::uint64_t elements = 0;
+  archive.read(&elements, sizeof(elements));
+  archive.check_length(elements);
+  tag.size = static_cast<std::remove_reference_t<T>>(elements);
+}
+template <typename T>
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const cereal::BinaryData<T>& data) {
+  archive.write(data.data, static_cast<std::size_t>(data.size));
+}
+template <typename T>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, cereal::BinaryData<T>& data) {
+  archive.read(data.data, static_cast<std::size_t>(data.size));
+}
+
+template <typename T>
+concept SerialisedByCereal =
+    std::is_class_v<T> && std::is_default_constructible_v<T> &&
+    cereal::traits::is_output_serializable<T, WireOutput>::value &&
+    cereal::traits::is_input_serializable<T, WireInput>::value;
+
+template <typename T>
+concept CopiedBitwise = travels_bitwise<T> && std::is_trivially_copyable_v<T>;
+
+// A function, named rather than copied.
+template <typename T>
+concept NamedFunction = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
+
+// A callable without state: its type says all.
+template <typename T>
+concept Stateless = std::is_class_v<T> && std::is_empty_v<T> && std::is_default_constructible_v<T>;
+
+template <typename T>
+concept ValueTravels = CopiedBitwise<T> || SerialisedByCereal<T>;
+template <typename T>
+concept ResultTravels = std::is_void_v<T> || ValueTravels<T>;
+template <typename T>
+concept CallableTravels = NamedFunction<T> || Stateless<T> || SerialisedByCereal<T>;
+
+template <typename T>
+void write_value(WireOutput& archive, const T& value) {
+  if constexpr (NamedFunction<T>) {
+    const ModuleAddress name = name_of(reinterpret_cast<const void*>(value));
+    archive.write(&name, sizeof(name));
+  } else if constexpr (CopiedBitwise<T>) {
+    archive.write(&value, sizeof(value));
+  } else if constexpr (!Stateless<T>) {
+    archive(value);
+  }
+}
+
+template <typename T>
+T read_value(WireInput& archive) {
+  if constexpr (NamedFunction<T>) {
+    ModuleAddress name;
+    archive.read(&name, sizeof(name));
+    return reinterpret_cast<T>(const_cast<void*>(address_of(name)));
+  } else if constexpr (std::is_same_v<T, bool>) {
+    unsigned char byte = 0;
+    archive.read(&byte, 1);
+    return byte != 0;
+  } else if constexpr (CopiedBitwise<T>) {
+    std::array<std::byte, sizeof(T)> bytes;
+    archive.read(bytes.data(), bytes.size());
+    return std::bit_cast<T>(bytes);
+  } else {
+    T value{};
+    if constexpr (!Stateless<T>) archive(value);
+    return value;
+  }
+}
+
+// How a call travels: see wire_call.h.
+template <typename R, typename Fn, typename... Args>
+  requires(ResultTravels<R> && CallableTravels<Fn> && (ValueTravels<Args> && ...))
+struct CallEncoding<R, Fn, Args...> {
+  template <typename Call>
+  static const WireCall* wire_call() noexcept {
+    static constexpr WireCall kWire = {&run, &encode<Call>, &store_result};
+    return &kWire;
+  }
+
+  static void run(std::string_view encoded_call, std::string& encoded_value) {
+    WireInput input(encoded_call);
+    // Braces, not parentheses: they fix the order of reading.
+    std::tuple<Fn, Args...> parts{read_value<Fn>(input), read_value<Args>(input)...};
+    input.check_end();
+    const auto call = [](Fn& fn, Args&... args) -> R { return std::invoke(std::move(fn), std::move(args)...); };
+    if constexpr (std::is_void_v<R>) {
+      std::apply(call, parts);
+    } else {
+      const R value = std::apply(call, parts);
+      WireOutput output(encoded_value);
+      write_value(output, value);
+    }
+  }
+
+  template <typename Call>
+  static void encode(FutureState& call, std::string& encoded_call) {
+    WireOutput output(encoded_call);
+    std::apply([&](const auto&... part) { (write_value(output, part), ...); }, static_cast<Call&>(call).parts());
+  }
+
+  static void store_result(FutureState& call, std::string_view encoded_value) {
+    auto& state = static_cast<ResultState<R>&>(call);
+    WireInput input(encoded_value);
+    if constexpr (std::is_void_v<R>) {
+      input.check_end();
+      state.emplace_from([] { return std::monostate(); });
+    } else {
+      R value = read_value<R>(input);
+      input.check_end();
+      state.emplace_from([&]() -> R { return std::move(value); });
+    }
+  }
+};
+
+}  // namespace internal
+
+// Makes exceptions of type E arrive as E (law P4) rather than as RemoteError. E derives from std::exception and travels,
+// or is made from its message. Name one per type at namespace scope, where program and workers both run it:
+//   const futures::ExceptionRegistration<ParseError> parse_error_travels;
+template <typename E>
+class ExceptionRegistration {
+ public:
+  ExceptionRegistration() {
+    static_assert(std::is_base_of_v<std::exception, E>, "ExceptionRegistration: the type must derive from std::exception");
+    static_assert(internal::ValueTravels<E> || std::is_constructible_v<E, std::string>,
+                  "ExceptionRegistration: give the type a `serialize`, or a constructor from its message");
+    internal::register_exception_wire({&typeid(E), &encode, &decode});
+  }
+
+ private:
+  static void encode(const std::exception& exception, std::string& encoded) {
+    if constexpr (internal::ValueTravels<E>) {
+      internal::WireOutput output(encoded);
+      internal::write_value(output, static_cast<const E&>(exception));
+    } else {
+      encoded += exception.what();
+    }
+  }
+  static std::exception_ptr decode(std::string_view encoded) {
+    if constexpr (internal::ValueTravels<E>) {
+      internal::WireInput input(encoded);
+      return std::make_exception_ptr(internal::read_value<E>(input));
+    } else {
+      return std::make_exception_ptr(E(std::string(encoded)));
+    }
+  }
+};
+
+}  // namespace futures
+
+CEREAL_SETUP_ARCHIVE_TRAITS(futures::internal::WireInput, futures::internal::WireOutput)
+
+#endif  // CONCURRENT_FUTURES_FUTURES_ENCODING_H_

@@ -1,0 +1,122 @@
+#include "optimized/internal/call_board.h"
+
+#include <unistd.h>
+
+namespace futures::internal {
+namespace {
+
+// How often an idle worker looks for work before it sleeps. A look costs some nanoseconds; a sleep and a wake cost 50
+// microseconds of latency. More keeps a core busy for longer after the last call.
+constexpr int kLooksBeforeSleep = 2000;
+
+void ring_parent(CallBoard& board, int bell) {
+  // Seq_cst, here and where the parent goes to sleep: either it sees the bit, or this sees that it sleeps.
+  if (board.parent_sleeps.load(std::memory_order_seq_cst) == 0) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof(one));  // Full means that it has been rung.
+}
+
+void tell_parent(CallBoard& board, std::uint32_t slot, int bell) {
+  board.done[slot / 64].fetch_or(std::uint64_t{1} << (slot % 64), std::memory_order_seq_cst);
+  ring_parent(board, bell);
+}
+
+// One attempt. Returns true if `call` was taken; false if there is nothing to take.
+bool try_take(CallBoard& board, std::uint16_t worker, TakenCall& call) {
+  for (;;) {
+    std::uint64_t head = board.head.load(std::memory_order_acquire);
+    if (head >= board.tail.load(std::memory_order_acquire)) return false;  // Pairs with list_call's release of tail.
+    const std::uint64_t entry = board.ring[head % kRingEntries].load(std::memory_order_acquire);
+    if (entry >> 16 != head) continue;  // Others have passed it meanwhile, and the entry is in use again.
+    const std::uint32_t slot = static_cast<std::uint32_t>(entry & 0xffff) % kSlots;
+    std::uint64_t expected = SlotWord{head, 0, SlotPhase::kPending}.packed();
+    const bool taken = board.slots[slot].word.compare_exchange_strong(
+        expected, SlotWord{head, worker, SlotPhase::kRunning}.packed(), std::memory_order_acq_rel);
+    board.head.compare_exchange_strong(head, head + 1, std::memory_order_acq_rel);  // If it fails, another did it.
+    if (taken) {
+      call = {.slot = slot, .ticket = entry >> 16};
+      return true;
+    }
+  }
+}
+
+}  // namespace
+
+bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
+  if (ticket - board.head.load(std::memory_order_acquire) >= kRingEntries) return false;
+  // Release: the slot's fields happen before the owner's reads, which follow its acquire of the word.
+  board.slots[slot].word.store(SlotWord{ticket, 0, SlotPhase::kPending}.packed(), std::memory_order_release);
+  board.ring[ticket % kRingEntries].store(ticket << 16 | slot, std::memory_order_release);
+  board.tail.store(ticket + 1, std::memory_order_seq_cst);
+  ring_for_work(board);
+  return true;
+}
+
+void ring_for_work(CallBoard& board) {
+  board.work_bell.fetch_add(1, std::memory_order_seq_cst);
+  if (board.sleeping_workers.load(std::memory_order_seq_cst) > 0) sync::shared_futex_wake_one(board.work_bell);
+}
+
+bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
+  std::uint64_t expected = SlotWord{ticket, 0, SlotPhase::kPending}.packed();
+  return board.slots[slot].word.compare_exchange_strong(expected, SlotWord{ticket, 0, SlotPhase::kFree}.packed(),
+                                                        std::memory_order_acq_rel);
+}
+
+bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place room) {
+  Slot& s = board.slots[slot];
+  s.result = room;
+  std::uint64_t expected = wants_room.packed();
+  const bool granted = s.word.compare_exchange_strong(
+      expected, SlotWord{wants_room.ticket, wants_room.owner, SlotPhase::kRunning}.packed(), std::memory_order_acq_rel);
+  s.room_bell.fetch_add(1, std::memory_order_release);
+  sync::shared_futex_wake_all(s.room_bell);
+  return granted;
+}
+
+void free_slot(CallBoard& board, std::uint32_t slot) {
+  board.slots[slot].word.store(SlotWord{}.packed(), std::memory_order_release);
+}
+
+void close_board(CallBoard& board) {
+  board.closing.store(1, std::memory_order_seq_cst);
+  board.work_bell.fetch_add(1, std::memory_order_seq_cst);
+  sync::shared_futex_wake_all(board.work_bell);
+}
+
+TakenCall take_call(CallBoard& board, std::uint16_t worker) {
+  TakenCall call;
+  for (;;) {
+    for (int look = 0; look < kLooksBeforeSleep; ++look) {
+      if (try_take(board, worker, call)) return call;
+      if (board.closing.load(std::memory_order_acquire) != 0) return TakenCall();
+      sync::pause();
+    }
+    // In this order, a death in between leaves the count too high, never too low, and no wake is missed: the bell is
+    // read before the last look, and rung after a call is listed.
+    board.sleeping_workers.fetch_add(1, std::memory_order_seq_cst);
+    const std::uint32_t bell = board.work_bell.load(std::memory_order_seq_cst);
+    const bool taken = try_take(board, worker, call);
+    if (!taken && board.closing.load(std::memory_order_seq_cst) == 0) sync::shared_futex_wait(board.work_bell, bell);
+    board.sleeping_workers.fetch_sub(1, std::memory_order_seq_cst);
+    if (taken) return call;
+  }
+}
+
+Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, std::uint64_t bytes, int bell) {
+  Slot& s = board.slots[call.slot];
+  s.result = {.offset = 0, .bytes = bytes};
+  const std::uint32_t before = s.room_bell.load(std::memory_order_acquire);
+  s.word.store(SlotWord{call.ticket, worker, SlotPhase::kWantsRoom}.packed(), std::memory_order_release);
+  tell_parent(board, call.slot, bell);
+  while (s.room_bell.load(std::memory_order_acquire) == before) sync::shared_futex_wait(s.room_bell, before);
+  return s.result;
+}
+
+void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell) {
+  // Release: the result's bytes happen before the parent's reads, which follow its acquire of the word.
+  board.slots[call.slot].word.store(SlotWord{call.ticket, worker, SlotPhase::kDone}.packed(), std::memory_order_release);
+  tell_parent(board, call.slot, bell);
+}
+
+}  // namespace futures::internal

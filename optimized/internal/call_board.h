@@ -1,0 +1,133 @@
+// The memory that a pool of processes shares with its workers, and every step that either side takes on it.
+//
+// A board has slots, one per call that is pending, running or delivered, and a ring that lists the pending ones in the
+// order of their submits. Only the parent allocates; workers pull. Each step is one atomic operation on one word, so a
+// worker may die between any two of them, and the parent sees from the slots what became of the calls:
+//
+//   the call's slot word                         step                     by        if the worker dies after it
+//   ------------------------------------------   ----------------------   -------   ------------------------------------
+//   kFree                                   ->   P1 fill, then kPending   parent
+//   (ring[tail] = ticket and slot; ++tail)       P2 list                  parent
+//   kPending, ticket, owner 0               ->   W1 kRunning, owner       worker    the call has failed: WorkerDiedError
+//   (head -> head + 1)                           W2 pass (anyone may)     worker    the next worker does it
+//   kRunning                                ->   W3 kWantsRoom            worker    the call has failed
+//   kWantsRoom                              ->   P3 kRunning, with room   parent
+//   (bytes of the result)                        W4 write                 worker    the call has failed
+//   kRunning                                ->   W5 kDone                 worker    delivered: what was said counts
+//   (bit in done_, bell)                         W6 tell                  worker    the parent finds it with the death
+//   kDone                                   ->   P4 kFree                 parent
+//   kPending                                ->   P5 kFree (cancel)        parent
+//
+// W1 and P5 are both one compare-and-swap from the same value: a call is run or cancelled, never both, and exactly so.
+// The ticket, which grows by one per call, is in the word: a stale look at a slot can never succeed on its next call.
+//
+// Trust. Workers can write everywhere here. The parent keeps its own record of each slot (ticket, room), reads every
+// word once, and uses no number from here as an index or a length before it has been checked against that record.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_CALL_BOARD_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_CALL_BOARD_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "futures/internal/module_address.h"
+#include "futures/internal/sync.h"
+
+namespace futures::internal {
+
+inline constexpr std::uint32_t kSlots = 256;           // More lets more calls wait where workers find them.
+inline constexpr std::uint32_t kRingEntries = 4 * kSlots;  // Cancelled calls leave their entries behind for a while.
+inline constexpr std::size_t kInlineBytes = 4096 - 128;    // A payload up to this needs no room in the arena.
+
+enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDone };
+
+// A slot's word, taken apart.
+struct SlotWord {
+  std::uint64_t ticket = 0;  // 40 bits: a million calls per second for twelve days before it wraps.
+  std::uint16_t owner = 0;   // The worker that took the call, from 1; 0: none.
+  SlotPhase phase = SlotPhase::kFree;
+
+  constexpr std::uint64_t packed() const {
+    return ticket << 24 | std::uint64_t{owner} << 8 | static_cast<std::uint64_t>(phase);
+  }
+  static constexpr SlotWord of(std::uint64_t word) {
+    return {word >> 24, static_cast<std::uint16_t>(word >> 8), static_cast<SlotPhase>(word & 0xff)};
+  }
+  friend bool operator==(const SlotWord&, const SlotWord&) = default;
+};
+
+enum class Outcome : std::uint32_t { kValue, kException };
+
+// Where bytes are: in the slot (offset kInline) or at an offset of the arena.
+struct Place {
+  static constexpr std::uint64_t kInline = ~std::uint64_t{0};
+  std::uint64_t offset = kInline;
+  std::uint64_t bytes = 0;
+};
+
+struct alignas(64) Slot {
+  sync::atomic<std::uint64_t> word{SlotWord{}.packed()};
+  sync::atomic<std::uint32_t> room_bell{0};  // Counts P3; the owner waits here for room.
+  // Written by the parent before P1, read by the owner after W1.
+  ModuleAddress run;
+  Place call;
+  // Written by the owner before W3 and W5; the place by the parent before P3.
+  Place result;
+  Outcome outcome = Outcome::kValue;
+  alignas(64) std::array<char, kInlineBytes> bytes;  // The call's, then the result's.
+};
+static_assert(sizeof(Slot) == 4096, "a slot is a page, so that what one worker writes shares no page with another's");
+
+// Lives at the start of the shared memory. All-zero memory is a valid board with free slots.
+struct CallBoard {
+  alignas(64) sync::atomic<std::uint64_t> head{0};  // The ticket of the first entry not yet passed.
+  alignas(64) sync::atomic<std::uint64_t> tail{0};  // The ticket that the next call will get.
+  sync::atomic<std::uint32_t> work_bell{0};         // Counts P2 and the closing; idle workers wait here.
+  sync::atomic<std::uint32_t> closing{0};           // No call will come any more.
+  alignas(64) sync::atomic<std::uint32_t> sleeping_workers{0};  // Never less than those asleep; a death may leave it high.
+  alignas(64) sync::atomic<std::uint32_t> parent_sleeps{0};     // The bell's descriptor must be rung.
+  std::array<sync::atomic<std::uint64_t>, kSlots / 64> done{};  // Bit per slot: look here (W6).
+  alignas(64) std::array<sync::atomic<std::uint64_t>, kRingEntries> ring{};  // ticket << 16 | slot
+  std::array<Slot, kSlots> slots{};
+};
+
+// --- The parent's steps. One thread at a time (the pool's lock).
+
+// P1 and P2: the slot's fields have been filled. Returns false, and does nothing, if the ring is full.
+// Wakes one idle worker if there is any.
+bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket);
+
+// P5. Returns whether the call was still pending; then the slot is free.
+bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket);
+
+// P3. Returns whether the owner was waiting for room; it continues with `room`.
+bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place room);
+
+// P4, and after a death: the slot is free.
+void free_slot(CallBoard& board, std::uint32_t slot);
+
+// No call will come any more: idle workers end.
+void close_board(CallBoard& board);
+
+// Wakes one worker if any may be asleep: what a dead one was woken for is still there.
+void ring_for_work(CallBoard& board);
+
+// --- A worker's steps.
+
+struct TakenCall {
+  std::uint32_t slot = kSlots;  // kSlots: none.
+  std::uint64_t ticket = 0;
+};
+
+// W1, W2: takes the first pending call. Waits for one; none when the board is closed and empty.
+TakenCall take_call(CallBoard& board, std::uint16_t worker);
+
+// W3, then waits for P3. Returns where the result goes.
+Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, std::uint64_t bytes, int bell);
+
+// W5, W6: the result is in its place. `bell` is the descriptor that wakes the parent.
+void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell);
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_CALL_BOARD_H_

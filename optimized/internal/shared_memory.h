@@ -1,0 +1,68 @@
+// Memory that the program shares with its workers: a board of calls, and an arena for payloads too large for it.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_SHARED_MEMORY_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_SHARED_MEMORY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+
+#include "optimized/internal/call_board.h"
+#include "optimized/internal/descriptor.h"
+
+namespace futures::internal {
+
+// A memory file of fixed size, mapped. Nobody can grow or shrink it, so no access within it ever faults for its size.
+class SharedMemory {
+ public:
+  SharedMemory() = default;
+  // Makes one, all zero, without pages. Throws std::system_error.
+  static SharedMemory create(const char* name, std::size_t bytes);
+  // Maps one that another process made. Throws std::system_error; std::invalid_argument if its size is not `bytes`.
+  static SharedMemory map(Descriptor file, std::size_t bytes);
+
+  SharedMemory(SharedMemory&& other) noexcept;
+  SharedMemory& operator=(SharedMemory&& other) noexcept;
+  ~SharedMemory();
+
+  char* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return bytes_; }
+  int file() const noexcept { return file_.get(); }
+
+  // Takes pages for a part now. Returns false if the system has none: without this the shortage would come as a signal at
+  // the first access.
+  bool allocate(std::uint64_t offset, std::uint64_t bytes);
+  // Gives the part's pages back; they read as zero afterwards.
+  void discard(std::uint64_t offset, std::uint64_t bytes);
+
+ private:
+  Descriptor file_;
+  char* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+// Hands out parts of a range of a shared memory. What it knows is in the program's own memory: no worker can touch it, and
+// none can die in the middle of it. Not thread-safe.
+class Arena {
+ public:
+  // Of `memory`, from `begin` on. Keeps up to `kept_bytes` of free pages for later use: fresh pages cost four times as much
+  // as the copy into them.
+  Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes);
+
+  // A part of at least `bytes`, its pages taken. Nothing if there is no room now, or no memory.
+  std::optional<Place> allocate(std::uint64_t bytes);
+  void release(const Place& place);
+  // True if nothing is handed out: what does not fit now never will.
+  bool is_unused() const noexcept { return used_parts_ == 0; }
+
+ private:
+  SharedMemory& memory_;
+  const std::uint64_t kept_end_;
+  std::map<std::uint64_t, std::uint64_t> free_;  // Offset to length; never two that touch.
+  std::uint64_t backed_end_;  // Every page of the range before this offset has been taken, none after it.
+  std::size_t used_parts_ = 0;
+};
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_SHARED_MEMORY_H_

@@ -1,0 +1,66 @@
+#include "optimized/process_pool_executor.h"
+
+#include <signal.h>
+
+#include <exception>
+#include <stdexcept>
+
+#include "absl/strings/str_cat.h"
+#include "futures/internal/cpus.h"
+#include "futures/internal/process_life.h"
+#include "optimized/internal/process_pool.h"
+
+namespace futures {
+namespace {
+
+ProcessPoolOptions checked(ProcessPoolOptions options) {
+  if (!options.max_workers) options.max_workers = internal::available_cpus();
+  if (*options.max_workers < 1 || *options.max_workers > 1000) {
+    throw std::invalid_argument(absl::StrCat("max_workers must be from 1 to 1000, not ", *options.max_workers));
+  }
+  if (options.call_timeout && options.call_timeout->count() <= 0) {
+    throw std::invalid_argument("call_timeout must be more than zero");
+  }
+  // Whole pages, and at least one.
+  constexpr std::size_t kPageBytes = 4096;
+  if (options.payload_bytes_max < kPageBytes || options.payload_bytes_max > (std::size_t{1} << 46)) {
+    throw std::invalid_argument(absl::StrCat("payload_bytes_max must be from 4096 to 2^46, not ", options.payload_bytes_max));
+  }
+  options.payload_bytes_max = (options.payload_bytes_max + kPageBytes - 1) / kPageBytes * kPageBytes;
+  return options;
+}
+
+}  // namespace
+
+ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options)
+    : pool_(internal::ProcessPool::start(checked(options))), exceptions_at_start_(std::uncaught_exceptions()) {
+  internal::drain_at_exit(pool_);
+}
+
+ProcessPoolExecutor::~ProcessPoolExecutor() {
+  if (pool_->belongs_to_another_process()) {
+    // Law T9. Its threads, which own it too, are in the parent; its lock may be held for ever. It is left alone.
+    new std::shared_ptr<internal::ProcessPool>(pool_);
+    return;
+  }
+  const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
+  pool_->shutdown({.wait = !pool_->left_to_itself() && !pool_->is_own_thread(),
+                   .cancel_futures = unwinding && pool_->options().on_unwind == OnUnwind::kCancelPending});
+}
+
+std::vector<pid_t> ProcessPoolExecutor::worker_pids() const { return pool_->worker_pids(); }
+
+void ProcessPoolExecutor::terminate_workers() { pool_->end_workers(SIGTERM); }
+
+void ProcessPoolExecutor::kill_workers() { pool_->end_workers(SIGKILL); }
+
+void ProcessPoolExecutor::schedule(Task task) { pool_->schedule(std::move(task)); }
+
+void ProcessPoolExecutor::check_intake() { pool_->check_intake(); }
+
+Executor::ShutdownResult ProcessPoolExecutor::do_shutdown(const ShutdownOptions& options) {
+  const internal::ProcessPool::Progress progress = pool_->shutdown(options);
+  return {.all_done = progress.all_done, .cancelled = progress.cancelled};
+}
+
+}  // namespace futures

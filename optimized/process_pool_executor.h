@@ -1,0 +1,78 @@
+// ProcessPoolExecutor: runs calls in other processes of this program.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_EXECUTOR_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_EXECUTOR_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "futures/encoding.h"
+#include "futures/executor.h"
+#include "optimized/process_main.h"
+#include "optimized/process_pool_options.h"
+
+namespace futures {
+
+namespace internal {
+class ProcessPool;
+}
+
+// Calls run on at most `max_workers` worker processes, which take them in the order of their submits. A call runs in a
+// memory of its own: it sees copies of its arguments, and the program gets a copy of its result; futures/encoding.h says
+// what can travel. A worker that dies costs the call that it ran and nothing else (law P5). A future becomes running only
+// when its body is about to start in a worker; until then `cancel` succeeds, exactly (law P1).
+//
+// Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without (law S6). Done
+// callbacks run on a thread of the pool (law F8). The program's main must begin with process_main.
+//
+//   int main(int argc, char** argv) {
+//     futures::process_main(argc, argv);
+//     futures::ProcessPoolExecutor executor({.max_workers = 4});
+//     futures::Future<Image> image = executor.submit(decode, bytes);
+//   }
+class ProcessPoolExecutor final : public Executor {
+ public:
+  // Starts the fork server, and no worker yet. Throws std::invalid_argument if an option is out of its bounds,
+  // std::logic_error, naming the line to add, if main does not begin with process_main, and std::system_error.
+  explicit ProcessPoolExecutor(ProcessPoolOptions options = {});
+  ~ProcessPoolExecutor() override;
+
+  // As Executor::submit; refuses what cannot travel when it is compiled. Law P2.
+  template <typename F, typename... Args>
+  auto submit(F&& fn, Args&&... args) {
+    static_assert(internal::CallableTravels<std::decay_t<F>>,
+                  "ProcessPoolExecutor::submit: the callable cannot travel to another process; give a function, a lambda "
+                  "without captures, or a function object with a `serialize`");
+    static_assert((internal::ValueTravels<std::decay_t<Args>> && ...),
+                  "ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and "
+                  "views never can, a type of yours needs a `serialize` or travels_bitwise");
+    using R = internal::call_result_t<F, Args...>;
+    static_assert(internal::ResultTravels<R>,
+                  "ProcessPoolExecutor::submit: the result cannot travel back from another process; pointers, references "
+                  "and views never can, a type of yours needs a `serialize` or travels_bitwise");
+    return Executor::submit(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+
+  // The processes that are alive as workers now.
+  std::vector<pid_t> worker_pids() const;
+
+  // Close the intake, cancel what has not started, end every worker by SIGTERM or SIGKILL, and return when none is left;
+  // the calls that were running get BrokenProcessPool. Any thread but the pool's own. Law P8.
+  void terminate_workers();
+  void kill_workers();
+
+ private:
+  void schedule(Task task) override;
+  void check_intake() override;
+  ShutdownResult do_shutdown(const ShutdownOptions& options) override;
+
+  const std::shared_ptr<internal::ProcessPool> pool_;  // Its threads and the futures of its calls share it.
+  const int exceptions_at_start_;
+};
+
+}  // namespace futures
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_EXECUTOR_H_

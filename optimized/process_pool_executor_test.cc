@@ -1,0 +1,307 @@
+// What is particular to processes: laws P2 to P15. The laws that hold for every executor are in spec_tests/.
+#include "optimized/process_pool_executor.h"
+
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <latch>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "futures/wait.h"
+#include "gtest/gtest.h"
+
+namespace futures {
+namespace {
+
+using namespace std::chrono_literals;
+
+int add(int a, int b) { return a + b; }
+pid_t own_pid() { return getpid(); }
+void die_by(int signal) { raise(signal); }
+void exit_with(int code) { _exit(code); }
+std::string repeated(const std::string& text, int times) {
+  std::string result;
+  for (int i = 0; i < times; ++i) result += text;
+  return result;
+}
+
+// Waits in the worker until the file is gone: a gate that works across processes, in shared memory of the file system.
+class Gate {
+ public:
+  Gate() : path_("/dev/shm/gate_" + std::to_string(getpid()) + "_" + std::to_string(++count)) {
+    close_gate();
+  }
+  ~Gate() { open(); }
+  void open() { std::filesystem::remove(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  void close_gate() {
+    FILE* const file = std::fopen(path_.c_str(), "w");
+    std::fclose(file);
+  }
+  static inline int count = 0;
+  const std::string path_;
+};
+
+int pass(const std::string& gate, int value) {
+  while (std::filesystem::exists(gate)) std::this_thread::sleep_for(1ms);
+  return value;
+}
+
+bool soon(const std::function<bool()>& condition) {
+  const auto until = std::chrono::steady_clock::now() + 10s;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
+}
+
+struct Person {
+  std::string name;
+  int age = 0;
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(name, age);
+  }
+};
+
+// Nothing may be left: descriptors, children, shared memory.
+class ProcessPool : public testing::Test {
+ protected:
+  static std::size_t count(const char* folder) {
+    std::size_t entries = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++entries;
+    return entries;
+  }
+  static std::string children() {
+    std::string all;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream file(task.path() / "children");
+      std::string line;
+      std::getline(file, line);
+      all += line;
+    }
+    return all;
+  }
+  void SetUp() override { descriptors_ = count("/proc/self/fd"); }
+  void TearDown() override {
+    EXPECT_TRUE(soon([] { return children().empty(); })) << "children left: " << children();
+    EXPECT_TRUE(soon([this] { return count("/proc/self/fd") == descriptors_; })) << "descriptors left";
+  }
+
+ private:
+  std::size_t descriptors_ = 0;
+};
+
+TEST_F(ProcessPool, P2_CallsOfEveryKindTravel) {
+  ProcessPoolExecutor executor({.max_workers = 2});
+  EXPECT_EQ(executor.submit(add, 2, 3).result(), 5);
+  EXPECT_EQ(executor.submit([](double x) { return x * 2; }, 1.5).result(), 3.0);
+  EXPECT_EQ(executor.submit(std::plus<int>(), 4, 5).result(), 9);
+  EXPECT_EQ(executor.submit(&repeated, std::string("ab"), 3).result(), "ababab");
+  executor.submit([] {}).result();
+  const std::map<std::string, std::vector<int>> table = {{"a", {1, 2}}, {"b", {}}};
+  EXPECT_EQ(executor.submit([](std::map<std::string, std::vector<int>> t) { return t; }, table).result(), table);
+  const Person older = executor.submit([](Person p) { return ++p.age, p; }, Person{"Ada", 36}).result();
+  EXPECT_EQ(older.name, "Ada");
+  EXPECT_EQ(older.age, 37);
+  EXPECT_NE(executor.submit(own_pid).result(), getpid());
+}
+
+TEST_F(ProcessPool, P2_WhatCannotTravelFailsThroughTheInterface) {
+  ProcessPoolExecutor processes({.max_workers = 1});
+  Executor& executor = processes;
+  int captured = 1;
+  EXPECT_THROW(executor.submit([captured] { return captured; }).result(), SerializationError);
+  EXPECT_THROW(executor.submit([](const char*) {}, "text").result(), SerializationError);
+  EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
+}
+
+TEST_F(ProcessPool, P3_LargePayloadsTravelBothWays) {
+  ProcessPoolExecutor executor({.max_workers = 2, .payload_bytes_max = std::size_t{64} << 20});
+  for (const std::size_t bytes : {4000u, 5000u, 1u << 20, 33u << 20}) {
+    const std::string text(bytes, 'x');
+    EXPECT_EQ(executor.submit([](const std::string& s) { return s + "y"; }, text).result(), text + "y");
+  }
+  // More in flight than fits at once: the rest waits its turn.
+  std::vector<Future<std::size_t>> sizes;
+  const std::string large(20u << 20, 'z');
+  for (int i = 0; i < 12; ++i) sizes.push_back(executor.submit([](const std::string& s) { return s.size(); }, large));
+  for (const auto& size : sizes) EXPECT_EQ(size.result(), large.size());
+}
+
+TEST_F(ProcessPool, P3_WhatIsTooLargeFailsAlone) {
+  ProcessPoolExecutor executor({.max_workers = 1, .payload_bytes_max = std::size_t{1} << 20});
+  EXPECT_THROW(executor.submit([](const std::string& s) { return s.size(); }, std::string(2u << 20, 'x')).result(),
+               SerializationError);
+  EXPECT_THROW(executor.submit(&repeated, std::string("0123456789abcdef"), 1 << 20).result(), SerializationError);
+  EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
+}
+
+TEST_F(ProcessPool, P4_ExceptionsCrossAsTheirType) {
+  ProcessPoolExecutor executor({.max_workers = 1});
+  const auto thrown_by = [&](auto fn) -> std::string {
+    try {
+      executor.submit(fn).result();
+    } catch (const std::out_of_range& e) {
+      return std::string("out_of_range ") + e.what();
+    } catch (const std::system_error& e) {
+      return "system_error " + std::to_string(e.code().value()) + " " + e.what();
+    } catch (const RemoteError& e) {
+      return "RemoteError " + e.type_name() + " " + e.what();
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+    return "nothing";
+  };
+  EXPECT_EQ(thrown_by([] { throw std::out_of_range("far"); }), "out_of_range far");
+  const std::system_error no_entry(ENOENT, std::generic_category(), "open");
+  EXPECT_EQ(thrown_by([] { throw std::system_error(ENOENT, std::generic_category(), "open"); }),
+            std::string("system_error 2 ") + no_entry.what());
+  EXPECT_EQ(thrown_by([] { throw 5; }), "RemoteError int an exception of type int");
+}
+
+TEST_F(ProcessPool, P5_ADeathCostsOneCall) {
+  ProcessPoolExecutor executor({.max_workers = 2});
+  std::vector<Future<int>> before;
+  for (int i = 0; i < 20; ++i) before.push_back(executor.submit(add, i, 1));
+  const Future<void> dying = executor.submit(die_by, SIGKILL);
+  const Future<void> exiting = executor.submit(exit_with, 3);
+  std::vector<Future<int>> after;
+  for (int i = 0; i < 20; ++i) after.push_back(executor.submit(add, i, 2));
+  try {
+    dying.result();
+    ADD_FAILURE() << "the call survived its worker";
+  } catch (const WorkerDiedError& e) {
+    EXPECT_EQ(e.signal(), SIGKILL);
+    EXPECT_GT(e.pid(), 0);
+  }
+  try {
+    exiting.result();
+    ADD_FAILURE() << "the call survived its worker";
+  } catch (const WorkerDiedError& e) {
+    EXPECT_EQ(e.exit_code(), 3);
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(before[i].result(), i + 1);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(after[i].result(), i + 2);
+}
+
+TEST_F(ProcessPool, P5_BreakPoolIsPythonsWay) {
+  ProcessPoolExecutor executor({.max_workers = 1, .on_worker_death = OnWorkerDeath::kBreakPool});
+  const Future<void> dying = executor.submit(die_by, SIGKILL);
+  const Future<int> behind = executor.submit(add, 1, 1);
+  EXPECT_THROW(dying.result(), BrokenProcessPool);
+  EXPECT_THROW(behind.result(), BrokenProcessPool);
+  EXPECT_THROW(executor.submit(add, 1, 1), BrokenProcessPool);
+}
+
+TEST_F(ProcessPool, P1_CancelIsExactWhileTheCallIsPending) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  const Future<int> pending = executor.submit(add, 1, 1);
+  EXPECT_FALSE(pending.running());
+  EXPECT_FALSE(running.cancel());
+  EXPECT_TRUE(pending.cancel());
+  EXPECT_TRUE(pending.cancelled());
+  gate.open();
+  EXPECT_EQ(running.result(), 1);
+}
+
+TEST_F(ProcessPool, S3_CancelFutures) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  std::vector<Future<int>> pending;
+  for (int i = 0; i < 600; ++i) pending.push_back(executor.submit(add, i, 1));
+  EXPECT_EQ(executor.shutdown_now(), 600u);
+  for (const auto& f : pending) EXPECT_TRUE(f.cancelled());
+  gate.open();
+  EXPECT_EQ(running.result(), 1);
+}
+
+TEST_F(ProcessPool, P7_WorkersAreReplacedAfterTheirCalls) {
+  ProcessPoolExecutor executor({.max_workers = 1, .max_calls_per_worker = 3});
+  std::set<pid_t> pids;
+  for (int i = 0; i < 9; ++i) pids.insert(executor.submit(own_pid).result());
+  EXPECT_EQ(pids.size(), 3u);
+}
+
+TEST_F(ProcessPool, P8_KillWorkers) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  const Future<int> pending = executor.submit(add, 1, 1);
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  executor.kill_workers();
+  EXPECT_THROW(running.result(), BrokenProcessPool);
+  EXPECT_TRUE(pending.cancelled());
+  EXPECT_TRUE(executor.worker_pids().empty());
+}
+
+TEST_F(ProcessPool, P9_EveryStartMethodOfAThreadedProgram) {
+  for (const StartMethod method : {StartMethod::kForkServer, StartMethod::kSpawn}) {
+    ProcessPoolExecutor executor({.max_workers = 2, .start_method = method});
+    EXPECT_EQ(executor.submit(add, 20, 22).result(), 42);
+  }
+}
+
+TEST_F(ProcessPool, P12_ACallThatOverrunsIsKilled) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .call_timeout = 50ms});
+  EXPECT_THROW(executor.submit(pass, gate.path(), 1).result(), CallTimeoutError);
+  EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
+}
+
+TEST_F(ProcessPool, P15_WorkersHoldOnlyTheirOwnDescriptors) {
+  ProcessPoolExecutor executor({.max_workers = 1});
+  const int descriptors = executor.submit([] {
+    int entries = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++entries;
+    return entries - 1;  // The iteration itself holds one.
+  }).result();
+  EXPECT_EQ(descriptors, 3 + 4);
+}
+
+TEST_F(ProcessPool, F8_CallbacksRunOnAThreadOfThePool) {
+  std::latch ran(1);
+  std::thread::id on;
+  ProcessPoolExecutor executor({.max_workers = 1});
+  Gate gate;
+  const Future<int> f = executor.submit(pass, gate.path(), 7);
+  f.add_done_callback([&](const Future<int>& done) {
+    EXPECT_EQ(done.result(), 7);
+    on = std::this_thread::get_id();
+    EXPECT_THROW(executor.shutdown(), DeadlockError);
+    ran.count_down();
+  });
+  gate.open();
+  ran.wait();
+  EXPECT_NE(on, std::this_thread::get_id());
+}
+
+}  // namespace
+}  // namespace futures
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,47 @@
+// Options of ProcessPoolExecutor.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_OPTIONS_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_OPTIONS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "futures/executor.h"
+
+namespace futures {
+
+// Where workers come from. Law P9.
+enum class StartMethod {
+  kForkServer,  // A small process, started by exec of this program through process_main, forks them.
+  kSpawn,       // The same, and each worker is a fresh exec of this program.
+  kFork,        // A copy of this program as it is when the pool is made forks them. Only while it has one thread.
+};
+
+// What the death of a worker costs. Law P5.
+enum class OnWorkerDeath { kFailCall, kBreakPool };
+
+struct ProcessPoolOptions {
+  // The most workers, and so calls that run at once: 1 to 1000. Default: the CPUs this process may use (law T1).
+  std::optional<int> max_workers = std::nullopt;
+  StartMethod start_method = StartMethod::kForkServer;
+  // Runs first in each worker. If it throws, the pool is broken (law T4).
+  void (*initializer)() = nullptr;
+  OnWorkerDeath on_worker_death = OnWorkerDeath::kFailCall;
+  // A worker is replaced after so many calls; 0: never. Law P7.
+  std::uint64_t max_calls_per_worker = 0;
+  // A worker that runs a call for longer is killed and replaced, and the call gets CallTimeoutError. Law P12.
+  std::optional<std::chrono::nanoseconds> call_timeout = std::nullopt;
+  // Limits of each worker; 0: none of its own. Law P12.
+  std::uint64_t worker_address_space_bytes_max = 0;
+  std::uint64_t worker_cpu_seconds_max = 0;
+  // Room for payloads above 4 KB that are on their way, in all. Takes memory only as it is used. A call whose payload does
+  // not fit waits its turn; one that is larger than this fails.
+  std::size_t payload_bytes_max = std::size_t{1} << 30;
+  OnUnwind on_unwind = OnUnwind::kDrain;
+  ExitPolicy exit_policy = ExitPolicy::kDrain;
+};
+
+}  // namespace futures
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_OPTIONS_H_

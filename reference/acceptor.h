@@ -12,12 +12,12 @@
 namespace futures::model {
 
 // The model as an automaton that reads events (subset construction). It holds states from which, by internal actions,
-// every state is reached that the model can be in after the events so far, or one that can do all that such a state can.
-// Internal actions are taken just in time: before the event that needs them, and only those that it may need. Without
-// that, sixteen pending calls alone would stand for thousands of states.
+// every state is reached that the model can be in after the events so far, or one that can do all that such a state
+// can. Internal actions are taken just in time: before the event that needs them, and only those that it may need.
+// Without that, sixteen pending calls alone would stand for thousands of states.
 //
-// Exact: it accepts what the subset construction with all internal actions at all times accepts (acceptor_test compares
-// the two). acceptor.cc says why.
+// Exact: it accepts what the subset construction with all internal actions at all times accepts. needs.cc says why, and
+// acceptor_test compares the two.
 //
 // Not thread-safe. Example:
 //   Acceptor acceptor(policy, /*clients=*/2);
@@ -36,8 +36,8 @@ class Acceptor {
   // The states held, internal actions not yet taken. Empty once rejected.
   const absl::flat_hash_set<State>& states() const { return states_; }
 
-  // Every state that those reach by internal actions. The number grows fast with the calls that are pending: `states_max`
-  // bounds it, for reports.
+  // Every state that those reach by internal actions. The number grows fast with the calls that are pending:
+  // `states_max` bounds it, for reports.
   absl::flat_hash_set<State> closure(std::size_t states_max = static_cast<std::size_t>(-1)) const;
 
   // The most states held at once, a measure of what the history left open.

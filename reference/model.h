@@ -9,8 +9,8 @@
 // The life of a call:
 //
 //   kAbsent --submit--> kPending --take--> kTaken --claim--> kClaimed --body start--> kStarted --body end--> kEnded
-//                          |                  |                                          |                      |
-//                          +------ cancel ----+--> kCancelled          worker death ----+---> kFinished <------+ finish
+//                          |                  |                                          |               finish |
+//                          +------ cancel ----+--> kCancelled                            +-death-> kFinished <--+
 //
 // A future shows kPending and kTaken as pending, kClaimed to kEnded as running. When a worker's death breaks the pool
 // (OnDeath::kBreakPool), every call that is not done goes to kFinished at once, wherever it was.

@@ -1,0 +1,555 @@
+// The acceptor accepts what the model does, rejects each kind of wrong history at the event that is wrong, and, over
+// thousands of random histories, says the same as a subset construction without any of its economies.
+#include "reference/acceptor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "reference/model.h"
+
+namespace futures::model {
+namespace {
+
+// Events, short enough to read a history at a glance.
+Event invoke(Client client, Operation operation) {
+  return {.kind = ActionKind::kInvoke, .client = client, .operation = operation};
+}
+Event submit(Client client, Call call) { return invoke(client, {.kind = OpKind::kSubmit, .call = call}); }
+Event cancel(Client client, Call call) { return invoke(client, {.kind = OpKind::kCancel, .call = call}); }
+Event result(Client client, Call call) { return invoke(client, {.kind = OpKind::kResult, .call = call}); }
+Event poll(Client client, Call call) { return invoke(client, {.kind = OpKind::kPoll, .call = call}); }
+Event add_callback(Client client, Call call, std::int8_t registration) {
+  return invoke(client, {.kind = OpKind::kAddCallback, .call = call, .registration = registration});
+}
+Event shutdown(Client client, bool wait, bool cancel_futures) {
+  return invoke(client, {.kind = OpKind::kShutdown, .wait = wait, .cancel_futures = cancel_futures});
+}
+Event returns(Client client, ReplyKind kind, std::int16_t value = 0) {
+  return {.kind = ActionKind::kReturn, .client = client, .reply = {kind, value}};
+}
+Event starts(Call call) { return {.kind = ActionKind::kBodyStart, .call = call}; }
+Event ends(Call call, std::int16_t value) {
+  return {.kind = ActionKind::kBodyEnd, .call = call, .reply = {ReplyKind::kValue, value}};
+}
+Event callback(Client client, Call call, std::int8_t registration) {
+  Event event{.kind = ActionKind::kCallback, .client = client, .call = call};
+  event.operation.registration = registration;
+  return event;
+}
+
+// The index of the event that is rejected, or the length of the history.
+std::size_t rejected_at(const Policy& policy, const std::vector<Event>& history, std::string* why = nullptr) {
+  Acceptor acceptor(policy, 3);
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    if (acceptor.feed(history[i])) continue;
+    if (why != nullptr) *why = acceptor.rejection();
+    return i;
+  }
+  return history.size();
+}
+
+void expect_accepted(const Policy& policy, const std::vector<Event>& history) {
+  std::string why;
+  EXPECT_EQ(rejected_at(policy, history, &why), history.size()) << why;
+}
+
+void expect_rejected_last(const Policy& policy, const std::vector<Event>& history) {
+  EXPECT_EQ(rejected_at(policy, history), history.size() - 1);
+}
+
+TEST(Acceptor, AcceptsACallsWholeLife) {
+  expect_accepted({}, {submit(0, 0), starts(0), returns(0, ReplyKind::kOk), result(1, 0), ends(0, 7),
+                       returns(1, ReplyKind::kValue, 7), shutdown(0, true, false), returns(0, ReplyKind::kOk)});
+}
+
+TEST(Acceptor, F2_AcceptsBothOutcomesOfACancelThatRaces) {
+  const std::vector<Event> racing = {submit(0, 0), returns(0, ReplyKind::kOk), cancel(1, 0)};
+  for (const ReplyKind reply : {ReplyKind::kTrue, ReplyKind::kFalse}) {
+    std::vector<Event> history = racing;
+    history.push_back(returns(1, reply));
+    expect_accepted({}, history);
+    history.push_back(starts(0));
+    EXPECT_EQ(rejected_at({}, history), reply == ReplyKind::kTrue ? 4u : 5u);
+  }
+}
+
+TEST(Acceptor, E5_RejectsAStartOutOfTurnUnlessAnyOrderIsStated) {
+  std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), submit(0, 1), returns(0, ReplyKind::kOk),
+                                starts(1)};
+  expect_rejected_last({.max_workers = 1}, history);
+  expect_accepted({.max_workers = 1, .start_order = StartOrder::kAny}, history);
+  // With two workers both calls have left the queue, and which starts first is open.
+  expect_accepted({.max_workers = 2}, history);
+  history.insert(history.begin() + 4, {submit(0, 2), returns(0, ReplyKind::kOk)});
+  history.back() = starts(2);
+  expect_rejected_last({.max_workers = 2}, history);
+}
+
+TEST(Acceptor, E5_TheOrderOfSubmitsAtTheSameTimeIsOpenUntilSeen) {
+  std::vector<Event> history = {submit(0, 0), submit(1, 1), returns(0, ReplyKind::kOk), returns(1, ReplyKind::kOk),
+                                starts(1),    ends(1, 0),   starts(0)};
+  expect_accepted({}, history);
+  std::swap(history[1], history[2]);  // Now the first has returned before the second is invoked.
+  EXPECT_EQ(rejected_at({}, history), 4u);
+}
+
+TEST(Acceptor, E6_RejectsMoreCallsAtOnceThanWorkers) {
+  expect_rejected_last({.max_workers = 1}, {submit(0, 0), starts(0), submit(1, 1), starts(1)});
+}
+
+TEST(Acceptor, E6_ACancelOfATakenCallFreesItsWorker) {
+  // c0 has left the queue, since c1 has started; only its cancel, not seen to end, makes room for c2.
+  std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), submit(0, 1), returns(0, ReplyKind::kOk),
+                                submit(0, 2), returns(0, ReplyKind::kOk), starts(1)};
+  std::vector<Event> cancelled = history;
+  cancelled.insert(cancelled.end(), {cancel(1, 0), starts(2)});
+  expect_accepted({.max_workers = 2}, cancelled);
+  cancelled.push_back(returns(1, ReplyKind::kFalse));
+  expect_rejected_last({.max_workers = 2}, cancelled);
+  history.push_back(starts(2));
+  expect_rejected_last({.max_workers = 2}, history);
+}
+
+TEST(Acceptor, E2_RejectsASecondStart) { expect_rejected_last({}, {submit(0, 0), starts(0), ends(0, 0), starts(0)}); }
+
+TEST(Acceptor, E4_RejectsAStartAfterARefusedSubmit) {
+  const std::vector<Event> refused = {shutdown(0, false, false), returns(0, ReplyKind::kOk), submit(1, 0),
+                                      returns(1, ReplyKind::kShutdownError)};
+  expect_accepted({}, refused);
+  std::vector<Event> history = refused;
+  history.push_back(starts(0));
+  expect_rejected_last({}, history);
+  history = refused;
+  history.back() = returns(1, ReplyKind::kOk);
+  expect_rejected_last({}, history);
+}
+
+TEST(Acceptor, F3_RejectsAWrongResult) {
+  const std::vector<Event> ended = {submit(0, 0), returns(0, ReplyKind::kOk), starts(0), ends(0, 7), poll(0, 0)};
+  for (const Event& right : {returns(0, ReplyKind::kTimeout), returns(0, ReplyKind::kValue, 7)}) {
+    std::vector<Event> history = ended;
+    history.push_back(right);
+    expect_accepted({}, history);
+  }
+  for (const Event& wrong : {returns(0, ReplyKind::kValue, 8), returns(0, ReplyKind::kError, 7),
+                             returns(0, ReplyKind::kCancelled), returns(0, ReplyKind::kNone)}) {
+    std::vector<Event> history = ended;
+    history.push_back(wrong);
+    expect_rejected_last({}, history);
+  }
+}
+
+TEST(Acceptor, F1_RejectsADoneCallThatIsPendingAgain) {
+  expect_rejected_last({}, {submit(0, 0), starts(0), ends(0, 7), result(1, 0), returns(1, ReplyKind::kValue, 7),
+                            poll(1, 0), returns(1, ReplyKind::kTimeout)});
+}
+
+TEST(Acceptor, F8_CallbacksRunInOrderOnceAndBeforeCancelReturns) {
+  const std::vector<Event> begun = {submit(0, 0),          returns(0, ReplyKind::kOk), add_callback(0, 0, 0),
+                                    returns(0, ReplyKind::kOk), add_callback(0, 0, 1), returns(0, ReplyKind::kOk),
+                                    cancel(1, 0)};
+  const auto with = [&](const std::vector<Event>& more) {
+    std::vector<Event> history = begun;
+    history.insert(history.end(), more.begin(), more.end());
+    return history;
+  };
+  expect_accepted({}, with({callback(1, 0, 0), callback(1, 0, 1), returns(1, ReplyKind::kTrue)}));
+  expect_rejected_last({}, with({callback(1, 0, 1)}));
+  expect_rejected_last({}, with({callback(1, 0, 0), callback(1, 0, 0)}));
+  expect_rejected_last({}, with({callback(1, 0, 0), returns(1, ReplyKind::kTrue)}));
+  expect_rejected_last({}, with({callback(kWorker, 0, 0)}));
+}
+
+TEST(Acceptor, F9_ALateCallbackRunsInItsAdder) {
+  const std::vector<Event> done = {submit(0, 0), starts(0), ends(0, 7), result(1, 0), returns(1, ReplyKind::kValue, 7),
+                                   add_callback(1, 0, 0)};
+  std::vector<Event> history = done;
+  history.insert(history.end(), {callback(1, 0, 0), returns(1, ReplyKind::kOk)});
+  expect_accepted({}, history);
+  history = done;
+  history.push_back(callback(kWorker, 0, 0));
+  expect_rejected_last({}, history);
+}
+
+// What is seen first forces a cancel, and only later does it show what came before the cancel.
+TEST(Acceptor, F8_ACallbackSeenLateWasAddedBeforeTheCancel) {
+  for (const Event& canceller : {cancel(0, 0), shutdown(0, false, true)}) {
+    for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
+      const std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), canceller, add_callback(1, 0, 0),
+                                          result(2, 0), returns(2, ReplyKind::kCancelled)};
+      for (const Client runs_on : {Client{0}, Client{1}}) {
+        std::vector<Event> seen = history;
+        seen.push_back(callback(runs_on, 0, 0));
+        expect_accepted({.drain = drain}, seen);
+      }
+    }
+  }
+}
+
+TEST(Acceptor, F8_ACallbackWasAddedBeforeAShutdownThatARefusedSubmitShows) {
+  for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
+    expect_accepted({.drain = drain},
+                    {submit(0, 0), returns(0, ReplyKind::kOk), shutdown(0, false, true), add_callback(1, 0, 0),
+                     submit(2, 1), returns(2, ReplyKind::kShutdownError), callback(0, 0, 0)});
+  }
+}
+
+TEST(Acceptor, F8_OfTwoCancellersTheOneThatReturnsFirstMayHaveBeenSecond) {
+  const auto canceller = [](Client client, bool shuts_down) {
+    return shuts_down ? shutdown(client, false, true) : cancel(client, 0);
+  };
+  const auto reply = [](bool shuts_down) { return shuts_down ? ReplyKind::kOk : ReplyKind::kTrue; };
+  for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
+    for (const bool first : {false, true}) {
+      for (const bool second : {false, true}) {
+        expect_accepted({.drain = drain},
+                        {submit(0, 0), returns(0, ReplyKind::kOk), add_callback(0, 0, 0), returns(0, ReplyKind::kOk),
+                         canceller(0, first), canceller(1, second), returns(0, reply(first)), callback(1, 0, 0),
+                         returns(1, reply(second))});
+      }
+    }
+  }
+}
+
+TEST(Acceptor, S1_RejectsAShutdownThatDoesNotWait) {
+  const std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), starts(0), shutdown(1, true, false),
+                                      returns(1, ReplyKind::kOk)};
+  expect_rejected_last({}, history);
+}
+
+TEST(Acceptor, S3_ATakenCallMayNotStartAfterShutdownHasCancelled) {
+  const std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), shutdown(1, false, true),
+                                      returns(1, ReplyKind::kOk), poll(0, 0), returns(0, ReplyKind::kTimeout)};
+  for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
+    // Not done after the shutdown: it was running, and so must start, or the shutdown has missed it.
+    expect_accepted({.drain = drain}, history);
+    std::vector<Event> missed = history;
+    missed.insert(missed.end(), {cancel(0, 0), returns(0, ReplyKind::kTrue)});
+    expect_rejected_last({.drain = drain}, missed);
+    expect_accepted({.drain = drain, .shutdown_cancels_taken = false}, missed);
+  }
+}
+
+TEST(Acceptor, S7_AWaitingShutdownInABodyIsRefused) {
+  const Client body = body_client(0);
+  expect_accepted({}, {submit(0, 0), starts(0), shutdown(body, true, false), returns(body, ReplyKind::kDeadlockError),
+                       ends(0, 0), submit(1, 1), returns(1, ReplyKind::kShutdownError)});
+  expect_rejected_last({}, {submit(0, 0), starts(0), shutdown(body, true, false), returns(body, ReplyKind::kOk)});
+}
+
+TEST(Acceptor, TheRejectionNamesTheEventAndTheAlternatives) {
+  std::string why;
+  rejected_at({}, {submit(0, 0), returns(0, ReplyKind::kOk), cancel(1, 0), returns(1, ReplyKind::kOk)}, &why);
+  EXPECT_NE(why.find(">     3  client 1: returns ok"), std::string::npos) << why;
+  EXPECT_NE(why.find("client 1: returns true"), std::string::npos) << why;
+  EXPECT_NE(why.find("client 1: returns false"), std::string::npos) << why;
+  EXPECT_NE(why.find("c0 pending"), std::string::npos) << why;
+}
+
+TEST(Acceptor, StaysRejected) {
+  Acceptor acceptor({}, 1);
+  EXPECT_FALSE(acceptor.feed(starts(0)));
+  EXPECT_FALSE(acceptor.feed(submit(0, 0)));
+  EXPECT_TRUE(acceptor.states().empty());
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+// The subset construction with every internal action taken at once.
+class NaiveAcceptor {
+ public:
+  NaiveAcceptor(const Policy& policy, int clients) : policy_(policy) {
+    states_.insert(initial_state(clients));
+    close();
+  }
+
+  bool feed(const Event& event) {
+    absl::flat_hash_set<State> next;
+    for (const State& state : states_) {
+      if (std::optional<State> after = step(policy_, state, event)) next.insert(*std::move(after));
+    }
+    states_ = std::move(next);
+    close();
+    return !states_.empty();
+  }
+
+  const absl::flat_hash_set<State>& states() const { return states_; }
+
+ private:
+  void close() {
+    std::vector<State> todo(states_.begin(), states_.end());
+    while (!todo.empty()) {
+      const State state = std::move(todo.back());
+      todo.pop_back();
+      for (const Action& action : internal_actions(policy_, state)) {
+        State next = *step(policy_, state, action);
+        if (states_.insert(next).second) todo.push_back(std::move(next));
+      }
+    }
+  }
+
+  const Policy policy_;
+  absl::flat_hash_set<State> states_;
+};
+
+struct Scope {
+  int clients = 2;
+  int calls = 4;
+  int registrations = 3;
+  int events = 40;
+  bool bodies_act = true;
+  // How often, against all else, a client invokes something, and an operation or an internal action goes on. Many
+  // operations at the same time, all unfinished, are what makes an acceptor's life hard.
+  int invokes = 2;
+  int returns = 3;
+  int internals = 2;
+  int shutdowns = 2;  // Of the operations invoked, out of about twelve.
+};
+
+// Random paths of the model.
+class Walk {
+ public:
+  Walk(const Policy& policy, const Scope& scope, std::uint32_t seed)
+      : policy_(policy), scope_(scope), random_(seed), state_(initial_state(scope.clients)) {}
+
+  std::vector<Event> history() {
+    for (int steps = 0; steps < 20 * scope_.events && static_cast<int>(history_.size()) < scope_.events; ++steps) {
+      const Action action = pick();
+      std::optional<State> next = step(policy_, state_, action);
+      if (!next.has_value()) continue;
+      state_ = *std::move(next);
+      if (action.kind < ActionKind::kEffect) history_.push_back(action);
+      if (action.kind == ActionKind::kInvoke && action.operation.kind == OpKind::kSubmit) ++submitted_;
+      if (action.kind == ActionKind::kInvoke && action.operation.kind == OpKind::kAddCallback) ++registered_;
+    }
+    return history_;
+  }
+
+ private:
+  int below(int bound) { return static_cast<int>(random_() % static_cast<unsigned>(bound)); }
+
+  Operation pick_operation() {
+    const Call call = static_cast<Call>(below(std::max(1, submitted_)));
+    const int picked = below(10 + scope_.shutdowns);
+    if (picked < 4 && submitted_ < scope_.calls) {
+      return {.kind = OpKind::kSubmit, .call = static_cast<Call>(submitted_)};
+    }
+    if (picked == 4 || picked == 5) return {.kind = OpKind::kPoll, .call = call};
+    if (picked == 6) return {.kind = OpKind::kResult, .call = call};
+    if (picked >= 10 && (submitted_ == scope_.calls || below(2) == 0)) {
+      return {.kind = OpKind::kShutdown, .wait = below(2) == 0, .cancel_futures = below(2) == 0};
+    }
+    if (below(2) == 0 && registered_ < scope_.registrations) {
+      return {.kind = OpKind::kAddCallback, .call = call, .registration = static_cast<std::int8_t>(registered_)};
+    }
+    return {.kind = OpKind::kCancel, .call = call};
+  }
+
+  Action pick_invoke() {
+    const bool body = scope_.bodies_act && below(3) == 0;
+    Operation operation = pick_operation();
+    if (body && operation.kind == OpKind::kResult) operation.kind = OpKind::kPoll;  // A body never waits.
+    return {.kind = ActionKind::kInvoke,
+            .client = body ? body_client(static_cast<Call>(below(scope_.calls)))
+                           : static_cast<Client>(below(scope_.clients)),
+            .operation = operation};
+  }
+
+  Action pick() {
+    int picked = below(scope_.invokes + scope_.returns + scope_.internals + 1);
+    if ((picked -= scope_.invokes) < 0) return pick_invoke();
+    if ((picked -= scope_.returns) < 0) return any_of(executor_events(policy_, state_));
+    if ((picked -= scope_.internals) < 0) return any_of(internal_actions(policy_, state_));
+    const Call call = static_cast<Call>(below(scope_.calls));
+    if (policy_.worker_death && below(4) == 0) return {.kind = ActionKind::kDeath, .call = call};
+    return {.kind = ActionKind::kBodyEnd,
+            .call = call,
+            .reply = {below(4) == 0 ? ReplyKind::kError : ReplyKind::kValue, call}};
+  }
+
+  // One of `actions`; if there are none, one that cannot happen.
+  Action any_of(const std::vector<Action>& actions) {
+    return actions.empty() ? Action{.kind = ActionKind::kTake} : actions[below(static_cast<int>(actions.size()))];
+  }
+
+  const Policy policy_;
+  const Scope scope_;
+  std::mt19937 random_;
+  State state_;
+  std::vector<Event> history_;
+  int submitted_ = 0;
+  int registered_ = 0;
+};
+
+// Makes a history wrong, often.
+void mutate(std::vector<Event>& history, std::mt19937& random) {
+  if (history.size() < 2) return;
+  const std::size_t at = random() % (history.size() - 1);
+  constexpr ReplyKind kReplies[] = {ReplyKind::kOk,    ReplyKind::kTrue,      ReplyKind::kFalse,
+                                    ReplyKind::kValue, ReplyKind::kCancelled, ReplyKind::kTimeout,
+                                    ReplyKind::kError, ReplyKind::kShutdownError};
+  switch (random() % 5) {
+    case 0:
+      std::swap(history[at], history[at + 1]);
+      return;
+    case 1:
+      history.erase(history.begin() + static_cast<std::ptrdiff_t>(at));
+      return;
+    case 2:
+      history[at].reply.kind = kReplies[random() % std::size(kReplies)];
+      return;
+    case 3:
+      std::swap(history[at], history[random() % history.size()]);
+      return;
+    default:
+      if (history[at].kind == ActionKind::kCallback) history[at].client = static_cast<Client>(random() % 3) - 1;
+      if (history[at].kind == ActionKind::kBodyStart) history[at].call = static_cast<Call>(random() % 4);
+  }
+}
+
+// What can be seen of a set of states from outside.
+absl::flat_hash_set<std::string> views(const absl::flat_hash_set<State>& states) {
+  absl::flat_hash_set<std::string> views;
+  for (const State& state : states) {
+    std::string view;
+    for (Call call = 0; call < static_cast<Call>(state.calls.size()); ++call) {
+      absl::StrAppend(&view, static_cast<int>(visible(state, call)), to_string(result_of(state, call)), ",");
+    }
+    views.insert(view);
+  }
+  return views;
+}
+
+struct Tally {
+  int accepted = 0;
+  int rejected = 0;
+  std::size_t events = 0;
+  std::size_t searched = 0;
+  std::size_t naive_peak = 0;
+};
+
+// Both acceptors on one history: the same verdict on every event, the same views after it.
+void compare(const Policy& policy, const Scope& scope, const std::vector<Event>& history, Tally& tally) {
+  Acceptor acceptor(policy, scope.clients);
+  NaiveAcceptor naive(policy, scope.clients);
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    const bool accepts = acceptor.feed(history[i]);
+    ASSERT_EQ(accepts, naive.feed(history[i])) << "event " << i << ": " << to_string(history[i]) << "\n"
+                                               << acceptor.rejection();
+    tally.naive_peak = std::max(tally.naive_peak, naive.states().size());
+    ++tally.events;
+    if (!accepts) break;
+    if (i % 4 == 0) {
+      ASSERT_EQ(views(acceptor.closure()), views(naive.states())) << i;
+    }
+  }
+  tally.searched += acceptor.states_searched();
+  ++(acceptor.states().empty() ? tally.rejected : tally.accepted);
+}
+
+struct NamedPolicy {
+  const char* name;
+  Policy policy;
+};
+
+class Exactness : public testing::TestWithParam<NamedPolicy> {};
+
+TEST_P(Exactness, TheSameVerdictsAsTheWholeClosure) {
+  constexpr std::uint32_t kHistories = 800;
+  Tally right;
+  Tally wrong;
+  for (std::uint32_t seed = 0; seed < kHistories; ++seed) {
+    std::mt19937 random(seed);
+    const auto between = [&](int low, int high) { return low + static_cast<int>(random() % (high - low + 1)); };
+    const Scope scope{.clients = between(2, 4),
+                      .calls = between(1, 4),
+                      .registrations = between(0, 3),
+                      .events = between(12, 40),
+                      .bodies_act = between(0, 4) != 0,
+                      .invokes = between(1, 6),
+                      .returns = between(1, 3),
+                      .internals = between(1, 6),
+                      .shutdowns = between(0, 8)};
+    std::vector<Event> history = Walk(GetParam().policy, scope, seed).history();
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    compare(GetParam().policy, scope, history, right);
+    if (HasFatalFailure()) return;
+    for (int i = 0; i < 3; ++i) {
+      mutate(history, random);
+      compare(GetParam().policy, scope, history, wrong);
+      if (HasFatalFailure()) return;
+    }
+  }
+  EXPECT_EQ(right.rejected, 0);
+  EXPECT_GT(wrong.rejected, 300) << "the mutations are too mild to tell";
+  EXPECT_GT(wrong.accepted, 50);
+  std::printf("%s: %d right and %d wrong histories rejected %d; %.1f states searched per event, naive peak %zu\n",
+              GetParam().name, right.accepted, wrong.accepted + wrong.rejected, wrong.rejected,
+              static_cast<double>(right.searched) / static_cast<double>(right.events), right.naive_peak);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Policies, Exactness,
+    testing::Values(NamedPolicy{"FifoAtomic1", {}}, NamedPolicy{"FifoAtomic2", {.max_workers = 2}},
+                    NamedPolicy{"FifoStepwise1", {.drain = Drain::kStepwise}},
+                    NamedPolicy{"FifoStepwise2", {.max_workers = 2, .drain = Drain::kStepwise}},
+                    NamedPolicy{"AnyAtomic1", {.start_order = StartOrder::kAny}},
+                    NamedPolicy{"AnyAtomic2", {.max_workers = 2, .start_order = StartOrder::kAny}},
+                    NamedPolicy{"AnyStepwise2",
+                                {.max_workers = 2, .start_order = StartOrder::kAny, .drain = Drain::kStepwise}},
+                    NamedPolicy{"FifoAtomic2Python", {.max_workers = 2, .shutdown_cancels_taken = false}},
+                    NamedPolicy{"FifoStepwise2Python",
+                                {.max_workers = 2, .drain = Drain::kStepwise, .shutdown_cancels_taken = false}},
+                    NamedPolicy{"AnyStepwise2Python",
+                                {.max_workers = 2,
+                                 .start_order = StartOrder::kAny,
+                                 .drain = Drain::kStepwise,
+                                 .shutdown_cancels_taken = false}},
+                    NamedPolicy{"AnyAtomic2Python",
+                                {.max_workers = 2, .start_order = StartOrder::kAny, .shutdown_cancels_taken = false}},
+                    NamedPolicy{"FailCall", {.max_workers = 2, .worker_death = true}},
+                    NamedPolicy{"BreakPool",
+                                {.max_workers = 2,
+                                 .drain = Drain::kStepwise,
+                                 .on_death = OnDeath::kBreakPool,
+                                 .worker_death = true}}),
+    [](const testing::TestParamInfo<NamedPolicy>& info) { return info.param.name; });
+
+// Histories as long as those of the concurrent checks.
+TEST(Acceptor, LongHistoriesAreCheap) {
+  for (const StartOrder order : {StartOrder::kFifo, StartOrder::kAny}) {
+    for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
+      const Policy policy{.max_workers = 4, .start_order = order, .drain = drain};
+      std::size_t states_peak = 0;
+      std::size_t states_searched = 0;
+      std::size_t events = 0;
+      const auto begin = std::chrono::steady_clock::now();
+      for (std::uint32_t seed = 0; seed < 100; ++seed) {
+        const Scope scope{.clients = 4, .calls = 16, .registrations = 8, .events = 200};
+        const std::vector<Event> history = Walk(policy, scope, seed).history();
+        Acceptor acceptor(policy, scope.clients);
+        for (const Event& event : history) ASSERT_TRUE(acceptor.feed(event)) << acceptor.rejection();
+        states_peak = std::max(states_peak, acceptor.states_peak());
+        states_searched += acceptor.states_searched();
+        events += history.size();
+      }
+      const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - begin;
+      std::printf("order %d, drain %d: %zu events, %zu states searched, at most %zu held, %.2f ms per history\n",
+                  static_cast<int>(order), static_cast<int>(drain), events, states_searched, states_peak,
+                  spent.count() / 100);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace futures::model

@@ -1,0 +1,554 @@
+#include "reference/model.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace futures::model {
+namespace {
+
+CallState* find_call(State& state, Call call) {
+  return call >= 0 && static_cast<std::size_t>(call) < state.calls.size() ? &state.calls[call] : nullptr;
+}
+
+ClientState* find_client_mutable(State& state, Client client) {
+  return const_cast<ClientState*>(find_client(state, client));
+}
+
+Phase phase_of(const State& state, Call call) {
+  return call >= 0 && static_cast<std::size_t>(call) < state.calls.size() ? state.calls[call].phase : Phase::kAbsent;
+}
+
+bool holds_worker(Phase phase) {
+  return phase == Phase::kTaken || phase == Phase::kClaimed || phase == Phase::kStarted || phase == Phase::kEnded;
+}
+
+// Whether `matches` holds of the operation of some client that is inside one.
+template <typename Predicate>
+bool any_operation(const State& state, Predicate matches) {
+  const auto inside = [&](const ClientState& client) {
+    return client.phase != OpPhase::kIdle && matches(client.operation);
+  };
+  return std::any_of(state.clients.begin(), state.clients.end(), inside) ||
+         std::any_of(state.bodies.begin(), state.bodies.end(), inside);
+}
+
+bool is_being_submitted(const State& state, Call call) {
+  return any_operation(state, [&](const Operation& operation) {
+    return operation.kind == OpKind::kSubmit && operation.call == call;
+  });
+}
+
+bool all_done(const State& state) {
+  return std::all_of(state.calls.begin(), state.calls.end(), [](const CallState& call) {
+    return call.phase == Phase::kAbsent || call.phase == Phase::kFinished || call.phase == Phase::kCancelled;
+  });
+}
+
+bool any_callback_due(const State& state, Client runs_on) {
+  return std::any_of(state.callbacks.begin(), state.callbacks.end(), [&](const CallbackState& callback) {
+    return callback.phase == CallbackPhase::kDue && callback.runs_on == runs_on;
+  });
+}
+
+bool anything_cancellable(const Policy& policy, const State& state) {
+  for (std::size_t call = 0; call < state.calls.size(); ++call) {
+    if (is_cancellable(policy, state, static_cast<Call>(call))) return true;
+  }
+  return false;
+}
+
+void leave_queue(State& state, Call call) {
+  state.queue.erase(std::remove(state.queue.begin(), state.queue.end(), call), state.queue.end());
+}
+
+// The one way for a call to become done. Its callbacks become due on `runs_on`.
+void make_done(State& state, Call call, Phase phase, Client runs_on) {
+  leave_queue(state, call);
+  state.calls[call].phase = phase;
+  for (CallbackState& callback : state.callbacks) {
+    if (callback.phase != CallbackPhase::kRegistered || callback.call != call) continue;
+    callback.phase = CallbackPhase::kDue;
+    callback.runs_on = runs_on;
+  }
+}
+
+// A drain is over when nothing is left that it must cancel, by whatever action. The intake is closed by then, so that
+// nothing new can come.
+void end_drains(const Policy& policy, State& state) {
+  bool draining = false;
+  const auto for_each_drain = [&](auto visit) {
+    for (ClientState& client : state.clients) {
+      if (client.phase == OpPhase::kDraining) visit(client);
+    }
+    for (ClientState& client : state.bodies) {
+      if (client.phase == OpPhase::kDraining) visit(client);
+    }
+  };
+  for_each_drain([&](ClientState&) { draining = true; });
+  if (!draining || anything_cancellable(policy, state)) return;
+  for_each_drain([](ClientState& client) { client.phase = OpPhase::kEffective; });
+}
+
+void take_effect(ClientState& client, Reply reply) {
+  client.phase = OpPhase::kEffective;
+  client.reply = reply;
+  client.operation.registration = -1;
+  if (client.operation.kind != OpKind::kSubmit) client.operation.call = kNoCall;
+}
+
+bool can_take(const Policy& policy, const State& state, Call call) {
+  if (phase_of(state, call) != Phase::kPending || count_occupied(state) >= policy.max_workers) return false;
+  return policy.start_order == StartOrder::kAny || state.queue.front() == call;
+}
+
+// A drain follows the queue as starting does: front first if that is FIFO.
+bool can_drain(const Policy& policy, const State& state, Call call) {
+  if (!is_cancellable(policy, state, call)) return false;
+  if (phase_of(state, call) == Phase::kTaken) return true;
+  return policy.start_order == StartOrder::kAny || state.queue.front() == call;
+}
+
+bool has_effect(OpKind kind) {
+  return kind == OpKind::kSubmit || kind == OpKind::kCancel || kind == OpKind::kAddCallback ||
+         kind == OpKind::kShutdown;
+}
+
+bool can_take_effect(const State& state, const ClientState& client) {
+  if (client.phase != OpPhase::kInvoked || !has_effect(client.operation.kind)) return false;
+  if (client.operation.kind == OpKind::kSubmit || client.operation.kind == OpKind::kShutdown) return true;
+  return phase_of(state, client.operation.call) != Phase::kAbsent;
+}
+
+bool can_return(const State& state, Client client, const ClientState& in, const Reply& reply) {
+  if (in.phase == OpPhase::kInvoked) {
+    if (in.operation.kind == OpKind::kPoll && reply == Reply{ReplyKind::kTimeout}) return true;
+    if (in.operation.kind != OpKind::kPoll && in.operation.kind != OpKind::kResult) return false;
+    return is_done(state, in.operation.call) && reply == result_of(state, in.operation.call);
+  }
+  if (in.phase != OpPhase::kEffective || in.reply != reply || any_callback_due(state, client)) return false;
+  const bool joins = in.operation.kind == OpKind::kShutdown && in.operation.wait && reply.kind == ReplyKind::kOk;
+  return !joins || (all_done(state) && !any_callback_due(state, kWorker));
+}
+
+bool apply_invoke_submit(State& state, Call call) {
+  if (call < 0 || call >= kModelCallsMax) return false;
+  if (phase_of(state, call) != Phase::kAbsent || is_being_submitted(state, call)) return false;
+  if (static_cast<std::size_t>(call) >= state.calls.size()) {
+    state.calls.resize(call + 1);
+    state.bodies.resize(call + 1);
+  }
+  return true;
+}
+
+bool apply_invoke_add_callback(State& state, std::int8_t registration) {
+  if (registration < 0 || registration >= kModelRegistrationsMax) return false;
+  if (any_operation(state, [&](const Operation& operation) {
+        return operation.kind == OpKind::kAddCallback && operation.registration == registration;
+      })) {
+    return false;
+  }
+  if (static_cast<std::size_t>(registration) >= state.callbacks.size()) state.callbacks.resize(registration + 1);
+  return state.callbacks[registration].phase == CallbackPhase::kAbsent;
+}
+
+bool apply_invoke(State& state, Client client, const Operation& operation) {
+  if (is_body_client(client) && phase_of(state, call_of_body(client)) != Phase::kStarted) return false;
+  const ClientState* idle = find_client(state, client);
+  if (idle == nullptr || idle->phase != OpPhase::kIdle) return false;
+  Operation kept{.kind = operation.kind};
+  switch (operation.kind) {
+    case OpKind::kNone:
+      return false;
+    case OpKind::kSubmit:
+      kept.call = operation.call;
+      if (!apply_invoke_submit(state, operation.call)) return false;
+      break;
+    case OpKind::kCancel:
+    case OpKind::kResult:
+    case OpKind::kPoll:
+    case OpKind::kAddCallback:
+      kept.call = operation.call;
+      // Only a submit makes a future; one whose return is still to be recorded may already have handed it to its body.
+      if (phase_of(state, kept.call) == Phase::kAbsent && !is_being_submitted(state, kept.call)) return false;
+      if (operation.kind != OpKind::kAddCallback) break;
+      kept.registration = operation.registration;
+      if (!apply_invoke_add_callback(state, operation.registration)) return false;
+      break;
+    case OpKind::kShutdown:
+      kept.wait = operation.wait;
+      kept.cancel_futures = operation.cancel_futures;
+      break;
+  }
+  ClientState& in = *find_client_mutable(state, client);
+  in = {.phase = OpPhase::kInvoked, .operation = kept, .reply = {}};
+  if (kept.kind == OpKind::kPoll && is_done(state, kept.call)) take_effect(in, result_of(state, kept.call));
+  return true;
+}
+
+bool apply_return(State& state, Client client, const Reply& reply) {
+  ClientState* in = find_client_mutable(state, client);
+  if (in == nullptr || !can_return(state, client, *in, reply)) return false;
+  *in = {};
+  return true;
+}
+
+bool body_can_end(State& state, Call call) {
+  const CallState* ending = find_call(state, call);
+  return ending != nullptr && ending->phase == Phase::kStarted && state.bodies[call].phase == OpPhase::kIdle;
+}
+
+bool apply_body_end(State& state, Call call, const Reply& reply) {
+  if (!body_can_end(state, call)) return false;
+  if (reply.kind != ReplyKind::kValue && reply.kind != ReplyKind::kError) return false;
+  state.calls[call].phase = Phase::kEnded;
+  state.calls[call].outcome = reply;
+  return true;
+}
+
+bool apply_callback(State& state, const Action& action) {
+  const std::int8_t registration = action.operation.registration;
+  if (registration < 0 || static_cast<std::size_t>(registration) >= state.callbacks.size()) return false;
+  CallbackState& callback = state.callbacks[registration];
+  if (callback.phase != CallbackPhase::kDue || callback.call != action.call || callback.runs_on != action.client ||
+      callback.ahead != 0) {
+    return false;
+  }
+  const bool late = callback.late;
+  callback = {.phase = CallbackPhase::kRan};
+  if (late) return true;
+  for (CallbackState& other : state.callbacks) {
+    if (other.call == action.call && !other.late && other.ahead > 0) --other.ahead;
+  }
+  return true;
+}
+
+bool apply_death(const Policy& policy, State& state, Call call) {
+  if (!policy.worker_death || !body_can_end(state, call)) return false;
+  const auto fail = [&](Call failed) {
+    state.calls[failed].outcome = {ReplyKind::kBroken};
+    state.bodies[failed] = {};
+    for (CallbackState& callback : state.callbacks) {
+      if (callback.runs_on == body_client(failed)) callback.runs_on = kWorker;  // Its own thread is gone.
+    }
+    make_done(state, failed, Phase::kFinished, kWorker);
+  };
+  fail(call);
+  if (policy.on_death == OnDeath::kFailCall) return true;
+  state.broken = true;
+  for (std::size_t other = 0; other < state.calls.size(); ++other) {
+    const Call failed = static_cast<Call>(other);
+    if (state.calls[other].phase != Phase::kAbsent && !is_done(state, failed)) fail(failed);
+  }
+  end_drains(policy, state);
+  return true;
+}
+
+void apply_submit(const Policy& policy, State& state, ClientState& in) {
+  if (state.broken) return take_effect(in, {ReplyKind::kBroken});
+  if (!state.intake_open) return take_effect(in, {ReplyKind::kShutdownError});
+  const Call call = in.operation.call;
+  state.calls[call].phase = Phase::kPending;
+  const auto position = policy.start_order == StartOrder::kFifo
+                            ? state.queue.end()
+                            : std::lower_bound(state.queue.begin(), state.queue.end(), call);
+  state.queue.insert(position, call);
+  take_effect(in, {ReplyKind::kOk});
+}
+
+void apply_cancel(const Policy& policy, State& state, Client client, ClientState& in) {
+  const Call call = in.operation.call;
+  const Phase before = state.calls[call].phase;
+  const bool open = before == Phase::kPending || before == Phase::kTaken;
+  if (open) make_done(state, call, Phase::kCancelled, client);
+  take_effect(in, {open || before == Phase::kCancelled ? ReplyKind::kTrue : ReplyKind::kFalse});
+  end_drains(policy, state);
+}
+
+void apply_add_callback(State& state, Client client, ClientState& in) {
+  const Call call = in.operation.call;
+  CallbackState added{.phase = CallbackPhase::kRegistered, .call = call};
+  if (is_done(state, call)) {
+    added.phase = CallbackPhase::kDue;
+    added.late = true;
+    added.runs_on = client;
+  } else {
+    for (const CallbackState& other : state.callbacks) added.ahead += other.call == call ? 1 : 0;
+  }
+  state.callbacks[in.operation.registration] = added;
+  take_effect(in, {ReplyKind::kOk});
+}
+
+void apply_shutdown(const Policy& policy, State& state, Client client, ClientState& in) {
+  state.intake_open = false;
+  const bool refuses = in.operation.wait && is_body_client(client) && policy.self_shutdown_throws;
+  take_effect(in, {refuses ? ReplyKind::kDeadlockError : ReplyKind::kOk});
+  if (!in.operation.cancel_futures) return;
+  if (policy.drain == Drain::kStepwise) {
+    in.phase = OpPhase::kDraining;
+  } else {
+    for (std::size_t i = 0; i < state.calls.size(); ++i) {
+      const Call call = static_cast<Call>(i);
+      if (is_cancellable(policy, state, call)) make_done(state, call, Phase::kCancelled, client);
+    }
+  }
+  end_drains(policy, state);
+}
+
+bool apply_effect(const Policy& policy, State& state, Client client) {
+  ClientState* in = find_client_mutable(state, client);
+  if (in == nullptr || !can_take_effect(state, *in)) return false;
+  switch (in->operation.kind) {
+    case OpKind::kSubmit:
+      apply_submit(policy, state, *in);
+      return true;
+    case OpKind::kCancel:
+      apply_cancel(policy, state, client, *in);
+      return true;
+    case OpKind::kAddCallback:
+      apply_add_callback(state, client, *in);
+      return true;
+    case OpKind::kShutdown:
+      apply_shutdown(policy, state, client, *in);
+      return true;
+    case OpKind::kNone:
+    case OpKind::kResult:
+    case OpKind::kPoll:
+      return false;
+  }
+  return false;
+}
+
+bool apply_drain_step(const Policy& policy, State& state, Client client, Call call) {
+  const ClientState* in = find_client(state, client);
+  if (in == nullptr || in->phase != OpPhase::kDraining || !can_drain(policy, state, call)) return false;
+  make_done(state, call, Phase::kCancelled, client);
+  end_drains(policy, state);
+  return true;
+}
+
+// Moves `call` from one phase to the next if it is there.
+bool advance(State& state, Call call, Phase from, Phase to) {
+  CallState* moving = find_call(state, call);
+  if (moving == nullptr || moving->phase != from) return false;
+  moving->phase = to;
+  return true;
+}
+
+bool apply(const Policy& policy, State& state, const Action& action) {
+  switch (action.kind) {
+    case ActionKind::kInvoke:
+      return apply_invoke(state, action.client, action.operation);
+    case ActionKind::kReturn:
+      return apply_return(state, action.client, action.reply);
+    case ActionKind::kBodyStart:
+      if (!advance(state, action.call, Phase::kClaimed, Phase::kStarted)) return false;
+      ++state.calls[action.call].starts;
+      return true;
+    case ActionKind::kBodyEnd:
+      return apply_body_end(state, action.call, action.reply);
+    case ActionKind::kCallback:
+      return apply_callback(state, action);
+    case ActionKind::kDeath:
+      return apply_death(policy, state, action.call);
+    case ActionKind::kEffect:
+      return apply_effect(policy, state, action.client);
+    case ActionKind::kDrainStep:
+      return apply_drain_step(policy, state, action.client, action.call);
+    case ActionKind::kTake:
+      if (!can_take(policy, state, action.call)) return false;
+      leave_queue(state, action.call);
+      state.calls[action.call].phase = Phase::kTaken;
+      end_drains(policy, state);
+      return true;
+    case ActionKind::kClaim:
+      if (!advance(state, action.call, Phase::kTaken, Phase::kClaimed)) return false;
+      end_drains(policy, state);
+      return true;
+    case ActionKind::kFinish:
+      if (phase_of(state, action.call) != Phase::kEnded) return false;
+      make_done(state, action.call, Phase::kFinished, kWorker);
+      return true;
+  }
+  return false;
+}
+
+// Calls visit(client, its state) for every client that is inside an operation.
+template <typename Visit>
+void for_each_busy_client(const State& state, Visit visit) {
+  for (std::size_t i = 0; i < state.clients.size(); ++i) {
+    if (state.clients[i].phase != OpPhase::kIdle) visit(static_cast<Client>(i), state.clients[i]);
+  }
+  for (std::size_t i = 0; i < state.bodies.size(); ++i) {
+    if (state.bodies[i].phase != OpPhase::kIdle) visit(body_client(static_cast<Call>(i)), state.bodies[i]);
+  }
+}
+
+// The words of a state, in an order that tells all states with the same numbers of clients, calls and callbacks apart.
+class Fingerprint {
+ public:
+  void add(std::uint64_t word) {
+    hash_ = (hash_ ^ word) * 0x9E3779B97F4A7C15u;
+    hash_ ^= hash_ >> 32;
+  }
+  void add(const Reply& reply) { add(bits(reply)); }
+  void add(const ClientState& client) {
+    const Operation& operation = client.operation;
+    add(byte(client.phase) | byte(operation.kind) << 8 | byte(operation.call) << 16 |
+        byte(operation.registration) << 24 | byte(operation.wait) << 32 | byte(operation.cancel_futures) << 33 |
+        bits(client.reply) << 40);
+  }
+  void add(const CallState& call) { add(byte(call.phase) | byte(call.starts) << 8 | bits(call.outcome) << 16); }
+  void add(const CallbackState& callback) {
+    add(byte(callback.phase) | byte(callback.call) << 8 | byte(callback.late) << 16 | byte(callback.runs_on) << 24 |
+        byte(callback.ahead) << 32);
+  }
+  std::uint64_t hash() const { return hash_; }
+
+ private:
+  template <typename T>
+  static std::uint64_t byte(T value) {
+    return static_cast<std::uint8_t>(value);
+  }
+  static std::uint64_t bits(const Reply& reply) {
+    return byte(reply.kind) | std::uint64_t{static_cast<std::uint16_t>(reply.value)} << 8;
+  }
+
+  std::uint64_t hash_ = 0x2545F4914F6CDD1Du;
+};
+
+}  // namespace
+
+State initial_state(int clients) {
+  State state;
+  state.clients.resize(std::clamp(clients, 0, kModelClientsMax));
+  return state;
+}
+
+std::optional<State> step(const Policy& policy, const State& state, const Action& action) {
+  std::optional<State> next(state);
+  if (!apply(policy, *next, action)) next.reset();
+  return next;
+}
+
+std::vector<Action> internal_actions(const Policy& policy, const State& state) {
+  std::vector<Action> actions;
+  for_each_busy_client(state, [&](Client client, const ClientState& in) {
+    if (can_take_effect(state, in)) actions.push_back({.kind = ActionKind::kEffect, .client = client});
+    if (in.phase != OpPhase::kDraining) return;
+    for (std::size_t i = 0; i < state.calls.size(); ++i) {
+      const Call call = static_cast<Call>(i);
+      if (can_drain(policy, state, call)) {
+        actions.push_back({.kind = ActionKind::kDrainStep, .client = client, .call = call});
+      }
+    }
+  });
+  for (std::size_t i = 0; i < state.calls.size(); ++i) {
+    const Call call = static_cast<Call>(i);
+    const Phase phase = state.calls[i].phase;
+    if (can_take(policy, state, call)) actions.push_back({.kind = ActionKind::kTake, .call = call});
+    if (phase == Phase::kTaken) actions.push_back({.kind = ActionKind::kClaim, .call = call});
+    if (phase == Phase::kEnded) actions.push_back({.kind = ActionKind::kFinish, .call = call});
+  }
+  return actions;
+}
+
+std::vector<Action> executor_events(const Policy&, const State& state) {
+  std::vector<Action> events;
+  for_each_busy_client(state, [&](Client client, const ClientState& in) {
+    const auto add_return = [&](const Reply& reply) {
+      if (!can_return(state, client, in, reply)) return;
+      events.push_back({.kind = ActionKind::kReturn, .client = client, .operation = in.operation, .reply = reply});
+    };
+    if (in.phase == OpPhase::kEffective) return add_return(in.reply);
+    if (in.phase != OpPhase::kInvoked) return;
+    add_return({ReplyKind::kTimeout});
+    if (is_done(state, in.operation.call)) add_return(result_of(state, in.operation.call));
+  });
+  for (std::size_t i = 0; i < state.calls.size(); ++i) {
+    if (state.calls[i].phase != Phase::kClaimed) continue;
+    events.push_back({.kind = ActionKind::kBodyStart, .call = static_cast<Call>(i)});
+  }
+  for (std::size_t i = 0; i < state.callbacks.size(); ++i) {
+    const CallbackState& callback = state.callbacks[i];
+    if (callback.phase != CallbackPhase::kDue || callback.ahead != 0) continue;
+    Action ran{.kind = ActionKind::kCallback, .client = callback.runs_on, .call = callback.call};
+    ran.operation.registration = static_cast<std::int8_t>(i);
+    events.push_back(ran);
+  }
+  return events;
+}
+
+Visible visible(const State& state, Call call) {
+  switch (phase_of(state, call)) {
+    case Phase::kAbsent:
+      return Visible::kAbsent;
+    case Phase::kPending:
+    case Phase::kTaken:
+      return Visible::kPending;
+    case Phase::kClaimed:
+    case Phase::kStarted:
+    case Phase::kEnded:
+      return Visible::kRunning;
+    case Phase::kFinished:
+      return Visible::kFinished;
+    case Phase::kCancelled:
+      return Visible::kCancelled;
+  }
+  return Visible::kAbsent;
+}
+
+bool is_done(const State& state, Call call) {
+  const Phase phase = phase_of(state, call);
+  return phase == Phase::kFinished || phase == Phase::kCancelled;
+}
+
+Reply result_of(const State& state, Call call) {
+  if (!is_done(state, call)) return {};
+  return phase_of(state, call) == Phase::kCancelled ? Reply{ReplyKind::kCancelled} : state.calls[call].outcome;
+}
+
+const ClientState* find_client(const State& state, Client client) {
+  if (client < 0) return nullptr;
+  const bool body = is_body_client(client);
+  const std::size_t index = static_cast<std::size_t>(body ? call_of_body(client) : client);
+  if (index >= (body ? state.bodies.size() : state.clients.size())) return nullptr;
+  return body ? &state.bodies[index] : &state.clients[index];
+}
+
+std::vector<Client> clients_of(const State& state) {
+  std::vector<Client> clients;
+  for (std::size_t i = 0; i < state.clients.size(); ++i) clients.push_back(static_cast<Client>(i));
+  for (std::size_t i = 0; i < state.calls.size(); ++i) {
+    if (state.calls[i].phase == Phase::kStarted) clients.push_back(body_client(static_cast<Call>(i)));
+  }
+  return clients;
+}
+
+int count_occupied(const State& state) {
+  return static_cast<int>(std::count_if(state.calls.begin(), state.calls.end(),
+                                        [](const CallState& call) { return holds_worker(call.phase); }));
+}
+
+bool is_cancellable(const Policy& policy, const State& state, Call call) {
+  const Phase phase = phase_of(state, call);
+  return phase == Phase::kPending || (phase == Phase::kTaken && policy.shutdown_cancels_taken);
+}
+
+std::uint64_t fingerprint(const State& state) {
+  Fingerprint fingerprint;
+  fingerprint.add((state.intake_open ? 1u : 0u) | (state.broken ? 2u : 0u) | state.queue.size() << 8 |
+                  state.calls.size() << 16 | state.clients.size() << 24 | state.callbacks.size() << 32);
+  for (const CallState& call : state.calls) fingerprint.add(call);
+  std::uint64_t order = 0;
+  for (const Call call : state.queue) order = order * 67 + static_cast<std::uint64_t>(call) + 1;
+  fingerprint.add(order);
+  for (const ClientState& client : state.clients) fingerprint.add(client);
+  for (const ClientState& client : state.bodies) fingerprint.add(client);
+  for (const CallbackState& callback : state.callbacks) fingerprint.add(callback);
+  return fingerprint.hash();
+}
+
+}  // namespace futures::model

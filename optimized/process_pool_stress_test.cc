@@ -1,0 +1,82 @@
+// Law P5 under load: workers are killed at random moments, and no call is lost but those that were running. Short as a
+// test; for a campaign:
+//   ./tools/bazel run -c opt //optimized:process_pool_stress_test -- --seconds=600
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "optimized/process_pool_executor.h"
+
+namespace futures {
+
+// How long the kills go on.
+int seconds = 3;
+
+namespace {
+
+int twice(int value) { return 2 * value; }
+
+struct Tally {
+  long calls = 0;
+  long lost = 0;
+  long kills = 0;
+};
+
+// A batch of calls, with up to `kills_max` workers killed while it runs.
+void run_batch(ProcessPoolExecutor& executor, std::mt19937& random, int kills_max, Tally& tally) {
+  constexpr int kCalls = 500;  // More than the pool has slots.
+  std::vector<Future<int>> futures;
+  long kills = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    futures.push_back(executor.submit(twice, i));
+    if (kills < kills_max && random() % 100 == 0) {
+      const std::vector<pid_t> pids = executor.worker_pids();
+      if (!pids.empty() && kill(pids[random() % pids.size()], SIGKILL) == 0) ++kills;
+    }
+  }
+  long lost = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    try {
+      ASSERT_EQ(futures[i].result(std::chrono::seconds(30)), 2 * i);
+    } catch (const WorkerDiedError& e) {
+      ASSERT_EQ(e.signal(), SIGKILL);
+      ++lost;
+    }
+  }
+  ASSERT_LE(lost, kills);
+  tally.calls += kCalls;
+  tally.lost += lost;
+  tally.kills += kills;
+}
+
+TEST(ProcessPoolStress, P5_RandomKillsLoseOnlyRunningCalls) {
+  ProcessPoolExecutor executor({.max_workers = 3});
+  std::mt19937 random(20240229);
+  Tally tally;
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (std::chrono::steady_clock::now() < until && !HasFatalFailure()) run_batch(executor, random, 4, tally);
+  std::printf("%ld calls, %ld workers killed, %ld calls lost\n", tally.calls, tally.kills, tally.lost);
+  EXPECT_GT(tally.kills, 0);
+  EXPECT_EQ(executor.submit(twice, 21).result(std::chrono::seconds(30)), 42);
+}
+
+}  // namespace
+}  // namespace futures
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i) {
+    constexpr std::string_view kFlag = "--seconds=";
+    if (std::string_view(argv[i]).starts_with(kFlag)) futures::seconds = std::atoi(argv[i] + kFlag.size());
+  }
+  return RUN_ALL_TESTS();
+}

@@ -78,6 +78,7 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
 
   void read(void* data, std::size_t bytes) {
     if (bytes > left_.size()) throw SerializationError("the encoded data ends too early");
+    if (bytes == 0) return;  // An empty vector's data may be null.
     std::memcpy(data, left_.data(), bytes);
     left_.remove_prefix(bytes);
   }

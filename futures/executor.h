@@ -117,8 +117,8 @@ class Executor {
   //
   // With `wait`, returns when every call is done and the workers have ended; without, at once, and the work still
   // completes. With `cancel_futures`, whatever has not started is cancelled when this returns, and the done callbacks of
-  // what this call cancelled have run, here; what is running finishes. Returns whether every call is done: always true
-  // with `wait` and no timeout.
+  // what this call cancelled have run, here; what is running finishes. Returns whether every call is done and the
+  // workers have ended: always true with `wait` and no timeout.
   //
   // Any thread, any number of times, also at once. Throws DeadlockError when one of the executor's own workers waits
   // here: the intake is closed and `cancel_futures` done even so. Laws S1 to S5, S7, S9, S10.

@@ -216,9 +216,11 @@ class Promise {
   Promise() : state_(new internal::PromiseState<R>()), future_(*state_) {}
   Promise(Promise&& other) noexcept
       : state_(std::exchange(other.state_, nullptr)), future_(std::move(other.future_)) {}
+  // The promise that this was dies, as by its destructor.
   Promise& operator=(Promise&& other) noexcept {
-    std::swap(state_, other.state_);
-    std::swap(future_, other.future_);
+    Promise taken(std::move(other));
+    std::swap(state_, taken.state_);
+    std::swap(future_, taken.future_);
     return *this;
   }
   ~Promise() {

@@ -131,6 +131,14 @@ class TaskQueue {
     }
   }
 
+  // For a queue of tasks that have been marked as cancelled: announces each one, first in first out, and empties the queue.
+  // Also when a callback ends the thread: the others still run while it unwinds.
+  void announce_cancelled();
+
+  // Fails every task that is not done, and empties the queue. All futures are done before the first callback runs, so none
+  // waits for a callback of another (law F8).
+  void fail(const std::exception_ptr& exception);
+
   // The queue must not be empty.
   Task pop_front() noexcept {
     internal::FutureState* const state = std::exchange(first_, first_->next_queued);

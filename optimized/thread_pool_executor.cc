@@ -33,7 +33,7 @@ ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
 ThreadPoolExecutor::~ThreadPoolExecutor() {
   if (pool_->belongs_to_another_process()) {
     // Law T9. Its threads, which own it too, are in the parent; its lock may be held for ever. It is left alone.
-    new std::shared_ptr<internal::ThreadPool>(pool_);
+    internal::leave_to_parent(pool_);
     return;
   }
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;

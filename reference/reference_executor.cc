@@ -25,6 +25,9 @@ namespace {
 // Whose worker this thread is.
 thread_local const void* current_executor = nullptr;
 
+// Whether this thread, a worker's, has invoked std::exit inside a call and so will not come back to its executor.
+thread_local bool exits_the_program = false;
+
 ReferenceOptions checked(ReferenceOptions options) {
   if (!options.max_workers) options.max_workers = internal::available_cpus();
   if (*options.max_workers < 1) {
@@ -44,6 +47,9 @@ struct ReferenceExecutor::Shared final : internal::DrainedAtExit, std::enable_sh
   explicit Shared(ReferenceOptions options_given) : options(std::move(options_given)) {}
   ~Shared() override;
 
+  // In a child made by fork(). Law T9.
+  bool is_of_another_process() const { return generation != internal::fork_generation(); }
+
   // What a worker thread does.
   void work();
   void initialize();
@@ -57,6 +63,8 @@ struct ReferenceExecutor::Shared final : internal::DrainedAtExit, std::enable_sh
   void break_with(const std::string& reason);
   std::size_t close(bool cancel_futures);
   void request_stop();
+  // Whether all threads have ended their work, and this one may join them.
+  bool can_be_joined() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool wait_for_workers(sync::deadline until);
 
   void close_at_exit() override;
@@ -74,6 +82,7 @@ struct ReferenceExecutor::Shared final : internal::DrainedAtExit, std::enable_sh
   int threads_busy ABSL_GUARDED_BY(mutex) = 0;  // With a call.
   int threads_started ABSL_GUARDED_BY(mutex) = 0;
   bool joining ABSL_GUARDED_BY(mutex) = false;
+  bool a_call_exits ABSL_GUARDED_BY(mutex) = false;  // It has invoked std::exit and never gets done. Law S8.
   std::vector<sync::thread> threads ABSL_GUARDED_BY(mutex);
   std::vector<Task::StopHandle> stoppable ABSL_GUARDED_BY(mutex);  // Of running calls that take a stop token.
 };
@@ -84,9 +93,9 @@ ReferenceExecutor::ReferenceExecutor(ReferenceOptions options)
 }
 
 ReferenceExecutor::~ReferenceExecutor() {
-  if (shared_->generation != internal::fork_generation()) {
+  if (shared_->is_of_another_process()) {
     // Law T9. The threads, and perhaps the lock, are in the parent process: nothing is to be done, or freed.
-    new std::shared_ptr<Shared>(shared_);
+    internal::leave_to_parent(shared_);
     return;
   }
   bool wait = current_executor != shared_.get();
@@ -160,7 +169,7 @@ void ReferenceExecutor::Shared::work() {
     bool others_join_it = false;  // Stays so if a call ends this thread (pthread_exit): law E3.
     ~AtEnd() {
       current_executor = nullptr;
-      shared.worker_ends(others_join_it);
+      if (!shared.is_of_another_process()) shared.worker_ends(others_join_it);
     }
   } at_end{*this};
 
@@ -169,6 +178,8 @@ void ReferenceExecutor::Shared::work() {
   for (bool claimed = false; take(task, claimed);) {
     if (claimed) run(task);
     task = Task();
+    // A call that has forked returns twice. In the child this thread is the only one, and ends (law T9).
+    if (is_of_another_process()) return;
   }
   at_end.others_join_it = true;
 }
@@ -201,6 +212,7 @@ void ReferenceExecutor::Shared::run(Task& task) {
     Shared& shared;
     const Task::StopHandle call;
     ~Afterwards() {
+      if (shared.is_of_another_process()) return;
       sync::mutex_lock lock(shared.mutex);
       --shared.threads_busy;
       std::erase(shared.stoppable, call);
@@ -244,7 +256,7 @@ void ReferenceExecutor::Shared::break_with(const std::string& reason) {
     std::swap(pending, queue);
     changed.notify_all();
   }
-  while (!pending.empty()) pending.pop_front().fail(error);
+  pending.fail(error);
 }
 
 // --- Shutdown.
@@ -262,7 +274,7 @@ std::size_t ReferenceExecutor::Shared::close(bool cancel_futures) {
     changed.notify_all();
   }
   const std::size_t count = cancelled.size();
-  while (!cancelled.empty()) cancelled.pop_front().announce_cancelled();
+  cancelled.announce_cancelled();
   return count;
 }
 
@@ -276,12 +288,16 @@ void ReferenceExecutor::Shared::request_stop() {
   for (const Task::StopHandle& call : calls) call.request_stop();
 }
 
+bool ReferenceExecutor::Shared::can_be_joined() const {
+  return threads_live == 0 && !joining && (!a_call_exits || exits_the_program);
+}
+
 bool ReferenceExecutor::Shared::wait_for_workers(sync::deadline until) {
   std::vector<sync::thread> ended;
   {
     sync::mutex_lock lock(mutex);
-    while (threads_live > 0 || joining) {
-      if (!changed.wait_until(mutex, until)) return threads_live == 0 && !joining;
+    while (!can_be_joined()) {
+      if (!changed.wait_until(mutex, until) && !can_be_joined()) return false;
     }
     joining = true;
     std::swap(ended, threads);
@@ -302,7 +318,7 @@ Executor::ShutdownResult ReferenceExecutor::do_shutdown(const ShutdownOptions& o
   if (!options.wait) {
     sync::mutex_lock lock(s.mutex);
     s.shut_down_without_wait = true;
-    return {.all_done = s.threads_live == 0, .cancelled = cancelled};
+    return {.all_done = s.threads_live == 0 && !s.a_call_exits, .cancelled = cancelled};
   }
   if (current_executor == &s) {
     throw DeadlockError("shutdown with wait by one of the executor's own workers would wait for itself");
@@ -317,8 +333,14 @@ void ReferenceExecutor::Shared::close_at_exit() {
 void ReferenceExecutor::Shared::wait_at_exit() {
   if (options.exit_policy == ExitPolicy::kAbandon) return;
   if (current_executor == this) {
-    // A call has invoked std::exit and will never come back: this worker is no more.
+    // A call has invoked std::exit and will never come back: this worker is no more. Who waits elsewhere for all to be done
+    // does so until the program has ended.
     current_executor = nullptr;
+    exits_the_program = true;
+    {
+      sync::mutex_lock lock(mutex);
+      a_call_exits = true;
+    }
     worker_ends(/*others_join_it=*/false);
   }
   wait_for_workers(std::nullopt);

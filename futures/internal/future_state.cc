@@ -138,15 +138,24 @@ Callback* FutureState::publish_before_callbacks() {
 
 void FutureState::publish() { run_callbacks(publish_before_callbacks()); }
 
-bool FutureState::fail(std::exception_ptr exception) {
+bool FutureState::begin_failure(std::exception_ptr exception) {
   Phase from = Phase::kPending;
   if (!step(from, Phase::kDelivering)) {
     if (from != Phase::kRunning || !step(from, Phase::kDelivering)) return false;
   }
   discard_call();
   set_exception(std::move(exception));
+  return true;
+}
+
+bool FutureState::fail(std::exception_ptr exception) {
+  if (!begin_failure(std::move(exception))) return false;
   publish();
   return true;
+}
+
+Callback* FutureState::fail_before_callbacks(std::exception_ptr exception) {
+  return begin_failure(std::move(exception)) ? publish_before_callbacks() : nullptr;
 }
 
 bool FutureState::mark_cancelled() noexcept {

@@ -102,6 +102,9 @@ class FutureState {
 
   // False in a child made by fork() after the call was submitted: it can only get done in the parent. Law T9.
   bool is_of_this_process() const noexcept;
+  // Takes an unfinished future to kDelivering with `exception`. Returns false if it is done.
+  bool begin_failure(std::exception_ptr exception);
+
   // Throws BrokenExecutor if the future is not done and never will be in this process.
   void check_process() const;
 
@@ -128,6 +131,8 @@ class FutureState {
   void run_callbacks(Callback* first);
   // If not done: the callable is destroyed and `exception` is the outcome. Returns whether it was. Law F12.
   bool fail(std::exception_ptr exception);
+  // The same, but leaves the callbacks to the caller; nothing if it was done already.
+  Callback* fail_before_callbacks(std::exception_ptr exception);
 
   // --- Cancelling, in two parts so that an executor can do the first under its own lock. Laws F2, S3.
   // kPending -> kCancelled; wakes waiters (laws F5, W4). Returns whether this call did it; then the caller owes

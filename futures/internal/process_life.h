@@ -26,6 +26,9 @@ class DrainedAtExit {
   virtual void wait_at_exit() = 0;
 };
 
+// In a child made by fork(): what is left of an executor of an earlier generation is never touched again, nor freed.
+void leave_to_parent(std::shared_ptr<DrainedAtExit> executor);
+
 // From now until it dies, `executor` is drained when `main` returns or std::exit is called: before the destructors of
 // static objects that were built before the first executor. Any thread.
 void drain_at_exit(const std::shared_ptr<DrainedAtExit>& executor);

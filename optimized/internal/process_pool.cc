@@ -281,7 +281,7 @@ std::size_t ProcessPool::close_intake(bool cancel_futures) {
   }
   ring_collector();
   const std::size_t count = cancelled.size();
-  while (!cancelled.empty()) cancelled.pop_front().announce_cancelled();
+  cancelled.announce_cancelled();
   return count;
 }
 

@@ -17,6 +17,9 @@ namespace {
 // The pool whose worker this thread is.
 thread_local const ThreadPool* current_pool = nullptr;
 
+// Whether this thread, a worker's, has invoked std::exit inside a call and so will not come back to its pool.
+thread_local bool exits_the_program = false;
+
 }  // namespace
 
 // Tells the pool that its worker leaves, however it does: at the end of its loop or by a forced unwind.
@@ -25,7 +28,7 @@ class ThreadPool::Departure {
   explicit Departure(ThreadPool& pool) : pool_(pool) { current_pool = &pool; }
   ~Departure() {
     current_pool = nullptr;
-    pool_.leave(others_join_it);
+    if (!pool_.belongs_to_another_process()) pool_.leave(others_join_it);
   }
   Departure(const Departure&) = delete;
   Departure& operator=(const Departure&) = delete;
@@ -105,7 +108,11 @@ void ThreadPool::start_worker() {
 void ThreadPool::run_worker() {
   Departure departure(*this);
   if (initialize_worker()) {
-    while (Task task = next_task()) run(std::move(task));
+    // A call that has forked returns twice. In the child the pool is inert, and this thread, its only one, ends (law T9).
+    for (Task task = next_task(); task; task = next_task()) {
+      run(std::move(task));
+      if (belongs_to_another_process()) return;
+    }
   }
   departure.others_join_it = true;
 }
@@ -116,6 +123,7 @@ void ThreadPool::run(Task task) {
     ThreadPool& pool;
     const Task::StopHandle call;
     ~Listed() {
+      if (pool.belongs_to_another_process()) return;
       sync::mutex_lock lock(pool.mutex_);
       std::erase(pool.stoppable_running_, call);
     }
@@ -195,7 +203,7 @@ void ThreadPool::break_pool(const std::string& reason) {
     pending = std::exchange(queue_, TaskQueue());
     work_or_closing_.notify_all();
   }
-  while (!pending.empty()) pending.pop_front().fail(error);
+  pending.fail(error);
 }
 
 std::size_t ThreadPool::close_intake(bool cancel_futures) {
@@ -212,7 +220,7 @@ std::size_t ThreadPool::close_intake(bool cancel_futures) {
     }
   }
   const std::size_t cancelled = cancelled_here.size();
-  while (!cancelled_here.empty()) cancelled_here.pop_front().announce_cancelled();
+  cancelled_here.announce_cancelled();
   return cancelled;
 }
 
@@ -233,8 +241,14 @@ void ThreadPool::close_at_exit() {
 void ThreadPool::wait_at_exit() {
   if (options_.exit_policy == ExitPolicy::kAbandon) return;
   if (is_own_worker()) {
-    // A call has invoked std::exit and will never come back: this worker is no more.
+    // A call has invoked std::exit and will never come back: this worker is no more. Who waits for the pool elsewhere does
+    // so until the program has ended: it must not go on while the statics die, or end the program with another status.
     current_pool = nullptr;
+    exits_the_program = true;
+    {
+      sync::mutex_lock lock(mutex_);
+      a_call_exits_ = true;
+    }
     leave(/*others_join_it=*/false);
   }
   await_workers(std::nullopt);
@@ -248,7 +262,7 @@ ThreadPool::Progress ThreadPool::shutdown(const ShutdownOptions& options) {
   if (!options.wait) {
     sync::mutex_lock lock(mutex_);
     left_to_itself_ = true;
-    return {.all_done = live_workers_ == 0, .cancelled = cancelled};
+    return {.all_done = live_workers_ == 0 && !a_call_exits_, .cancelled = cancelled};
   }
   if (is_own_worker()) {
     throw DeadlockError("shutdown with wait by one of the executor's own workers would wait for itself");
@@ -256,12 +270,16 @@ ThreadPool::Progress ThreadPool::shutdown(const ShutdownOptions& options) {
   return {.all_done = await_workers(until), .cancelled = cancelled};
 }
 
+bool ThreadPool::can_be_joined() const {
+  return live_workers_ == 0 && !joining_ && (!a_call_exits_ || exits_the_program);
+}
+
 bool ThreadPool::await_workers(sync::deadline until) {
   std::vector<sync::thread> ended;
   {
     sync::mutex_lock lock(mutex_);
-    while (live_workers_ > 0 || joining_) {
-      if (!workers_changed_.wait_until(mutex_, until)) return live_workers_ == 0 && !joining_;
+    while (!can_be_joined()) {
+      if (!workers_changed_.wait_until(mutex_, until) && !can_be_joined()) return false;
     }
     joining_ = true;
     ended = std::move(threads_);

@@ -85,6 +85,8 @@ class ThreadPool final : public DrainedAtExit, public std::enable_shared_from_th
   // Returns how many calls it cancelled.
   std::size_t close_intake(bool cancel_futures);
   void request_stop();
+  // Whether all workers have left, and this thread may join theirs.
+  bool can_be_joined() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool await_workers(sync::deadline until);
 
   const ThreadPoolOptions options_;
@@ -104,6 +106,7 @@ class ThreadPool final : public DrainedAtExit, public std::enable_shared_from_th
   int starting_workers_ ABSL_GUARDED_BY(mutex_) = 0;
   int workers_started_ ABSL_GUARDED_BY(mutex_) = 0;
   bool joining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool a_call_exits_ ABSL_GUARDED_BY(mutex_) = false;  // A call has invoked std::exit: it never gets done. Law S8.
   std::vector<sync::thread> threads_ ABSL_GUARDED_BY(mutex_);
   std::vector<Task::StopHandle> stoppable_running_ ABSL_GUARDED_BY(mutex_);  // Of running calls that take a stop token.
 };

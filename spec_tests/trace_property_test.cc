@@ -1,0 +1,58 @@
+// Traces made up by RapidCheck, on every C++ executor: whatever the trace, no law is broken, and where the model leaves no
+// choice all executors look the same after each step.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "rapidcheck.h"
+#include "rapidcheck/gtest.h"
+#include "spec_tests/concurrent.h"
+#include "spec_tests/executor_kinds.h"
+#include "spec_tests/executor_subject.h"
+#include "spec_tests/stepwise.h"
+#include "spec_tests/trace.h"
+#include "spec_tests/trace_gen.h"
+
+namespace futures::spec_tests {
+namespace {
+
+std::vector<std::unique_ptr<ExecutorSubject>> make_subjects() {
+  std::vector<std::unique_ptr<ExecutorSubject>> made;
+  for (const ExecutorKind& kind : executor_kinds()) made.push_back(std::make_unique<ExecutorSubject>(kind));
+  return made;
+}
+
+std::string describe(const Subject& subject, const EpisodeReport& report) {
+  std::string text = subject.name();
+  for (const Findings::Violation& violation : report.findings.violations) {
+    text += "\n" + violation.law + ": " + violation.what;
+  }
+  return text + "\n" + to_table(report);
+}
+
+RC_GTEST_PROP(TraceProperty, EveryStepLooksAsTheModelSays, ()) {
+  static const auto subjects = make_subjects();
+  const Trace trace = *arbitrary_trace();
+  std::vector<EpisodeReport> reports;
+  for (const auto& subject : subjects) {
+    reports.push_back(run_stepwise(*subject, trace));
+    if (!reports.back().ok()) RC_FAIL(describe(*subject, reports.back()));
+    const std::string difference = differences(reports.back(), reports.front());
+    if (!difference.empty()) RC_FAIL(subject->name() + " " + difference);
+  }
+  RC_CLASSIFY(reports.front().deterministic, "the model leaves no choice");
+  RC_CLASSIFY(reports.front().gave_up, "too many worlds");
+}
+
+RC_GTEST_PROP(TraceProperty, EveryConcurrentHistoryIsOneOfTheModels, ()) {
+  static const auto subjects = make_subjects();
+  const Trace trace = *arbitrary_trace();
+  for (const auto& subject : subjects) {
+    const EpisodeReport report = run_concurrent(*subject, trace);
+    if (!report.ok()) RC_FAIL(describe(*subject, report));
+  }
+}
+
+}  // namespace
+}  // namespace futures::spec_tests

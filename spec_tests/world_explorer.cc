@@ -1,0 +1,405 @@
+#include "spec_tests/world_explorer.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_set.h"
+#include "absl/log/check.h"
+#include "reference/model.h"
+#include "spec_tests/subject.h"
+#include "spec_tests/trace.h"
+
+namespace futures::spec_tests {
+namespace {
+
+using model::Action;
+using model::ActionKind;
+using model::Call;
+using model::Client;
+using model::ClientState;
+using model::OpKind;
+using model::OpPhase;
+using model::Phase;
+using model::ReplyKind;
+
+bool contains(Bits bits, int index) { return (bits & bit(index)) != 0; }
+
+bool names_call(const Statement& statement) { return statement.verb != Verb::kSubmit && statement.call >= 0; }
+
+// The model's operation for a statement that is one; kNone for a gate.
+model::Operation operation_of(const Statement& statement) {
+  model::Operation operation;
+  operation.call = static_cast<Call>(statement.call);
+  operation.registration = static_cast<std::int8_t>(statement.registration);
+  operation.wait = statement.wait;
+  operation.cancel_futures = statement.cancel_futures;
+  switch (statement.verb) {
+    case Verb::kSubmit: operation.kind = OpKind::kSubmit; break;
+    case Verb::kCancel: operation.kind = OpKind::kCancel; break;
+    case Verb::kResult: operation.kind = OpKind::kResult; break;
+    case Verb::kPoll: operation.kind = OpKind::kPoll; break;
+    case Verb::kCallback: operation.kind = OpKind::kAddCallback; break;
+    case Verb::kShutdown: operation.kind = OpKind::kShutdown; break;
+    case Verb::kRelease:
+    case Verb::kGate: break;
+  }
+  return operation;
+}
+
+model::Reply outcome_of(const Body& body) {
+  return {body.throws ? ReplyKind::kError : ReplyKind::kValue, static_cast<std::int16_t>(body.value)};
+}
+
+Phase phase_of(const World& world, Call call) {
+  return static_cast<std::size_t>(call) < world.core.calls.size() ? world.core.calls[call].phase : Phase::kAbsent;
+}
+
+// What all clients but `owner` might do.
+Prospect others_than(Client owner, const std::vector<Prospect>& prospects) {
+  Prospect all;
+  for (const Prospect& prospect : prospects) {
+    if (prospect.owner != owner) all.add(prospect);
+  }
+  return all;
+}
+
+}  // namespace
+
+void Prospect::add(const Prospect& other) {
+  submits |= other.submits;
+  names |= other.names;
+  cancels |= other.cancels;
+  callbacks |= other.callbacks;
+  polls |= other.polls;
+  enters = enters || other.enters;
+  closes = closes || other.closes;
+  cancels_pending = cancels_pending || other.cancels_pending;
+}
+
+Explorer::Explorer(const model::Policy& policy, const Trace& trace, bool reduce)
+    : policy_(policy),
+      trace_(trace),
+      bodies_(bodies_of(trace)),
+      registrations_(count_registrations(trace)),
+      reduce_(reduce) {}
+
+World Explorer::start() const {
+  World world;
+  world.core = model::initial_state(trace_.clients + 1);  // One more for the epilogue.
+  return world;
+}
+
+bool Explorer::can_issue(const World& world, Client client, const Statement& statement) const {
+  if (world.core.clients[client].phase != OpPhase::kIdle) return false;
+  return !names_call(statement) || contains(world.known, statement.call);
+}
+
+void Explorer::issue(World& world, Client client, const Statement& statement) const {
+  if (statement.verb == Verb::kRelease) {
+    world.released |= bit(statement.gate);
+    return;
+  }
+  make(world, {.action = {.kind = ActionKind::kInvoke, .client = client, .operation = operation_of(statement)}});
+}
+
+// ---------------------------------------------------------------------------------------------- moves
+
+std::vector<Move> Explorer::moves(const World& world) const {
+  std::vector<Move> moves;
+  for (const Action& action : model::internal_actions(policy_, world.core)) moves.push_back({.action = action});
+  for (const Action& action : model::executor_events(policy_, world.core)) moves.push_back({.action = action});
+  add_script_moves(world, moves);
+  return moves;
+}
+
+void Explorer::add_script_moves(const World& world, std::vector<Move>& moves) const {
+  for (std::size_t i = 0; i < world.core.calls.size(); ++i) {
+    if (world.core.calls[i].phase != Phase::kStarted || world.core.bodies[i].phase != OpPhase::kIdle) continue;
+    const Call call = static_cast<Call>(i);
+    const Body& body = *bodies_[i];
+    const auto position = static_cast<std::size_t>(world.positions[i]);
+    if (position >= body.statements.size()) {
+      moves.push_back({.action = {.kind = ActionKind::kBodyEnd, .call = call, .reply = outcome_of(body)}});
+      continue;
+    }
+    const Statement& statement = body.statements[position];
+    if (statement.verb == Verb::kGate) {
+      if (contains(world.released, statement.gate)) moves.push_back({.passes = true, .call = call});
+    } else if (names_call(statement) && !contains(world.known, statement.call)) {
+      moves.push_back({.passes = true, .call = call});
+    } else {
+      moves.push_back({.action = {.kind = ActionKind::kInvoke,
+                                  .client = model::body_client(call),
+                                  .operation = operation_of(statement)}});
+    }
+  }
+}
+
+void Explorer::make(World& world, const Move& move) const {
+  if (move.passes) {
+    ++world.positions[move.call];
+    return;
+  }
+  const Action& action = move.action;
+  std::optional<model::State> next = model::step(policy_, world.core, action);
+  CHECK(next.has_value()) << "the model refuses " << to_string(action) << " in " << to_string(world.core);
+  world.core = *std::move(next);
+  if (action.kind == ActionKind::kInvoke && model::is_body_client(action.client)) {
+    ++world.positions[model::call_of_body(action.client)];
+  }
+  if (action.kind != ActionKind::kReturn) return;
+  if (action.operation.kind == OpKind::kSubmit && action.reply.kind == ReplyKind::kOk) {
+    world.known |= bit(action.operation.call);
+  }
+  if (!model::is_body_client(action.client) && action.client < trace_.clients) {
+    world.replies[action.client] = action.reply;
+  }
+}
+
+std::vector<Move> Explorer::settle(World& world) const {
+  while (true) {
+    std::vector<Move> choice = moves(world);
+    if (choice.empty()) return choice;
+    auto first = choice.begin();
+    if (choice.size() > 1) {
+      if (!reduce_) return choice;
+      const std::vector<Prospect> ahead = prospects(world);
+      first = std::find_if(choice.begin(), choice.end(),
+                           [&](const Move& move) { return may_go_first(world, move, ahead); });
+      if (first == choice.end()) return choice;
+    }
+    make(world, *first);
+  }
+}
+
+Explorer::Quiet Explorer::run_to_quiet(std::vector<World> worlds, std::size_t worlds_max) const {
+  Quiet result;
+  absl::flat_hash_set<World> quiet;
+  absl::node_hash_set<World> seen;  // Worlds with a choice. A node set, since the stack points into it.
+  std::vector<std::pair<const World*, std::vector<Move>>> stack;
+  const auto visit = [&](World world) {
+    std::vector<Move> choice = settle(world);
+    if (choice.empty()) {
+      if (quiet.insert(world).second) result.worlds.push_back(std::move(world));
+      return;
+    }
+    const auto [place, is_new] = seen.insert(std::move(world));
+    if (is_new) stack.emplace_back(&*place, std::move(choice));
+  };
+  for (World& world : worlds) visit(std::move(world));
+  while (!stack.empty()) {
+    const auto [world, choice] = std::move(stack.back());
+    stack.pop_back();
+    for (const Move& move : choice) {
+      World next = *world;
+      make(next, move);
+      visit(std::move(next));
+    }
+    if (seen.size() + quiet.size() > worlds_max) {
+      result.gave_up = true;
+      break;
+    }
+  }
+  result.explored = seen.size();
+  return result;
+}
+
+// ---------------------------------------------------------------------------------------------- reduction
+
+void Explorer::add_body(const World& world, const Body& body, std::size_t from, Prospect& prospect) const {
+  for (std::size_t i = from; i < body.statements.size(); ++i) {
+    const Statement& statement = body.statements[i];
+    if (names_call(statement)) prospect.names |= bit(statement.call);
+    switch (statement.verb) {
+      case Verb::kSubmit:
+        prospect.submits |= bit(statement.call);
+        prospect.enters = true;
+        add_body(world, statement.body[0], 0, prospect);
+        break;
+      case Verb::kCancel:
+        prospect.cancels |= bit(statement.call);
+        break;
+      case Verb::kCallback:
+        prospect.callbacks |= bit(statement.call);
+        break;
+      case Verb::kShutdown:
+        prospect.closes = true;
+        prospect.cancels_pending = prospect.cancels_pending || statement.cancel_futures;
+        break;
+      case Verb::kGate:
+        if (!contains(world.released, statement.gate)) return;
+        break;
+      case Verb::kPoll:  // Of no consequence: nobody sees what a body's poll gives.
+      case Verb::kResult:
+      case Verb::kRelease:
+        break;
+    }
+  }
+}
+
+void Explorer::add_operation(const World& world, const ClientState& in, Prospect& prospect) const {
+  const model::Operation& operation = in.operation;
+  if (in.phase == OpPhase::kIdle) return;
+  if (operation.kind == OpKind::kSubmit) prospect.submits |= bit(operation.call);
+  if (in.phase == OpPhase::kDraining) prospect.cancels_pending = true;
+  if (in.phase != OpPhase::kInvoked) return;
+  switch (operation.kind) {
+    case OpKind::kSubmit:
+      prospect.enters = true;
+      add_body(world, *bodies_[operation.call], 0, prospect);
+      break;
+    case OpKind::kCancel:
+      prospect.cancels |= bit(operation.call);
+      break;
+    case OpKind::kAddCallback:
+      prospect.callbacks |= bit(operation.call);
+      break;
+    case OpKind::kPoll:
+      if (!model::is_body_client(prospect.owner)) prospect.polls |= bit(operation.call);
+      break;
+    case OpKind::kShutdown:
+      prospect.closes = true;
+      prospect.cancels_pending = prospect.cancels_pending || operation.cancel_futures;
+      break;
+    case OpKind::kResult:
+    case OpKind::kNone:
+      break;
+  }
+}
+
+std::vector<Prospect> Explorer::prospects(const World& world) const {
+  std::vector<Prospect> prospects;
+  for (std::size_t i = 0; i < world.core.clients.size(); ++i) {
+    if (world.core.clients[i].phase == OpPhase::kIdle) continue;
+    Prospect& prospect = prospects.emplace_back();
+    prospect.owner = static_cast<Client>(i);
+    add_operation(world, world.core.clients[i], prospect);
+  }
+  for (std::size_t i = 0; i < world.core.calls.size(); ++i) {
+    const Phase phase = world.core.calls[i].phase;
+    const bool may_start = phase == Phase::kPending || phase == Phase::kTaken || phase == Phase::kClaimed;
+    if (!may_start && phase != Phase::kStarted) continue;
+    Prospect& prospect = prospects.emplace_back();
+    prospect.owner = model::body_client(static_cast<Call>(i));
+    add_operation(world, world.core.bodies[i], prospect);
+    add_body(world, *bodies_[i], static_cast<std::size_t>(world.positions[i]), prospect);
+  }
+  return prospects;
+}
+
+bool Explorer::is_held(const World& world, Call call) const {
+  if (phase_of(world, call) != Phase::kStarted || world.core.bodies[call].phase != OpPhase::kIdle) return false;
+  const Body& body = *bodies_[call];
+  const auto position = static_cast<std::size_t>(world.positions[call]);
+  return position < body.statements.size() && body.statements[position].verb == Verb::kGate &&
+         !contains(world.released, body.statements[position].gate);
+}
+
+bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<Prospect>& prospects) const {
+  if (move.passes) {
+    const Statement& statement = bodies_[move.call]->statements[static_cast<std::size_t>(world.positions[move.call])];
+    if (statement.verb == Verb::kGate) return true;
+    // Skipped for want of a future, unless somebody may yet deliver it.
+    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), prospects).submits, statement.call);
+  }
+  const Action& action = move.action;
+  switch (action.kind) {
+    case ActionKind::kBodyStart:
+    case ActionKind::kBodyEnd:
+    case ActionKind::kCallback:  // The order of the callbacks of one call is fixed; nothing else depends on it.
+    case ActionKind::kInvoke:    // Of a body. It only announces the operation.
+      return true;
+    case ActionKind::kReturn:
+      return return_may_go_first(world, action, others_than(action.client, prospects));
+    case ActionKind::kEffect:
+      return effect_may_go_first(world, action.client, others_than(action.client, prospects));
+    case ActionKind::kTake:
+      return take_may_go_first(world, others_than(model::kWorker, prospects));
+    case ActionKind::kClaim: {
+      // What the call's own body does comes after the claim.
+      const Prospect others = others_than(model::body_client(action.call), prospects);
+      return !contains(others.cancels, action.call) && !others.cancels_pending;
+    }
+    case ActionKind::kFinish: {
+      const Prospect others = others_than(model::kWorker, prospects);
+      return !contains(others.callbacks | others.polls, action.call);
+    }
+    case ActionKind::kDrainStep:
+    case ActionKind::kDeath:
+      return false;
+  }
+  return false;
+}
+
+bool Explorer::return_may_go_first(const World& world, const Action& action, const Prospect& others) const {
+  if (action.operation.kind == OpKind::kSubmit && action.reply.kind == ReplyKind::kOk) {
+    return !contains(others.names, action.operation.call);
+  }
+  if (action.operation.kind == OpKind::kPoll && !model::is_body_client(action.client)) {
+    // Before its effect it may go either way, and the client sees which.
+    return world.core.clients[action.client].phase == OpPhase::kEffective;
+  }
+  return true;  // The reply stands, and nobody waits for the return.
+}
+
+bool Explorer::take_may_go_first(const World& world, const Prospect& others) const {
+  // To be taken changes nothing for a call that can be cancelled all the same: the states after that are equal, and
+  // until then it holds a place that FIFO gives to nobody else.
+  if (!policy_.shutdown_cancels_taken && others.cancels_pending) return false;
+  if (policy_.start_order == model::StartOrder::kFifo) return true;
+  const int places = policy_.max_workers - model::count_occupied(world.core);
+  return !others.enters && places >= static_cast<int>(world.core.queue.size());
+}
+
+bool Explorer::effect_may_go_first(const World& world, Client client, const Prospect& others) const {
+  const model::Operation& operation = model::find_client(world.core, client)->operation;
+  const Phase phase = operation.call == model::kNoCall ? Phase::kAbsent : phase_of(world, operation.call);
+  switch (operation.kind) {
+    case OpKind::kSubmit:
+      return !world.core.intake_open || (!others.enters && !others.closes);
+    case OpKind::kCancel:
+      return phase != Phase::kPending && phase != Phase::kTaken;  // The answer stands.
+    case OpKind::kAddCallback:
+      if (model::is_done(world.core, operation.call)) return true;
+      return !contains(others.callbacks, operation.call) &&
+             (client == model::body_client(operation.call) || is_held(world, operation.call));
+    case OpKind::kShutdown:
+      if (operation.cancel_futures) return false;
+      return !world.core.intake_open || !others.enters;
+    case OpKind::kNone:
+    case OpKind::kResult:
+    case OpKind::kPoll:
+      return false;
+  }
+  return false;
+}
+
+// ---------------------------------------------------------------------------------------------- observing
+
+Observation Explorer::observe(const World& world) const {
+  Observation seen;
+  for (std::size_t i = 0; i < bodies_.size(); ++i) {
+    const Call call = static_cast<Call>(i);
+    const bool known = contains(world.known, call);
+    const Phase phase = phase_of(world, call);
+    seen.calls.push_back(known ? model::visible(world.core, call) : model::Visible::kAbsent);
+    seen.outcomes.push_back(known && phase == Phase::kFinished ? world.core.calls[i].outcome : model::Reply());
+    seen.started.push_back(phase != Phase::kAbsent && world.core.calls[i].starts > 0);
+  }
+  for (int client = 0; client < trace_.clients; ++client) {
+    seen.busy.push_back(world.core.clients[client].phase != OpPhase::kIdle);
+    seen.replies.push_back(world.replies[client]);
+  }
+  for (std::size_t i = 0; i < static_cast<std::size_t>(registrations_); ++i) {
+    seen.callbacks_ran.push_back(i < world.core.callbacks.size() &&
+                                 world.core.callbacks[i].phase == model::CallbackPhase::kRan);
+  }
+  return seen;
+}
+
+}  // namespace futures::spec_tests

@@ -2,6 +2,7 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_EXECUTOR_KIND_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_EXECUTOR_KIND_H_
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +19,9 @@ struct ExecutorOptions {
   std::optional<int> max_workers = std::nullopt;
   std::string thread_name_prefix = "laws";
   std::function<void()> initializer = nullptr;
+  std::size_t stack_bytes = 0;                  // 0: the system's default. Law T10.
+  OnUnwind on_unwind = OnUnwind::kDrain;        // Law S6.
+  ExitPolicy exit_policy = ExitPolicy::kDrain;  // Law S8.
 };
 
 struct ExecutorKind {

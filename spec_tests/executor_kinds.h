@@ -1,0 +1,16 @@
+// The kinds of executors that this project offers, as opposed to those that are broken on purpose.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_EXECUTOR_KINDS_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_EXECUTOR_KINDS_H_
+
+#include <vector>
+
+#include "spec_tests/executor_kind.h"
+
+namespace futures::spec_tests {
+
+// "reference" and "thread_pool". The vector lives until the program ends.
+const std::vector<ExecutorKind>& executor_kinds();
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_EXECUTOR_KINDS_H_

@@ -1,0 +1,80 @@
+// What the checks of map share: inputs that count, and calls that end one by one.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
+
+#include <memory>
+#include <ranges>
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+#include "futures/map.h"
+#include "spec_tests/law.h"
+#include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/stage.h"
+
+namespace futures::spec_tests {
+
+// For a map whose calls end: a broken executor makes a violation, and no hang.
+inline constexpr MapOptions kPatient{.timeout = kPatience};
+
+inline int doubled(int x) { return 2 * x; }
+
+// The results of a range, in its order.
+template <typename Range>
+std::vector<int> collect(Range&& range) {
+  std::vector<int> results;
+  for (const int result : range) results.push_back(result);
+  return results;
+}
+
+// An endless input 0, 1, 2, ... that counts how many of its items were taken.
+inline auto endless(const Count& taken) {
+  return std::views::iota(0) | std::views::transform([taken](int i) {
+           taken.add();
+           return i;
+         });
+}
+
+// What a check tells its calls, and what it sees of them: each item has a gate of its own.
+class Crossing {
+ public:
+  explicit Crossing(int items) : gates_(std::make_shared<std::vector<Gate>>(items)) {}
+  Crossing(const Crossing&) = delete;
+  Crossing& operator=(const Crossing&) = delete;
+  ~Crossing() { open_all(); }
+
+  // A call: the item passes its gate and is the result; it throws if it is in `failing`.
+  auto call(const std::set<int>& failing = {}) const {
+    std::vector<Gate::Entrance> entrances;
+    for (const Gate& gate : *gates_) entrances.push_back(gate.entrance());
+    return [entrances, failing, census = Witness(census_)](int item) {
+      entrances.at(item).pass();
+      if (failing.contains(item)) throw std::out_of_range("as it was told");
+      return item;
+    };
+  }
+
+  void open(int item) const { gates_->at(item).open(); }
+  void open_all() const {
+    for (const Gate& gate : *gates_) gate.open();
+  }
+  // Waits until the call of the item runs. Returns whether it does.
+  bool running(int item) const { return gates_->at(item).crowd(1); }
+  bool has_run(int item) const { return gates_->at(item).arrived() > 0; }
+  int runs() const {
+    int runs = 0;
+    for (const Gate& gate : *gates_) runs += gate.arrived();
+    return runs;
+  }
+  // How many callables there are: one for each call that is pending or running, and what the map range itself keeps.
+  int callables() const { return census_->alive; }
+
+ private:
+  const std::shared_ptr<std::vector<Gate>> gates_;
+  const std::shared_ptr<Census> census_ = std::make_shared<Census>();
+};
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_

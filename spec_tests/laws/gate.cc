@@ -1,0 +1,94 @@
+#include "spec_tests/laws/gate.h"
+
+#include <cstddef>
+#include <exception>
+#include <fstream>
+#include <utility>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace futures::spec_tests {
+
+struct Count::Shared {
+  mutable absl::Mutex mutex;
+  int value ABSL_GUARDED_BY(mutex) = 0;
+};
+
+Count::Count() : shared_(std::make_shared<Shared>()) {}
+
+int Count::add(int n) const {
+  absl::MutexLock lock(&shared_->mutex);
+  return shared_->value += n;
+}
+
+int Count::value() const {
+  absl::MutexLock lock(&shared_->mutex);
+  return shared_->value;
+}
+
+bool Count::reaches(int n, std::chrono::milliseconds patience) const {
+  const auto enough = [this, n]() ABSL_SHARED_LOCKS_REQUIRED(shared_->mutex) { return shared_->value >= n; };
+  absl::MutexLock lock(&shared_->mutex);
+  return shared_->mutex.AwaitWithTimeout(absl::Condition(&enough), absl::FromChrono(patience));
+}
+
+void Gate::Entrance::pass() const {
+  arrived_.add();
+  // The end of the patience matters only where a broken executor runs the call on the thread that would open the gate.
+  opened_.reaches(1, 5 * kPatience);
+}
+
+Background::Background(const LawRun& run, std::string what, std::function<void()> body)
+    : run_(run), what_(std::move(what)) {
+  thread_ = std::thread([body = std::move(body), run, what = what_, started = started_, ended = ended_]() mutable {
+    started.add(own_tid());
+    try {
+      body();
+    } catch (const std::exception& e) {
+      run.expect(false, absl::StrCat(what, "; it threw: ", e.what()));
+    } catch (...) {
+      run.expect(false, absl::StrCat(what, "; it threw"));
+    }
+    body = nullptr;  // What the body holds goes before its end is seen.
+    ended.add();
+  });
+}
+
+Background::~Background() {
+  if (run_.expect(ends(), what_)) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
+}
+
+bool Background::ends() const {
+  const bool in_time = ended_.reaches(1, overdue_ ? std::chrono::milliseconds(1) : kPatience);
+  overdue_ = !in_time;
+  return in_time;
+}
+
+bool Background::falls_asleep() const {
+  if (!started_.reaches(1)) return false;
+  soon([this] { return has_ended() || is_asleep(started_.value()); });
+  return !has_ended();
+}
+
+pid_t own_tid() { return static_cast<pid_t>(syscall(SYS_gettid)); }
+
+bool is_asleep(pid_t tid) {
+  std::ifstream file(absl::StrCat("/proc/self/task/", tid, "/stat"));
+  std::string line;
+  std::getline(file, line);
+  // The state is the field after the name, which is in parentheses and may hold any character.
+  const std::size_t end_of_name = line.rfind(')');
+  return end_of_name != std::string::npos && line.size() > end_of_name + 2 && line[end_of_name + 2] == 'S';
+}
+
+}  // namespace futures::spec_tests

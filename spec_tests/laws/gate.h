@@ -1,0 +1,109 @@
+// What holds the threads of a check in order: gates and counts, never sleeps. Every wait has an end, so that a check of a
+// broken executor reports a violation and does not hang.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <sys/types.h>
+
+#include "spec_tests/law.h"
+
+namespace futures::spec_tests {
+
+// A number that threads add to and wait for. Copies share it, so bodies hold a copy.
+class Count {
+ public:
+  Count();
+
+  // Returns the new value.
+  int add(int n = 1) const;
+  int value() const;
+  // Waits until the value is at least `n`. Returns whether it is.
+  bool reaches(int n, std::chrono::milliseconds patience = kPatience) const;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+// Stops the calls that pass through it until it is opened, at the latest when it is destroyed. Declare it after the
+// executor: then it is open when the executor's destructor waits.
+//
+//   Gate gate;
+//   Future<void> f = executor->submit([at = gate.entrance()] { at.pass(); });
+//   gate.crowd(1);   // now the call is running
+//   gate.open();
+class Gate {
+ public:
+  // The side of the bodies. Copies are on the same gate and may outlive it.
+  class Entrance {
+   public:
+    // Counts an arrival, then waits until the gate is open.
+    void pass() const;
+
+   private:
+    friend class Gate;
+    Count arrived_;
+    Count opened_;
+  };
+
+  Gate() = default;
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  ~Gate() { open(); }
+
+  Entrance entrance() const { return entrance_; }
+  void open() const { entrance_.opened_.add(); }
+
+  // How many have arrived so far, whether or not they have passed.
+  int arrived() const { return entrance_.arrived_.value(); }
+  // Waits until `n` have arrived. Returns whether they have.
+  bool crowd(int n, std::chrono::milliseconds patience = kPatience) const {
+    return entrance_.arrived_.reaches(n, patience);
+  }
+
+ private:
+  Entrance entrance_;
+};
+
+// A thread of the check for what might block for ever. If the body has not ended when this is destroyed, it gets the
+// patience to do so, then that is a violation, and the thread is left alone: the body must hold all that it uses.
+class Background {
+ public:
+  // `what` is the promise that the body ends.
+  Background(const LawRun& run, std::string what, std::function<void()> body);
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+  ~Background();
+
+  bool has_ended() const { return ended_.value() > 0; }
+  // Waits for the end. Returns whether it came. Once it did not, later waits are short.
+  bool ends() const;
+
+  // Waits until the thread sleeps, blocked in the kernel, or its body has ended. Returns whether it sleeps.
+  bool falls_asleep() const;
+
+ private:
+  const LawRun run_;
+  const std::string what_;
+  const Count started_;  // The kernel's number of the thread.
+  const Count ended_;
+  mutable std::atomic<bool> overdue_{false};
+  std::thread thread_;
+};
+
+// The kernel's number of this thread.
+pid_t own_tid();
+
+// Whether the thread sleeps, blocked in the kernel. False for one that is no more.
+bool is_asleep(pid_t tid);
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_

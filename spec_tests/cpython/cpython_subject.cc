@@ -1,0 +1,176 @@
+#include "spec_tests/cpython/cpython_subject.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "reference/model.h"
+#include "spec_tests/cpython/driver_text.h"
+#include "spec_tests/cpython/protocol.h"
+#include "spec_tests/cpython/python_process.h"
+#include "spec_tests/subject.h"
+#include "spec_tests/trace.h"
+
+namespace futures::spec_tests {
+namespace {
+
+// How long the driver may take for what needs no patience with the executor. It is so much only for the sake of a machine
+// that is overloaded; a process that is gone is noticed at once.
+constexpr std::chrono::milliseconds kAnswerTime{30'000};
+
+std::string_view mode_of(CPythonSubject::Hold hold) {
+  switch (hold) {
+    case CPythonSubject::Hold::kNowhere:
+      return "";
+    case CPythonSubject::Hold::kTaken:
+      return "--hold-taken";
+    case CPythonSubject::Hold::kDrained:
+      return "--hold-drained";
+    case CPythonSubject::Hold::kIdle:
+      return "--hold-idle";
+    case CPythonSubject::Hold::kForEver:
+      return "--hang";
+  }
+  return "";
+}
+
+bool waits_for_shutdown(const Body& body) {
+  return std::any_of(body.statements.begin(), body.statements.end(), [](const Statement& statement) {
+    return statement.verb == Verb::kShutdown && statement.wait;
+  });
+}
+
+}  // namespace
+
+CPythonSubject::CPythonSubject() : CPythonSubject(Options()) {}
+CPythonSubject::CPythonSubject(Options options) : options_(std::move(options)) {}
+CPythonSubject::~CPythonSubject() = default;
+
+model::Policy CPythonSubject::policy(int workers) const {
+  model::Policy policy = strict_policy(workers);
+  policy.shutdown_cancels_taken = false;
+  return policy;
+}
+
+model::Policy CPythonSubject::strict_policy(int workers) {
+  return {
+      .max_workers = workers,
+      .start_order = model::StartOrder::kFifo,
+      .drain = model::Drain::kStepwise,
+      .worker_death = false,
+      .shutdown_cancels_taken = true,
+      .self_shutdown_throws = true,
+  };
+}
+
+bool CPythonSubject::is_stepwise(const Trace& trace) {
+  if (trace.workers == 1) return true;
+  const std::vector<const Body*> bodies = bodies_of(trace);
+  return std::none_of(bodies.begin(), bodies.end(), [](const Body* body) { return waits_for_shutdown(*body); });
+}
+
+absl::Status CPythonSubject::start() {
+  // Isolated from the user's environment and site packages: only the standard library counts, and it starts faster.
+  std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", kDriverText};
+  if (const std::string_view mode = mode_of(options_.hold); !mode.empty()) arguments.emplace_back(mode);
+  auto process = PythonProcess::start(arguments);
+  if (!process.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("CPython cannot be run: ", process.status().message(), "; is python3 installed and on PATH?"));
+  }
+  process_ = *std::move(process);
+  return absl::OkStatus();
+}
+
+// Sends a command and returns what its answer says after the word `answer`. Whatever goes wrong ends the child process.
+absl::StatusOr<std::string> CPythonSubject::ask(std::string_view command, std::string_view answer,
+                                                std::chrono::milliseconds patience) {
+  if (process_ == nullptr) return absl::UnavailableError("CPython's process has ended");
+  absl::Status status = process_->write(absl::StrCat(command, "\n"));
+  if (status.ok()) {
+    auto line = process_->read_line(patience);
+    if (line.ok()) {
+      std::string_view rest = *line;
+      if (absl::ConsumePrefix(&rest, answer)) return std::string(absl::StripPrefix(rest, " "));
+      status = absl::InternalError(absl::StrCat("driver.py says '", *line, "' where '", answer, "' was expected"));
+    } else {
+      status = line.status();
+    }
+  }
+  process_.reset();
+  return absl::Status(status.code(), absl::StrCat("CPython: ", status.message()));
+}
+
+absl::Status CPythonSubject::begin(const Trace& trace) {
+  if (running_) finish().IgnoreError();
+  history_.clear();
+  observation_ = {};
+  if (process_ == nullptr) {
+    if (absl::Status status = start(); !status.ok()) return status;
+  }
+  const std::string text = to_text(trace);
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  const auto ready = ask(absl::StrCat("begin ", lines, "\n", absl::StripSuffix(text, "\n")), "ready", kAnswerTime);
+  if (!ready.ok()) return absl::UnavailableError(ready.status().message());
+  running_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status CPythonSubject::issue(int index) {
+  if (process_ == nullptr) return absl::UnavailableError("CPython's process has ended");
+  return process_->write(absl::StrCat("issue ", index, "\n"));
+}
+
+Observation CPythonSubject::observe() {
+  if (const auto answer = ask("observe", "observation", kAnswerTime); answer.ok()) {
+    if (auto observation = parse_observation(*answer); observation.ok()) observation_ = *std::move(observation);
+  }
+  return observation_;
+}
+
+absl::Status CPythonSubject::finish() {
+  running_ = false;
+  const double patience_s = std::chrono::duration<double>(options_.patience).count();
+  const auto finished = ask(absl::StrCat("finish ", patience_s), "", options_.patience + kAnswerTime);
+  if (!finished.ok()) return finished.status();
+  const absl::Status fetched = fetch_history();
+  if (*finished == "finished") return fetched;
+  process_.reset();
+  std::string_view what = *finished;
+  absl::ConsumePrefix(&what, "stuck ");
+  return absl::DeadlineExceededError(absl::StrCat("CPython: ", what));
+}
+
+absl::Status CPythonSubject::fetch_history() {
+  const auto size_text = ask("history", "history", kAnswerTime);
+  if (!size_text.ok()) return size_text.status();
+  int size = 0;
+  if (!absl::SimpleAtoi(*size_text, &size)) return absl::InternalError("driver.py does not say how long a history is");
+  history_.clear();
+  for (int i = 0; i < size; ++i) {
+    const auto line = process_->read_line(kAnswerTime);
+    if (!line.ok()) return line.status();
+    const auto event = parse_event(*line);
+    if (!event.ok()) return event.status();
+    history_.push_back(*event);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<model::Event> CPythonSubject::history() {
+  if (running_) fetch_history().IgnoreError();
+  return history_;
+}
+
+std::unique_ptr<Subject> make_cpython_thread_pool() { return std::make_unique<CPythonSubject>(); }
+
+}  // namespace futures::spec_tests

@@ -1,0 +1,589 @@
+"""Runs traces on CPython's concurrent.futures.ThreadPoolExecutor, for cpython_subject.
+
+Commands come on standard input, one per line; what is said to them goes to standard output. The text form of a trace is
+described in spec_tests/trace.h, what a command must do in spec_tests/subject.h.
+
+  begin N, then a trace in N lines   -> ready
+  issue K                            says nothing; what is asked later sees its effect
+  observe                            -> observation CALLS OUTCOMES STARTED BUSY REPLIES CALLBACKS
+  finish PATIENCE_S                  -> finished, or: stuck WHAT
+  history                            -> history N, then N lines, one event each:
+      invoke CLIENT VERB CALL REGISTRATION WAIT CANCEL_FUTURES
+      return CLIENT REPLY
+      start CALL
+      end CALL REPLY
+      callback CALL REGISTRATION CLIENT
+
+CALLS is one letter per call (a: absent, p, r, f, c), STARTED, BUSY and CALLBACKS are strings of 0 and 1, OUTCOMES and
+REPLIES are lists with commas, each item a kind and a number, as in value:7. An empty field is written as -.
+
+Threads: the main one reads commands and never touches the executor, but for looking at futures. Each client is a thread.
+Whatever hangs, the main thread answers; at the end of its input the process is gone at once.
+
+A hold mode stops threads at a place where the operating system could stop them as well, until `finish` or as it says, so
+that a rare interleaving comes about every time:
+  --hold-taken    a worker that has taken a call and not yet made its future running
+  --hold-drained  a shutdown(cancel_futures=True) that has taken a call off the queue and not yet cancelled its future
+  --hold-idle     the first worker, when it has found the queue empty and not yet said that it is idle, until a second one
+                  has been started; and that one until the first has run one more call
+  --hang          as --hold-taken, but for ever
+"""
+
+import concurrent.futures
+import concurrent.futures.thread
+import itertools
+import logging
+import os
+import queue
+import re
+import sys
+import threading
+import time
+
+WORKER = -1             # The client of what runs on a worker outside any body.
+FIRST_BODY_CLIENT = 64  # The body of call k is client FIRST_BODY_CLIENT + k.
+
+# Threads of one interpreter take turns. Shorter turns mean more interleavings, and cost little here.
+TURN_S = 20e-6
+
+# How long `observe` waits for a change: longer saves round trips, shorter finds out sooner that all is quiet.
+OBSERVE_S = 1e-3
+# How often it looks.
+LOOK_S = 20e-6
+# How long it waits for bodies and shutdowns to come to rest. Only a stuck executor needs more than moments.
+REST_S = 1.0
+# How long a body may stay in a shutdown that waits, once the intake is closed, before it counts as resting. It is either
+# refused in moments, or waits for other workers first.
+REST_IN_SHUTDOWN_S = 10e-3
+
+# Where a body is: one of these, or the gate it waits at.
+NOT_STARTED, ACTIVE, IN_WAITING_SHUTDOWN, ENDED = -4, -3, -2, -1
+
+here = threading.local()  # .client: on whose behalf this thread is inside the executor. .in_shutdown.
+
+
+def current_client():
+    return getattr(here, "client", WORKER)
+
+
+class TraceError(Exception):
+    """What the body of a call throws: the test's exception number `number`."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.number = number
+
+
+# ------------------------------------------------------------------------------------------------------------ the trace
+
+
+class Statement:
+    """One operation: `verb`, and what it needs of `call`, `registration`, `gate`, `wait`, `cancel_futures`, `body`."""
+
+    def __init__(self, verb):
+        self.verb = verb
+        self.call = -1
+        self.registration = -1
+        self.gate = -1
+        self.wait = False
+        self.cancel_futures = False
+        self.body = None
+
+
+class Body:
+    def __init__(self, statements, throws, value):
+        self.statements = statements
+        self.throws = throws
+        self.value = value
+
+
+class Trace:
+    """Reads the text form by recursive descent. It comes from to_text(), so that it is well-formed."""
+
+    def __init__(self, lines):
+        self.workers = 1
+        self.clients = 1
+        self.calls = 0
+        self.registrations = 0
+        self.gates = 0
+        self.steps = []  # Pairs: client, statement.
+        for line in lines:
+            self._words = re.findall(r"[{};]|[^\s{};]+", line.split("#", 1)[0])
+            self._words.reverse()
+            if self._words:
+                self._read_line()
+
+    def _read_line(self):
+        word = self._words.pop()
+        if word == "workers":
+            self.workers = int(self._words.pop())
+        elif word == "clients":
+            self.clients = int(self._words.pop())
+        else:
+            self.steps.append((int(word), self._read_statement()))
+
+    def _read_statement(self):
+        statement = Statement(self._words.pop())
+        if statement.verb == "submit":
+            statement.call = self._read_number("c")
+            self.calls = max(self.calls, statement.call + 1)
+            statement.body = self._read_body()
+        elif statement.verb == "shutdown":
+            statement.wait = self._words.pop() == "wait"
+            statement.cancel_futures = bool(self._words) and self._words[-1] == "cancel"
+            if statement.cancel_futures:
+                self._words.pop()
+        elif statement.verb in ("release", "gate"):
+            statement.gate = self._read_number("g")
+            self.gates = max(self.gates, statement.gate + 1)
+        else:
+            statement.call = self._read_number("c")
+            if statement.verb == "callback":
+                statement.registration = self.registrations
+                self.registrations += 1
+        return statement
+
+    def _read_body(self):
+        self._expect("{")
+        statements = []
+        while self._words[-1] not in ("return", "throw"):
+            statements.append(self._read_statement())
+            self._expect(";")
+        throws = self._words.pop() == "throw"
+        value = int(self._words.pop())
+        self._expect("}")
+        return Body(statements, throws, value)
+
+    def _read_number(self, prefix):
+        word = self._words.pop()
+        if word[0] != prefix:
+            raise ValueError("expected %s and a number, found %s" % (prefix, word))
+        return int(word[1:])
+
+    def _expect(self, expected):
+        word = self._words.pop()
+        if word != expected:
+            raise ValueError("expected %s, found %s" % (expected, word))
+
+
+# ---------------------------------------------------------------------------------------------------------- the episode
+
+
+class Client(threading.Thread):
+    """A thread of the program: performs one statement after the other."""
+
+    def __init__(self, episode, number):
+        super().__init__(daemon=True)
+        self.number = number
+        self.reply = "none:0"  # The last one.
+        self.handed = 0        # How many statements, written by the main thread,
+        self.last = None       # which one was the last,
+        self.done = 0          # and how many are done, written by this thread.
+        self._episode = episode
+        self._statements = queue.SimpleQueue()
+        self.start()
+
+    def hand(self, statement):
+        self.last = statement
+        self.handed += 1
+        self._statements.put(statement)
+
+    def close(self):
+        self._statements.put(None)
+
+    def busy(self):
+        return self.done != self.handed
+
+    def may_be_in_shutdown(self):
+        """Whether the client is in a shutdown or on its way into one."""
+        return self.handed - self.done == 1 and self.last.verb == "shutdown"
+
+    def run(self):
+        here.client = self.number
+        while True:
+            statement = self._statements.get()
+            if statement is None:
+                return
+            if self._episode.makes_sense(statement):
+                self.reply = self._episode.perform(statement)
+            self.done += 1
+
+
+class Episode:
+    """One trace on one executor.
+
+    The history is a list. Appending to it is atomic, so its order is consistent with real time.
+    """
+
+    def __init__(self, trace, hold):
+        self.trace = trace
+        self.history = []
+        self._hold = hold
+        self._hold.clear()
+        self._futures = [None] * trace.calls
+        self._published = [threading.Event() for _ in range(trace.calls)]
+        self._at = [NOT_STARTED] * trace.calls
+        self._callbacks_ran = [False] * trace.registrations
+        self._gates = [threading.Event() for _ in range(trace.gates)]
+        self._shutdowns = []  # Those that bodies are in.
+        self._shown = None
+        self._executor = make_executor(max_workers=trace.workers)
+        self._clients = [Client(self, number) for number in range(trace.clients)]
+
+    # The main thread's.
+
+    def issue(self, step):
+        number, statement = self.trace.steps[step]
+        if statement.verb == "release":
+            self._gates[statement.gate].set()
+        else:
+            self._clients[number].hand(statement)
+
+    def observe(self):
+        """What can be seen, once nothing that cannot be seen is about to happen.
+
+        Waits a little for it to be something else than last time.
+        """
+        self._wait_for_rest()
+        deadline = time.monotonic() + OBSERVE_S
+        before, seen = self._shown, self._look()
+        # A change goes on: that it has come to a stop saves the caller a round trip.
+        while (seen == self._shown or seen != before) and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            before, seen = seen, self._look()
+        self._shown = seen
+        return seen
+
+    def finish(self, patience_s):
+        """The epilogue. Returns what is stuck, or nothing."""
+        deadline = time.monotonic() + patience_s
+        self._hold.set()
+        for gate in self._gates:
+            gate.set()
+        for client in self._clients:
+            if not self._wait_until_idle(client, deadline):
+                return "client %d does not come back from an operation" % client.number
+        last = Statement("shutdown")
+        last.wait = True
+        # By one more client than the trace has.
+        self._clients.append(Client(self, self.trace.clients))
+        self._clients[-1].hand(last)
+        if not self._wait_until_idle(self._clients[-1], deadline):
+            return "the shutdown at the end of the trace does not come back"
+        for client in self._clients:
+            client.close()
+        for client in self._clients:
+            client.join()
+        self._executor = None
+        return None
+
+    @staticmethod
+    def _wait_until_idle(client, deadline):
+        pause_s = LOOK_S
+        while client.busy():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 1e-3)
+        return True
+
+    def _wait_for_rest(self):
+        deadline = time.monotonic() + REST_S
+        deadline_in_shutdown = time.monotonic() + REST_IN_SHUTDOWN_S
+        while not self._rests(time.monotonic() > deadline_in_shutdown):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(LOOK_S)
+
+    def _rests(self, shutdowns_may_wait):
+        """Whether no body is between two gates, and no shutdown has yet to close the intake or to cancel.
+
+        Both would make two situations look alike that are not.
+        """
+        shutdowns = self._shutdowns + [client.last for client in self._clients if client.may_be_in_shutdown()]
+        if shutdowns and not self._executor._shutdown:
+            return False
+        if any(shutdown.cancel_futures for shutdown in shutdowns) and not self._hold.reached_in_shutdown:
+            if mode_of_process() == "--hold-drained" or self._executor._shutdown_lock.locked():
+                return False
+        for at in self._at:
+            if at == ACTIVE or (at == IN_WAITING_SHUTDOWN and not shutdowns_may_wait):
+                return False
+            if at >= 0 and self._gates[at].is_set():
+                return False
+        return True
+
+    def _look(self):
+        """Looks twice until nothing has changed in between: then all of it was true at one moment."""
+        before = None
+        while True:
+            after = (
+                [client.done for client in self._clients],
+                [client.busy() for client in self._clients],
+                [client.reply for client in self._clients],
+                [at != NOT_STARTED for at in self._at],
+                [self._visible(future) for future in self._futures],
+                list(self._callbacks_ran),
+            )
+            if before == after:
+                return after
+            before = after
+
+    @staticmethod
+    def _visible(future):
+        if future is None:
+            return "a", "none:0"
+        if future.cancelled():
+            return "c", "none:0"
+        if future.done():
+            return "f", reply_of(future.result, 0)
+        return ("r" if future.running() else "p"), "none:0"
+
+    # Any thread's.
+
+    def makes_sense(self, statement):
+        """Whether the call that the statement names, if any, has a future."""
+        return statement.verb in ("submit", "shutdown") or self._futures[statement.call] is not None
+
+    def perform(self, statement):
+        """Does the statement on behalf of the current client; returns the reply."""
+        number = current_client()
+        fields = (statement.call, statement.registration, statement.wait, statement.cancel_futures)
+        self.history.append("invoke %d %s %d %d %d %d" % (number, statement.verb, *fields))
+        future = None
+        try:
+            if statement.verb == "submit":
+                future, reply = self._submit(statement)
+            elif statement.verb == "shutdown":
+                reply = self._shutdown(statement)
+            else:
+                reply = self._ask(statement, self._futures[statement.call])
+        except Exception:
+            reply = "none:0"  # An error that no law allows here. No history of the model has it.
+        self.history.append("return %d %s" % (number, reply))
+        if future is not None:
+            self._futures[statement.call] = future
+            self._published[statement.call].set()
+        return reply
+
+    def _submit(self, statement):
+        try:
+            return self._executor.submit(self._run_body, statement.call, statement.body), "ok:0"
+        except RuntimeError as error:
+            if str(error) != "cannot schedule new futures after shutdown":
+                raise
+            return None, "shutdown_error:0"
+
+    def _shutdown(self, statement):
+        call = current_client() - FIRST_BODY_CLIENT  # The body's that this is, if it is one.
+        here.in_shutdown = True
+        if call >= 0:
+            self._shutdowns.append(statement)
+            self._at[call] = IN_WAITING_SHUTDOWN if statement.wait else ACTIVE
+        try:
+            self._executor.shutdown(wait=statement.wait, cancel_futures=statement.cancel_futures)
+            return "ok:0"
+        except RuntimeError as error:
+            if str(error).lower() != "cannot join current thread":
+                raise
+            return "deadlock_error:0"
+        finally:
+            if call >= 0:
+                self._at[call] = ACTIVE
+                self._shutdowns.remove(statement)
+            here.in_shutdown = False
+
+    def _ask(self, statement, future):
+        if statement.verb == "cancel":
+            return "true:0" if future.cancel() else "false:0"
+        if statement.verb == "callback":
+            call, registration = statement.call, statement.registration
+            future.add_done_callback(lambda _: self._run_callback(call, registration))
+            return "ok:0"
+        return reply_of(future.result, 0 if statement.verb == "poll" else None)
+
+    def _run_callback(self, call, registration):
+        self.history.append("callback %d %d %d" % (call, registration, current_client()))
+        self._callbacks_ran[registration] = True
+
+    def _run_body(self, call, body):
+        self._at[call] = ACTIVE
+        self.history.append("start %d" % call)
+        here.client = FIRST_BODY_CLIENT + call
+        self._published[call].wait()  # So that a body can name its own call, however fast it is.
+        for statement in body.statements:
+            if statement.verb == "gate":
+                self._at[call] = statement.gate
+                self._gates[statement.gate].wait()
+                self._at[call] = ACTIVE
+            elif self.makes_sense(statement):
+                self.perform(statement)
+        here.client = WORKER  # From here on callbacks are the worker's.
+        self.history.append("end %d %s:%d" % (call, "error" if body.throws else "value", body.value))
+        self._at[call] = ENDED
+        if body.throws:
+            raise TraceError(body.value)
+        return body.value
+
+
+def reply_of(result, timeout):
+    """Calls result(timeout)."""
+    try:
+        return "value:%d" % result(timeout)
+    except TraceError as error:
+        return "error:%d" % error.number
+    except concurrent.futures.CancelledError:
+        return "cancelled:0"
+    except concurrent.futures.TimeoutError:
+        return "timeout:0"
+
+
+# ---------------------------------------------------------------------------------------------------------- the process
+
+
+def mode_of_process():
+    return sys.argv[1] if len(sys.argv) > 1 else None
+
+
+def make_executor(max_workers):
+    if mode_of_process() == "--hold-idle":
+        return ExecutorHeldIdle(max_workers)
+    return concurrent.futures.ThreadPoolExecutor(max_workers)
+
+
+class ExecutorHeldIdle(concurrent.futures.ThreadPoolExecutor):
+    """See --hold-idle."""
+
+    class Semaphore(threading.Semaphore):
+        def __init__(self):
+            super().__init__(0)
+            self.releases = itertools.count(1)
+            self.second_worker_started = threading.Event()
+            self.first_worker_idle_again = threading.Event()
+
+        def release(self, *args):
+            number = next(self.releases)
+            if number == 1:
+                self.second_worker_started.wait()
+            super().release(*args)
+            if number == 2:
+                self.first_worker_idle_again.set()
+
+    def __init__(self, max_workers):
+        super().__init__(max_workers, initializer=self._begin_worker)
+        self._idle_semaphore = self.Semaphore()
+        self._starts = itertools.count(1)
+
+    def _begin_worker(self):
+        if next(self._starts) == 2:
+            self._idle_semaphore.second_worker_started.set()
+            self._idle_semaphore.first_worker_idle_again.wait()
+
+
+class Hold(threading.Event):
+    """What threads are held by until it is set."""
+
+    def __init__(self):
+        super().__init__()
+        self.reached_in_shutdown = False
+
+    def clear(self):
+        super().clear()
+        self.reached_in_shutdown = False
+
+    def stop_in_shutdown(self):
+        self.reached_in_shutdown = True
+        self.wait()
+
+
+def install_hold():
+    """Changes the executor as the mode says; returns what lets go."""
+    hold = Hold()
+    never = threading.Event()
+    mode = mode_of_process()
+    if mode in ("--hold-taken", "--hang"):
+        run = concurrent.futures.thread._WorkItem.run
+
+        def run_held(*args):
+            (hold if mode == "--hold-taken" else never).wait()
+            return run(*args)
+
+        concurrent.futures.thread._WorkItem.run = run_held
+    elif mode == "--hold-drained":
+        cancel = concurrent.futures.Future.cancel
+
+        def cancel_held(future):
+            if getattr(here, "in_shutdown", False):
+                hold.stop_in_shutdown()
+            return cancel(future)
+
+        concurrent.futures.Future.cancel = cancel_held
+    elif mode not in (None, "--hold-idle"):
+        sys.exit("unknown mode " + mode)
+    return hold
+
+
+def text_of(seen):
+    _, busy, replies, started, calls, callbacks_ran = seen
+    fields = (
+        "".join(visible for visible, _ in calls),
+        ",".join(outcome for _, outcome in calls),
+        bits_of(started),
+        bits_of(busy),
+        ",".join(replies),
+        bits_of(callbacks_ran),
+    )
+    return "observation " + " ".join(field or "-" for field in fields)
+
+
+def bits_of(flags):
+    return "".join("1" if flag else "0" for flag in flags)
+
+
+def say(*lines):
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def obey(words, episode, hold):
+    """Does one command. Returns the episode that goes on."""
+    command = words[0]
+    if command == "begin":
+        episode = Episode(Trace([sys.stdin.readline() for _ in range(int(words[1]))]), hold)
+        say("ready")
+    elif command == "issue":
+        episode.issue(int(words[1]))
+    elif command == "observe":
+        say(text_of(episode.observe()))
+    elif command == "finish":
+        stuck = episode.finish(float(words[1]))
+        say("finished" if stuck is None else "stuck " + stuck)
+    elif command == "history":
+        events = list(episode.history)
+        say("history %d" % len(events), *events)
+    else:
+        raise ValueError("unknown command " + command)
+    return episode
+
+
+def main():
+    sys.setswitchinterval(TURN_S)
+    # What a callback throws is logged there; it belongs to the trace, not on the terminal.
+    logger = logging.getLogger("concurrent.futures")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    hold = install_hold()
+    episode = None
+    for line in iter(sys.stdin.readline, ""):
+        episode = obey(line.split(), episode, hold)
+
+
+if __name__ == "__main__":
+    # Stuck threads of an executor would keep the interpreter from ending by itself.
+    try:
+        main()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)

@@ -1,0 +1,11 @@
+// The text of driver.py. Private to the target :cpython_subject.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_DRIVER_TEXT_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_DRIVER_TEXT_H_
+
+namespace futures::spec_tests {
+
+extern const char kDriverText[];
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_DRIVER_TEXT_H_

@@ -1,0 +1,209 @@
+// ProcessPoolExecutor beside CPython's ProcessPoolExecutor and multiprocessing.Pool, all in one run, with 2 workers.
+//   ./tools/bazel run -c opt //bench:process_report -- --json=report.json
+// What each row means, and the figures that must hold, stand in README.md here.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "bench/rivals_text.h"
+#include "futures/wait.h"
+#include "optimized/process_pool_executor.h"
+
+namespace {
+
+using futures::Future;
+using futures::ProcessPoolExecutor;
+using Clock = std::chrono::steady_clock;
+
+int identity(int x) { return x; }
+std::size_t length_of(const std::string& bytes) { return bytes.size(); }
+std::string make_bytes(std::size_t n) { return std::string(n, 'x'); }
+void sleep_long() { sleep(30); }
+
+double microseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// The median time of `times` runs, in microseconds.
+double median_of(int times, const std::function<void()>& run) {
+  std::vector<double> values;
+  for (int i = 0; i < times; ++i) {
+    const Clock::time_point start = Clock::now();
+    run();
+    values.push_back(microseconds_since(start));
+  }
+  return median(std::move(values));
+}
+
+struct Row {
+  std::string name;
+  std::string unit;
+  double ours = 0;
+  double must = 0;
+  double aim = 0;
+};
+
+void measure_calls(std::vector<Row>& rows) {
+  ProcessPoolExecutor executor({.max_workers = 2});
+  for (int i = 0; i < 200; ++i) executor.submit(identity, i).result();
+  rows.push_back({"P1 busy", "us", median_of(3000, [&] { executor.submit(identity, 1).result(); }), 3, 1});
+  std::vector<double> idle;
+  for (int i = 0; i < 100; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // Everybody sleeps.
+    const Clock::time_point start = Clock::now();
+    executor.submit(identity, 1).result();
+    idle.push_back(microseconds_since(start));
+  }
+  rows.push_back({"P1 idle", "us", median(idle), 90, 55});
+  constexpr int kCalls = 50000;
+  const auto submit_all = [&] {
+    std::vector<Future<int>> all;
+    all.reserve(kCalls);
+    for (int i = 0; i < kCalls; ++i) all.push_back(executor.submit(identity, i));
+    for (const Future<int>& f : all) f.result();
+  };
+  rows.push_back({"P2 submit", "us", median_of(5, submit_all) / kCalls, 1.5, 0.3});
+}
+
+void measure_payloads(std::vector<Row>& rows) {
+  ProcessPoolExecutor executor({.max_workers = 2});
+  for (const auto& [name, bytes, times, must, aim] :
+       {std::tuple{"1MiB", std::size_t{1} << 20, 60, 0.2, 0.08}, std::tuple{"64MiB", std::size_t{64} << 20, 7, 40.0, 15.0}}) {
+    const std::string payload = make_bytes(bytes);
+    rows.push_back({absl::StrCat("P3 argument ", name), "ms",
+                    median_of(times, [&] { executor.submit(length_of, payload).result(); }) / 1000, must, aim});
+    const std::size_t wanted = bytes;
+    rows.push_back({absl::StrCat("P3 result ", name), "ms",
+                    median_of(times, [&] { executor.submit(make_bytes, wanted).result(); }) / 1000, must, aim});
+  }
+}
+
+void measure_lives(std::vector<Row>& rows) {
+  for (const auto& [workers, must, aim] : {std::tuple{2, 3.0, 1.0}, std::tuple{8, 10.0, 3.0}}) {
+    std::vector<double> values;
+    for (int i = 0; i < 7; ++i) {
+      ProcessPoolExecutor executor({.max_workers = workers});
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // The fork server is up.
+      const Clock::time_point start = Clock::now();
+      std::vector<Future<void>> all;
+      for (int w = 0; w < workers; ++w) all.push_back(executor.submit([] { usleep(100); }));
+      futures::wait(all);
+      values.push_back(microseconds_since(start) / 1000);
+    }
+    rows.push_back({absl::StrCat("P4 start ", workers), "ms", median(values), must, aim});
+  }
+  std::vector<double> to_error;
+  std::vector<double> to_next;
+  for (int i = 0; i < 15; ++i) {
+    ProcessPoolExecutor executor({.max_workers = 1});
+    const Future<void> running = executor.submit(sleep_long);
+    while (!running.running() || executor.worker_pids().empty()) usleep(100);
+    const Future<int> next = executor.submit(identity, 1);
+    const Clock::time_point start = Clock::now();
+    kill(executor.worker_pids().at(0), SIGKILL);
+    running.wait();
+    to_error.push_back(microseconds_since(start) / 1000);
+    next.result();
+    to_next.push_back(microseconds_since(start) / 1000);
+  }
+  rows.push_back({"P5 kill to error", "ms", median(to_error), 2, 0.5});
+  rows.push_back({"P5 kill to next result", "ms", median(to_next), 5, 1});
+}
+
+// Lines "rival,row,value" from the Python script; empty where there is no python3.
+std::map<std::string, std::map<std::string, double>> measure_rivals() {
+  char path[] = "/tmp/rivals_XXXXXX.py";
+  const int file = mkstemps(path, 3);
+  if (file < 0) return {};
+  const bool written = write(file, bench::kRivalsText.data(), bench::kRivalsText.size()) ==
+                       static_cast<ssize_t>(bench::kRivalsText.size());
+  close(file);
+  std::map<std::string, std::map<std::string, double>> by_row;
+  FILE* const python = written ? popen(absl::StrCat("python3 ", path).c_str(), "r") : nullptr;
+  if (python != nullptr) {
+    char line[256];
+    while (std::fgets(line, sizeof(line), python) != nullptr) {
+      std::istringstream fields(line);
+      std::string rival, row, value;
+      if (std::getline(fields, rival, ',') && std::getline(fields, row, ',') && std::getline(fields, value)) {
+        by_row[row][rival] = std::atof(value.c_str());
+      }
+    }
+    if (pclose(python) != 0) std::cerr << "python3 is missing or failed: no rivals\n";
+  }
+  std::remove(path);
+  return by_row;
+}
+
+void write_json(const std::string& path, const std::vector<Row>& rows,
+                std::map<std::string, std::map<std::string, double>>& rivals) {
+  std::ofstream file(path);
+  file << "{\"rows\":[";
+  const char* separator = "";
+  for (const Row& row : rows) {
+    file << separator << "{\"row\":\"" << row.name << "\",\"unit\":\"" << row.unit << "\",\"ours\":" << row.ours
+         << ",\"must\":" << row.must << ",\"aim\":" << row.aim << ",\"rivals\":{";
+    const char* comma = "";
+    for (const auto& [rival, value] : rivals[row.name]) {
+      file << comma << "\"" << rival << "\":" << value;
+      comma = ",";
+    }
+    file << "},\"bound\":null}";
+    separator = ",";
+  }
+  file << "]}\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  std::string json;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (!argument.starts_with("--json=")) {
+      std::cerr << "usage: process_report [--json=PATH]\n";
+      return 2;
+    }
+    json = argument.substr(7);
+  }
+  std::vector<Row> rows;
+  measure_calls(rows);
+  measure_payloads(rows);
+  measure_lives(rows);
+  auto rivals = measure_rivals();
+  bool all_hold = true;
+  std::printf("%-24s %10s %8s %8s  %s\n", "row", "ours", "must", "aim", "rivals (times ours)");
+  for (const Row& row : rows) {
+    std::printf("%-24s %7.3f %-2s %8.2f %8.2f ", row.name.c_str(), row.ours, row.unit.c_str(), row.must, row.aim);
+    for (const auto& [rival, value] : rivals[row.name]) std::printf("  %s x%.1f", rival.c_str(), value / row.ours);
+    std::printf("%s\n", row.ours > row.must ? "  ABOVE MUST" : "");
+    all_hold = all_hold && row.ours <= row.must;
+  }
+  if (!json.empty()) {
+    const char* const caller = std::getenv("BUILD_WORKING_DIRECTORY");
+    write_json(json[0] == '/' || caller == nullptr ? json : absl::StrCat(caller, "/", json), rows, rivals);
+  }
+  return all_hold ? 0 : 1;
+}

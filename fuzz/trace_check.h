@@ -1,0 +1,29 @@
+// One trace on one executor, as the fuzzer judges it.
+#ifndef CONCURRENT_FUTURES_FUZZ_TRACE_CHECK_H_
+#define CONCURRENT_FUTURES_FUZZ_TRACE_CHECK_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spec_tests/stepwise.h"
+#include "spec_tests/subject.h"
+#include "spec_tests/trace.h"
+
+namespace futures::fuzz {
+
+// The executors of a list of names separated by commas; an empty list means every C++ executor that is not broken on
+// purpose. Ends the program with status 2 if there is none of a name.
+std::vector<std::unique_ptr<spec_tests::Subject>> subjects_of(std::string_view names);
+
+// Runs the trace step by step on the executor. Returns an empty string if it keeps the laws and looks as the model says
+// after each step, and otherwise a report for people: what is broken, the trace as text, the steps.
+std::string check_trace(spec_tests::Subject& subject, const spec_tests::Trace& trace);
+
+// The same for what has already been run.
+std::string describe(const spec_tests::EpisodeReport& report, const std::string& executor);
+
+}  // namespace futures::fuzz
+
+#endif  // CONCURRENT_FUTURES_FUZZ_TRACE_CHECK_H_

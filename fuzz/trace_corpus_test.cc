@@ -1,0 +1,89 @@
+// The corpus of trace_fuzz is what make_trace_corpus makes of fuzz/seeds, and each executor that is broken on purpose is
+// caught at its law by the corpus and a few thousand random inputs.
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "gtest/gtest.h"
+#include "spec_tests/stepwise.h"
+#include "spec_tests/subject.h"
+#include "spec_tests/subjects.h"
+#include "spec_tests/trace.h"
+
+namespace futures::fuzz {
+namespace {
+
+using spec_tests::Trace;
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+Trace decode(const std::string& bytes) {
+  return spec_tests::decode_trace(absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+}
+
+std::vector<Trace> corpus() {
+  std::vector<Trace> traces;
+  for (const auto& entry : std::filesystem::directory_iterator("fuzz/corpus/trace")) {
+    traces.push_back(decode(read(entry.path())));
+  }
+  return traces;
+}
+
+TEST(TraceCorpus, IsTheSeedsEncoded) {
+  int seeds = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("fuzz/seeds")) {
+    const auto trace = spec_tests::parse_trace(read(entry.path()));
+    ASSERT_TRUE(trace.ok()) << entry.path() << ": " << trace.status();
+    EXPECT_EQ(decode(read("fuzz/corpus/trace" / entry.path().stem())), *trace) << entry.path();
+    ++seeds;
+  }
+  EXPECT_GE(seeds, 10);
+}
+
+class BrokenExecutor : public testing::TestWithParam<std::string> {};
+
+TEST_P(BrokenExecutor, IsCaughtAtItsLaw) {
+  constexpr int kRandomInputsMax = 3000;
+  const spec_tests::SubjectEntry& entry = *spec_tests::find_subject(GetParam());
+  // What is broken may hang: that is seen soon enough.
+  constexpr std::chrono::milliseconds kPatience{500};
+  const std::unique_ptr<spec_tests::Subject> subject = entry.make(kPatience);
+  const auto caught = [&](const Trace& trace) {
+    const spec_tests::EpisodeReport report = run_stepwise(*subject, trace, {.patience = kPatience});
+    return report.findings.violates(entry.broken_law);
+  };
+  for (const Trace& trace : corpus()) {
+    if (caught(trace)) return;
+  }
+  std::mt19937_64 random(1);
+  for (int input = 0; input < kRandomInputsMax; ++input) {
+    std::string bytes(random() % 128, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    if (caught(decode(bytes))) return;
+  }
+  ADD_FAILURE() << "not caught at " << entry.broken_law;
+}
+
+std::vector<std::string> broken_names() {
+  std::vector<std::string> names;
+  for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
+    if (entry.broken()) names.push_back(entry.name);
+  }
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(, BrokenExecutor, testing::ValuesIn(broken_names()),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace futures::fuzz

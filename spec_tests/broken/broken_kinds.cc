@@ -1,0 +1,41 @@
+#include "spec_tests/broken/broken_kinds.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "spec_tests/broken/broken_pool.h"
+
+namespace futures::spec_tests {
+namespace {
+
+ExecutorKind make_kind(std::string name, Fault fault, std::string law) {
+  return {.name = std::move(name),
+          .make = [fault](const ExecutorOptions& options) -> std::unique_ptr<Executor> {
+            return std::make_unique<BrokenPool>(options.max_workers.value_or(2), fault);
+          },
+          .policy = {},
+          .skips = {},
+          .broken_law = std::move(law)};
+}
+
+}  // namespace
+
+const std::vector<ExecutorKind>& broken_kinds() {
+  static const auto* const kinds = new std::vector<ExecutorKind>{
+      make_kind("broken_loses_call_on_shutdown", Fault::kLosesCallOnShutdown, "E7"),
+      make_kind("broken_runs_cancelled", Fault::kRunsCancelled, "F2"),
+      make_kind("broken_ignores_max_workers", Fault::kIgnoresMaxWorkers, "E6"),
+      make_kind("broken_starts_out_of_order", Fault::kStartsOutOfOrder, "E5"),
+      make_kind("broken_accepts_after_shutdown", Fault::kAcceptsAfterShutdown, "E4"),
+      make_kind("broken_swallows_exception", Fault::kSwallowsException, "E3"),
+      make_kind("broken_cancel_misses_one", Fault::kCancelMissesOne, "S3"),
+      make_kind("broken_drops_callbacks", Fault::kDropsCallbacks, "F8"),
+      make_kind("broken_returns_early", Fault::kReturnsEarly, "S1"),
+  };
+  return *kinds;
+}
+
+ExecutorKind faultless_kind() { return make_kind("faultless", Fault::kNone, ""); }
+
+}  // namespace futures::spec_tests

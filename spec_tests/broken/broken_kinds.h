@@ -1,0 +1,20 @@
+// The kinds of executors that are broken on purpose.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_
+
+#include <vector>
+
+#include "spec_tests/executor_kind.h"
+
+namespace futures::spec_tests {
+
+// One per fault, each named "broken_..." and with the law at which it must be caught. The vector lives until the program
+// ends.
+const std::vector<ExecutorKind>& broken_kinds();
+
+// The same pool without a fault: what the checks must find nothing wrong with.
+ExecutorKind faultless_kind();
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_

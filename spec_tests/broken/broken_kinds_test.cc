@@ -1,0 +1,38 @@
+// The pool that the broken executors are made of keeps the laws of traces as long as it has no fault: what the checks find
+// in them is the fault.
+#include <string>
+
+#include "gtest/gtest.h"
+#include "spec_tests/broken/broken_kinds.h"
+#include "spec_tests/concurrent.h"
+#include "spec_tests/executor_subject.h"
+#include "spec_tests/stepwise.h"
+#include "spec_tests/trace.h"
+#include "spec_tests/trace_gen.h"
+
+namespace futures::spec_tests {
+namespace {
+
+TEST(BrokenPool, WithoutAFaultKeepsTheLaws) {
+  constexpr int kTraces = 200;
+  ExecutorSubject subject(faultless_kind());
+  for (int index = 0; index < kTraces; ++index) {
+    const Trace trace = trace_from_seed(1, index);
+    for (const EpisodeReport& report : {run_stepwise(subject, trace), run_concurrent(subject, trace)}) {
+      for (const Findings::Violation& violation : report.findings.violations) {
+        ADD_FAILURE() << violation.law << ": " << violation.what << "\n" << trace << to_table(report);
+      }
+      ASSERT_TRUE(report.ok());
+    }
+  }
+}
+
+TEST(BrokenPool, EveryFaultNamesItsLaw) {
+  for (const ExecutorKind& kind : broken_kinds()) {
+    EXPECT_EQ(kind.name.rfind("broken_", 0), 0u) << kind.name;
+    EXPECT_NE(kind.broken_law, "") << kind.name;
+  }
+}
+
+}  // namespace
+}  // namespace futures::spec_tests

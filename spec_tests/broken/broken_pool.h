@@ -1,0 +1,50 @@
+// A small thread pool with one fault, chosen when it is made. Each fault is one that pools have had, and each breaks one
+// law first: they prove that the checks raise the alarm.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_POOL_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "futures/executor.h"
+#include "futures/task.h"
+
+namespace futures::spec_tests {
+
+enum class Fault : std::uint8_t {
+  kNone,                  // Beside it the faults are the only differences: it keeps the laws of traces.
+  kLosesCallOnShutdown,   // E7: a shutdown drops the last call in the queue.
+  kRunsCancelled,         // F2: what shutdown(cancel_futures) has cancelled runs all the same.
+  kIgnoresMaxWorkers,     // E6: one thread per call.
+  kStartsOutOfOrder,      // E5: last in, first out.
+  kAcceptsAfterShutdown,  // E4: the intake never closes.
+  kSwallowsException,     // E3: a call that throws finishes with the value 0.
+  kCancelMissesOne,       // S3: cancel_futures leaves the last call in the queue.
+  kDropsCallbacks,        // F8: the done callbacks of what shutdown cancels never run.
+  kReturnsEarly,          // S1: a shutdown with wait does not wait.
+};
+
+class BrokenPool final : public Executor {
+ public:
+  BrokenPool(int max_workers, Fault fault);
+  ~BrokenPool() override;
+
+ private:
+  struct Shared;
+  class Departure;
+
+  void schedule(Task task) override;
+  void check_intake() override;
+  ShutdownResult do_shutdown(const ShutdownOptions& options) override;
+
+  static void start_thread(const std::shared_ptr<Shared>& shared);
+  static void work(const std::shared_ptr<Shared>& shared);
+  static std::size_t cancel_pending(Shared& shared);
+
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace futures::spec_tests
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_POOL_H_

@@ -13,6 +13,7 @@
 
 #include "spec_tests/executor_kind.h"
 #include "spec_tests/subject.h"
+#include "spec_tests/trace.h"
 
 namespace futures::spec_tests {
 
@@ -28,6 +29,8 @@ struct SubjectEntry {
   // The laws that traces cannot hold it to, each with the reason. Must equal the table in docs/SPEC.md.
   std::map<std::string, std::string> skips;
   std::string broken_law;  // As in ExecutorKind.
+  // Whether the model says where each step of a trace ends on it; where not, only the whole history is judged.
+  std::function<bool(const Trace&)> is_stepwise = [](const Trace&) { return true; };
 
   bool broken() const { return !broken_law.empty(); }
 };

@@ -62,7 +62,7 @@ std::string describe_totals(const ExecutorResult& result) {
   std::string text = absl::StrCat(result.name, ": ", checked, " checks, ", violations, " violations; ", skipped,
                                   " laws skipped, ", unexercised, " never exercised; ", result.traces, " traces");
   if (result.traces_given_up > 0) {
-    absl::StrAppend(&text, ", ", result.traces_given_up, " of them too wide to follow step by step");
+    absl::StrAppend(&text, ", ", result.traces_given_up, " of them not followed step by step");
   }
   if (result.stopped_early) absl::StrAppend(&text, ", then stopped: enough had failed");
   return absl::StrCat(text, "\n");

@@ -145,9 +145,10 @@ EpisodeReport Candidate::run_trace(const Trace& trace, const std::string& name) 
   ++result.traces;
   EpisodeReport stepwise;
   EpisodeReport concurrent;
-  const bool kept = run_in_mode(trace, Mode::kStepwise, name, stepwise) &&
+  const bool is_stepwise = entry_.is_stepwise(trace);
+  const bool kept = (!is_stepwise || run_in_mode(trace, Mode::kStepwise, name, stepwise)) &&
                     run_in_mode(trace, Mode::kConcurrent, name, concurrent);
-  if (stepwise.gave_up) ++result.traces_given_up;
+  if (stepwise.gave_up || !is_stepwise) ++result.traces_given_up;
   if (kept) return stepwise;
   ++failing_traces_;
   const bool enough = !broken() || caught();
@@ -249,7 +250,7 @@ void run_traces(const Options& options, std::vector<std::unique_ptr<Candidate>>&
       if (!candidate->active()) continue;
       EpisodeReport report = candidate->run_trace(trace, name);
       if (!candidate->result.missing.empty()) continue;
-      if (reference.has_value()) candidate->compare(report, *reference, name);
+      if (reference.has_value() && !report.record.trace.steps.empty()) candidate->compare(report, *reference, name);
       if (candidate->result.name == "reference" && report.ok()) reference = std::move(report);
     }
   }

@@ -263,6 +263,7 @@ class Episode:
         for client in self._clients:
             if not self._wait_until_idle(client, deadline):
                 return "client %d does not come back from an operation" % client.number
+        self._wait_for_rest()  # What bodies still submit is accepted.
         last = Statement("shutdown")
         last.wait = True
         # By one more client than the trace has.
@@ -316,11 +317,12 @@ class Episode:
     def _look(self):
         """Looks twice until nothing has changed in between: then all of it was true at one moment."""
         before = None
+        clients = self._clients[: self.trace.clients]  # Not the one of the epilogue.
         while True:
             after = (
-                [client.done for client in self._clients],
-                [client.busy() for client in self._clients],
-                [client.reply for client in self._clients],
+                [client.done for client in clients],
+                [client.busy() for client in clients],
+                [client.reply for client in clients],
                 [at != NOT_STARTED for at in self._at],
                 [self._visible(future) for future in self._futures],
                 list(self._callbacks_ran),

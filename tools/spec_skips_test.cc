@@ -1,0 +1,23 @@
+#include "tools/spec_skips.h"
+
+#include <string>
+
+#include "absl/strings/str_replace.h"
+#include "gtest/gtest.h"
+
+namespace futures::conformance {
+namespace {
+
+TEST(SpecSkips, TheTableIsWhatTheRunSkips) { EXPECT_EQ(disagreements_with(spec_text()), ""); }
+
+TEST(SpecSkips, ARowTooFewOrTooManyIsNamed) {
+  const std::string row = "| S3 | cpython_thread_pool | differs: a call that a worker has taken may still start |\n";
+  const std::string without = absl::StrReplaceAll(spec_text(), {{row, ""}});
+  EXPECT_EQ(disagreements_with(without),
+            "not in docs/SPEC.md: cpython_thread_pool skips S3 (differs: a call that a worker has taken may still start)\n");
+  const std::string with = absl::StrReplaceAll(spec_text(), {{row, row + "| E2 | reference | no reason |\n"}});
+  EXPECT_EQ(disagreements_with(with), "only in docs/SPEC.md: reference skips E2 (no reason)\n");
+}
+
+}  // namespace
+}  // namespace futures::conformance

@@ -49,10 +49,11 @@ class ProcessPoolExecutor final : public Executor {
     static_assert((internal::ValueTravels<std::decay_t<Args>> && ...),
                   "ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and "
                   "views never can, a type of yours needs a `serialize` or travels_bitwise");
-    using R = internal::call_result_t<F, Args...>;
-    static_assert(internal::ResultTravels<R>,
-                  "ProcessPoolExecutor::submit: the result cannot travel back from another process; pointers, references "
-                  "and views never can, a type of yours needs a `serialize` or travels_bitwise");
+    if constexpr (internal::is_callable_v<F, Args...>) {  // Executor::submit says so if not.
+      static_assert(internal::ResultTravels<internal::call_result_t<F, Args...>>,
+                    "ProcessPoolExecutor::submit: the result cannot travel back from another process; pointers, references "
+                    "and views never can, a type of yours needs a `serialize` or travels_bitwise");
+    }
     return Executor::submit(std::forward<F>(fn), std::forward<Args>(args)...);
   }
 

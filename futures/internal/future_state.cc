@@ -73,7 +73,13 @@ void FutureState::check_process() const {
 
 bool FutureState::wait_until(sync::deadline until) {
   std::uint32_t word = word_.load(std::memory_order_acquire);
-  if (!is_done(phase_of(word))) check_process();
+  if (!is_done(phase_of(word))) {
+    check_process();
+    if ((word & kRemote) != 0) {
+      remote_->wait_a_little(*this, until);
+      word = word_.load(std::memory_order_acquire);
+    }
+  }
   while (!is_done(phase_of(word))) {
     if ((word & kSleepers) == 0) {
       // On failure the loop looks again at what the word has become.

@@ -50,6 +50,8 @@ class RemoteDecision {
   virtual bool cancel(FutureState& state) = 0;
   // Makes `state` running if the call has started.
   virtual void look(FutureState& state) = 0;
+  // A thread is about to sleep until `state` is done: it may look for a while itself, and finish it. May return at once.
+  virtual void wait_a_little(FutureState& state, sync::deadline until) = 0;
 };
 
 // A done callback. Owned by the state until it runs.

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace futures::internal {
 namespace {
 
@@ -40,6 +42,17 @@ bool try_take(CallBoard& board, std::uint16_t worker, TakenCall& call) {
   }
 }
 
+void say(CallBoard& board, std::uint16_t worker, WorkerState state) {
+  board.workers[worker].store(static_cast<std::uint8_t>(state), std::memory_order_seq_cst);
+}
+
+// A submit rings nobody while this worker looks. If it listed more than the one call, another worker is needed.
+TakenCall busy_with(CallBoard& board, std::uint16_t worker, const TakenCall& call) {
+  say(board, worker, WorkerState::kBusy);
+  if (board.head.load(std::memory_order_seq_cst) < board.tail.load(std::memory_order_seq_cst)) ring_for_work(board);
+  return call;
+}
+
 }  // namespace
 
 bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
@@ -53,8 +66,21 @@ bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
 }
 
 void ring_for_work(CallBoard& board) {
+  // Seq_cst, here and where workers go to sleep: either this sees that a worker sleeps, or that worker's last look comes
+  // after the call was listed.
   board.work_bell.fetch_add(1, std::memory_order_seq_cst);
-  if (board.sleeping_workers.load(std::memory_order_seq_cst) > 0) sync::shared_futex_wake_one(board.work_bell);
+  bool anyone_sleeps = false;
+  const std::uint32_t end = std::min<std::uint32_t>(board.workers_end.load(std::memory_order_relaxed), kWorkersMax + 1);
+  for (std::uint32_t worker = 1; worker < end; ++worker) {
+    const auto state = static_cast<WorkerState>(board.workers[worker].load(std::memory_order_seq_cst));
+    if (state == WorkerState::kLooking) return;
+    anyone_sleeps = anyone_sleeps || state == WorkerState::kSleeping;
+  }
+  if (anyone_sleeps) sync::shared_futex_wake_one(board.work_bell);
+}
+
+void forget_worker(CallBoard& board, std::uint16_t worker) {
+  board.workers[worker].store(static_cast<std::uint8_t>(WorkerState::kAbsent), std::memory_order_seq_cst);
 }
 
 bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
@@ -87,19 +113,17 @@ void close_board(CallBoard& board) {
 TakenCall take_call(CallBoard& board, std::uint16_t worker) {
   TakenCall call;
   for (;;) {
+    say(board, worker, WorkerState::kLooking);
     for (int look = 0; look < kLooksBeforeSleep; ++look) {
-      if (try_take(board, worker, call)) return call;
+      if (try_take(board, worker, call)) return busy_with(board, worker, call);
       if (board.closing.load(std::memory_order_acquire) != 0) return TakenCall();
       sync::pause();
     }
-    // In this order, a death in between leaves the count too high, never too low, and no wake is missed: the bell is
-    // read before the last look, and rung after a call is listed.
-    board.sleeping_workers.fetch_add(1, std::memory_order_seq_cst);
+    // No wake is missed: the bell is read before the last look, and rung after a call is listed.
+    say(board, worker, WorkerState::kSleeping);
     const std::uint32_t bell = board.work_bell.load(std::memory_order_seq_cst);
-    const bool taken = try_take(board, worker, call);
-    if (!taken && board.closing.load(std::memory_order_seq_cst) == 0) sync::shared_futex_wait(board.work_bell, bell);
-    board.sleeping_workers.fetch_sub(1, std::memory_order_seq_cst);
-    if (taken) return call;
+    if (try_take(board, worker, call)) return busy_with(board, worker, call);
+    if (board.closing.load(std::memory_order_seq_cst) == 0) sync::shared_futex_wait(board.work_bell, bell);
   }
 }
 

@@ -38,8 +38,13 @@ namespace futures::internal {
 inline constexpr std::uint32_t kSlots = 256;           // More lets more calls wait where workers find them.
 inline constexpr std::uint32_t kRingEntries = 4 * kSlots;  // Cancelled calls leave their entries behind for a while.
 inline constexpr std::size_t kInlineBytes = 4096 - 128;    // A payload up to this needs no room in the arena.
+inline constexpr std::uint16_t kWorkersMax = 1000;         // Workers are numbered from 1 to this.
 
 enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDone };
+
+// What a worker says of itself, so that a wake goes where it is needed: to nobody while a worker looks for calls, and to
+// one that sleeps otherwise.
+enum class WorkerState : std::uint8_t { kAbsent, kBusy, kLooking, kSleeping };
 
 // A slot's word, taken apart.
 struct SlotWord {
@@ -84,7 +89,9 @@ struct CallBoard {
   alignas(64) sync::atomic<std::uint64_t> tail{0};  // The ticket that the next call will get.
   sync::atomic<std::uint32_t> work_bell{0};         // Counts P2 and the closing; idle workers wait here.
   sync::atomic<std::uint32_t> closing{0};           // No call will come any more.
-  alignas(64) sync::atomic<std::uint32_t> sleeping_workers{0};  // Never less than those asleep; a death may leave it high.
+  sync::atomic<std::uint32_t> workers_end{1};       // Workers' numbers are below this. The parent's.
+  // By number: a WorkerState. Its worker's; the parent clears it when the worker has died.
+  alignas(64) std::array<sync::atomic<std::uint8_t>, kWorkersMax + 1> workers{};
   alignas(64) sync::atomic<std::uint32_t> parent_sleeps{0};     // The bell's descriptor must be rung.
   std::array<sync::atomic<std::uint64_t>, kSlots / 64> done{};  // Bit per slot: look here (W6).
   alignas(64) std::array<sync::atomic<std::uint64_t>, kRingEntries> ring{};  // ticket << 16 | slot
@@ -109,8 +116,12 @@ void free_slot(CallBoard& board, std::uint32_t slot);
 // No call will come any more: idle workers end.
 void close_board(CallBoard& board);
 
-// Wakes one worker if any may be asleep: what a dead one was woken for is still there.
+// There is work: wakes a sleeping worker unless one is looking. Law E6 holds because whoever takes a call while there are
+// more rings again, and the parent rings when a worker has died.
 void ring_for_work(CallBoard& board);
+
+// The worker has died.
+void forget_worker(CallBoard& board, std::uint16_t worker);
 
 // --- A worker's steps.
 

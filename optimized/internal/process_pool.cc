@@ -184,11 +184,13 @@ void ProcessPool::order_workers() {
   const std::size_t calls = waiting_.size() + (kSlots - free_slots_.size());
   while (broken_ == nullptr && ending_ == nullptr && workers_.size() < calls &&
          workers_.size() < static_cast<std::size_t>(*options_.max_workers)) {
-    do {
-      if (++last_worker_ == 0) ++last_worker_;
-    } while (workers_.contains(last_worker_));
+    std::uint16_t number = 1;  // The first that is free.
+    for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;
+    if (number >= board().workers_end.load(std::memory_order_relaxed)) {
+      board().workers_end.store(number + 1u, std::memory_order_relaxed);
+    }
     WorkerOrder order;
-    order.number = last_worker_;
+    order.number = number;
     order.fresh = options_.start_method == StartMethod::kSpawn;
     order.has_initializer = options_.initializer != nullptr;
     if (order.has_initializer) order.initializer = name_of(reinterpret_cast<const void*>(options_.initializer));
@@ -196,7 +198,7 @@ void ProcessPool::order_workers() {
     order.arena_bytes = arena_memory_.size();
     order.address_space_bytes_max = options_.worker_address_space_bytes_max;
     order.cpu_seconds_max = options_.worker_cpu_seconds_max;
-    workers_.emplace(last_worker_, Worker());
+    workers_.emplace(number, Worker());
     // If the server is gone, the collector sees that, and orders what was ordered again from a new one.
     if (!server_ || !server_.order(order, board_memory_.file(), arena_memory_.file(), bell_.get())) break;
   }

@@ -71,6 +71,7 @@ class ProcessPool final : public DrainedAtExit,
   // RemoteDecision.
   bool cancel(FutureState& state) override;
   void look(FutureState& state) override;
+  void wait_a_little(FutureState& state, sync::deadline until) override;
 
   // DrainedAtExit.
   void close_at_exit() override;
@@ -141,6 +142,7 @@ class ProcessPool final : public DrainedAtExit,
   void tell(std::vector<Settled> settled);
   bool is_over() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void wait_for_news();
+  void be_rung() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<std::chrono::nanoseconds> next_deadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Workers' lives (process_pool_workers.cc).
@@ -184,11 +186,12 @@ class ProcessPool final : public DrainedAtExit,
   ForkServer server_ ABSL_GUARDED_BY(mutex_);
   std::vector<Descriptor> lives_ ABSL_GUARDED_BY(mutex_);  // Of servers that have died and whose workers live.
   std::map<std::uint16_t, Worker> workers_ ABSL_GUARDED_BY(mutex_);
-  std::uint16_t last_worker_ ABSL_GUARDED_BY(mutex_) = 0;
   int useless_deaths_ ABSL_GUARDED_BY(mutex_) = 0;  // Running: workers that died before they took a call.
 
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);
+  int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;      // In wait_a_little.
+  bool collector_sleeps_ ABSL_GUARDED_BY(mutex_) = false;
   bool collector_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // The announcer's last act.
   bool joining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -194,18 +194,71 @@ void ProcessPool::wait_for_news() {
   {
     sync::mutex_lock lock(mutex_);
     timeout = next_deadline();
+    collector_sleeps_ = true;
+    be_rung();
   }
-  // Seq_cst, here and where workers ring: either they see that this sleeps, or this sees their bit.
-  board().parent_sleeps.store(1, std::memory_order_seq_cst);
   if (!any_done(board())) {
     const int timeout_ms =
         timeout ? static_cast<int>(std::min<std::int64_t>(timeout->count() / 1'000'000 + 1, 1'000'000)) : -1;
     std::array<epoll_event, 16> events;
     epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
   }
-  board().parent_sleeps.store(0, std::memory_order_seq_cst);
+  {
+    sync::mutex_lock lock(mutex_);
+    collector_sleeps_ = false;
+    board().parent_sleeps.store(0, std::memory_order_seq_cst);
+  }
   std::uint64_t rung = 0;
   [[maybe_unused]] const ssize_t bytes = read(bell_.get(), &rung, sizeof(rung));
+}
+
+// Has workers ring from now on, if the collector sleeps and no client looks; rings for what was told meanwhile.
+void ProcessPool::be_rung() {
+  if (!collector_sleeps_ || looking_clients_ > 0) return;
+  // Seq_cst, here and where workers ring: either they see that the parent sleeps, or this sees their bit.
+  board().parent_sleeps.store(1, std::memory_order_seq_cst);
+  if (any_done(board())) ring_collector();
+}
+
+// While everybody is busy, a call takes a microsecond or two, and waking a thread fifty: the waiter looks at its call's
+// slot itself, and the collector sleeps on.
+void ProcessPool::wait_a_little(FutureState& state, sync::deadline until) {
+  if (is_own_thread() || (until && *until <= sync::clock::now())) return;
+  std::uint32_t slot = 0;
+  std::uint64_t ticket = 0;
+  {
+    sync::mutex_lock lock(mutex_);
+    if (state.remote_place < 0) return;
+    slot = static_cast<std::uint32_t>(state.remote_place);
+    if (!held_[slot].task || &held_[slot].task.state() != &state) return;
+    ticket = held_[slot].ticket;
+    ++looking_clients_;
+    board().parent_sleeps.store(0, std::memory_order_seq_cst);
+  }
+  const sync::atomic<std::uint64_t>& bits = board().done[slot / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
+  for (int look = 0; look < kLooksBeforeSleep; ++look) {
+    const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
+    // Once the bit is there, too, the worker has nothing more to say of this call.
+    if (word.ticket != ticket || ((bits.load(std::memory_order_acquire) & bit) != 0)) break;
+    sync::pause();
+  }
+  std::vector<Settled> settled;
+  {
+    sync::mutex_lock lock(mutex_);
+    if (held_[slot].task && held_[slot].ticket == ticket) {
+      const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
+      if (word.ticket == ticket && word.phase == SlotPhase::kDone) {
+        board().done[slot / 64].fetch_and(~bit, std::memory_order_acq_rel);
+        look_at_slot(slot, settled);
+      }
+    }
+    if (!settled.empty()) fill_board(settled);
+    untold_ += settled.size();
+    --looking_clients_;
+    be_rung();
+  }
+  tell(std::move(settled));
 }
 
 }  // namespace futures::internal

@@ -130,6 +130,7 @@ void ProcessPool::settle_death(std::uint16_t number, std::vector<Settled>& settl
     release_slot(slot);
   }
   workers_.erase(number);
+  forget_worker(board(), number);
 
   const bool wanted = board_closed_ || (worker.status && WIFEXITED(*worker.status) && WEXITSTATUS(*worker.status) == 0);
   if (worker.status && WIFEXITED(*worker.status) && WEXITSTATUS(*worker.status) == kInitializerFailed) {

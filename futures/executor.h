@@ -61,20 +61,24 @@ class Executor {
   // included where submit is called; otherwise the future gets SerializationError (laws P2, P3).
   template <typename F, typename... Args, typename Encoding = internal::encoding_of_t<F, Args...>>
   auto submit(F&& fn, Args&&... args) {
-    static_assert(std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...),
+    constexpr bool kStorable =
+        std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
+    static_assert(kStorable,
                   "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
     static_assert(internal::is_callable_v<F, Args...>,
                   "submit: the callable cannot be called with these arguments; they are passed as rvalues of their "
                   "decayed types, so a parameter of type T& needs std::ref");
-    using R = internal::call_result_t<F, Args...>;
-    if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-    using Call =
-        internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>, std::decay_t<Args>...>;
-    auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
-    Task task(call);
-    Future<R> future = internal::FutureAccess::future<R>(*call);
-    schedule(std::move(task));
-    return future;
+    if constexpr (kStorable && internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
+      using R = internal::call_result_t<F, Args...>;
+      if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
+      using Call =
+          internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>, std::decay_t<Args>...>;
+      auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
+      Task task(call);
+      Future<R> future = internal::FutureAccess::future<R>(*call);
+      schedule(std::move(task));
+      return future;
+    }
   }
 
   // Calls `fn` with each item of the inputs: the first items, the second items, ..., up to the end of the shortest.
@@ -98,6 +102,13 @@ class Executor {
   template <typename Fn, std::ranges::input_range First, std::ranges::input_range Second>
   auto map(Fn fn, First&& first, Second&& second, const MapOptions& options) {
     return map_in<internal::InputOrder>(options, std::move(fn), std::forward<First>(first), std::forward<Second>(second));
+  }
+  // Says in one line why none of the above will do.
+  template <typename Fn, typename... Inputs>
+    requires((!std::ranges::input_range<Inputs> && !std::is_same_v<std::remove_cvref_t<Inputs>, MapOptions>) || ...)
+  void map(Fn&&, Inputs&&...) {
+    static_assert((std::ranges::input_range<Inputs> && ...),
+                  "map: after the callable come input ranges, such as vectors, and then at most a MapOptions");
   }
 
   // As map, but the results come in the order in which the calls get done. Law M9.
@@ -149,16 +160,19 @@ class Executor {
     static_assert(std::is_copy_constructible_v<Fn>, "map: the callable is copied into each call, so it must be copyable");
     static_assert(internal::is_callable_v<Fn, std::ranges::range_reference_t<Inputs>...>,
                   "map: the callable cannot be called with the items of these inputs, which are passed by value");
-    using R = internal::call_result_t<Fn, std::ranges::range_reference_t<Inputs>...>;
-    internal::check(options);
-    if (internal::is_null_callable(fn)) throw std::invalid_argument("map: the callable is null");
-    check_intake();
-    internal::Zip<std::views::all_t<Inputs>...> zip(std::views::all(std::forward<Inputs>(inputs))...);
-    auto submit_next = [this, fn = std::move(fn), zip = std::move(zip)]() mutable -> std::optional<Future<R>> {
-      if (!zip.advance()) return std::nullopt;
-      return zip.apply([&](auto&&... items) { return submit(fn, std::forward<decltype(items)>(items)...); });
-    };
-    return MapRange<Order<R>>(std::make_unique<Order<R>>(std::move(submit_next), options));
+    if constexpr (std::is_copy_constructible_v<Fn> &&
+                  internal::is_callable_v<Fn, std::ranges::range_reference_t<Inputs>...>) {  // Else all has been said.
+      using R = internal::call_result_t<Fn, std::ranges::range_reference_t<Inputs>...>;
+      internal::check(options);
+      if (internal::is_null_callable(fn)) throw std::invalid_argument("map: the callable is null");
+      check_intake();
+      internal::Zip<std::views::all_t<Inputs>...> zip(std::views::all(std::forward<Inputs>(inputs))...);
+      auto submit_next = [this, fn = std::move(fn), zip = std::move(zip)]() mutable -> std::optional<Future<R>> {
+        if (!zip.advance()) return std::nullopt;
+        return zip.apply([&](auto&&... items) { return submit(fn, std::forward<decltype(items)>(items)...); });
+      };
+      return MapRange<Order<R>>(std::make_unique<Order<R>>(std::move(submit_next), options));
+    }
   }
 };
 

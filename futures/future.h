@@ -201,9 +201,11 @@ void Future<R>::add_done_callback(F&& callback) const {
   using Fn = std::decay_t<F>;
   static_assert(std::is_invocable_v<Fn&&, const Future&>,
                 "add_done_callback: the callback must be callable with the future, as in [](const Future<R>& f) {...}");
-  internal::FutureState& future_state = state();
-  if (internal::is_null_callable(callback)) throw std::invalid_argument("add_done_callback: the callback is null");
-  future_state.add_callback(std::make_unique<internal::FutureCallback<R, Fn>>(std::forward<F>(callback)));
+  if constexpr (std::is_invocable_v<Fn&&, const Future&>) {  // Else all has been said.
+    internal::FutureState& future_state = state();
+    if (internal::is_null_callable(callback)) throw std::invalid_argument("add_done_callback: the callback is null");
+    future_state.add_callback(std::make_unique<internal::FutureCallback<R, Fn>>(std::forward<F>(callback)));
+  }
 }
 
 // The producer's side of a Future. For code that is not an executor and yet has an outcome to deliver, and for tests.
@@ -246,6 +248,8 @@ class Promise {
   void set_result(Args&&... args) {
     static_assert(std::is_void_v<R> ? sizeof...(Args) == 0 : sizeof...(Args) == 1,
                   "set_result: give one value, or nothing for a Promise<void>");
+    static_assert(std::is_void_v<R> || std::is_constructible_v<R, Args&&...>,
+                  "set_result: the promised type cannot be made from this value");
     internal::ResultState<R>& target = state();
     target.begin_outcome();
     try {

@@ -24,6 +24,13 @@ class Timeout {
   constexpr Timeout(std::chrono::duration<Rep, Period> span)  // NOLINT(google-explicit-constructor): `result(2s)`.
       : span_(saturated(span)) {}
 
+  // A number alone does not say what it counts.
+  template <typename Number>
+    requires std::is_arithmetic_v<Number>
+  constexpr Timeout(Number) {  // NOLINT(google-explicit-constructor): as what it stands in for.
+    static_assert(!std::is_arithmetic_v<Number>, "a timeout needs a unit, as in 5s or std::chrono::milliseconds(20)");
+  }
+
   constexpr bool is_forever() const { return !span_.has_value(); }
 
   // The moment when a wait that begins now is over; nothing for ever. Law W6: call it first, when the operation starts.

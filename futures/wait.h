@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -93,6 +94,13 @@ WaitResult<internal::range_future_t<Range>> wait(Range&& futures, WaitOptions op
   }
   return result;
 }
+// Says in one line why the above will not do.
+template <typename Range>
+  requires(!internal::FutureRange<Range> && std::is_class_v<std::remove_cvref_t<Range>>)  // Not the system's `wait(nullptr)`.
+void wait(Range&&, WaitOptions = {}) {
+  static_assert(internal::FutureRange<Range>,
+                "wait: give a range of futures, such as a vector; for one future call its own wait()");
+}
 
 // What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread. Stepping
 // is lazy: looking at an item, or for the end, blocks until another future is done; `++` does not. So `as_completed(fs) |
@@ -175,6 +183,12 @@ template <internal::FutureRange Range>
 AsCompleted<internal::range_future_t<Range>> as_completed(Range&& futures, Timeout timeout = {}) {
   const sync::deadline until = timeout.deadline();
   return {internal::distinct(std::forward<Range>(futures)), until};
+}
+// Says in one line why the above will not do.
+template <typename Range>
+  requires(!internal::FutureRange<Range>)
+AsCompleted<Future<void>> as_completed(Range&&, Timeout = {}) {
+  static_assert(internal::FutureRange<Range>, "as_completed: give a range of futures, such as a vector");
 }
 
 }  // namespace futures

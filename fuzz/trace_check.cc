@@ -36,8 +36,8 @@ std::string describe(const spec_tests::EpisodeReport& report, const std::string&
   return text;
 }
 
-std::string check_trace(spec_tests::Subject& subject, const spec_tests::Trace& trace) {
-  return describe(run_stepwise(subject, trace), subject.name());
+spec_tests::EpisodeReport run_trace(spec_tests::Subject& subject, const spec_tests::Trace& trace) {
+  return run_stepwise(subject, trace, {.worlds = {.worlds_max = kWorldsMax}});
 }
 
 }  // namespace futures::fuzz

@@ -32,7 +32,7 @@ void run_everywhere(const spec_tests::Trace& trace) {
   }();
   std::optional<spec_tests::EpisodeReport> first;
   for (const auto& subject : *subjects) {
-    spec_tests::EpisodeReport report = run_stepwise(*subject, trace);
+    spec_tests::EpisodeReport report = run_trace(*subject, trace);
     const std::string failure = describe(report, subject->name());
     if (!failure.empty()) fail(failure);
     if (!first.has_value()) {

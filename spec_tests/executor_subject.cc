@@ -195,14 +195,15 @@ bool ExecutorSubject::wait_for(const std::function<bool()>& condition, Clock::ti
   return true;
 }
 
-void ExecutorSubject::settle() {
+bool ExecutorSubject::settle() {
   const Clock::time_point until = Clock::now() + patience_;
-  wait_for([this] { return episode_->rests(); }, until);
+  const bool rests = wait_for([this] { return episode_->rests(); }, until);
   // Whether a shutdown has closed the intake cannot be seen while it waits: it has if its thread sleeps there, and
   // nobody is awake whose lock it may be waiting for.
   wait_for([this] {
     return std::none_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->in_shutdown(); });
   }, until);
+  return rests;
 }
 
 Observation ExecutorSubject::observe() {
@@ -216,14 +217,16 @@ Observation ExecutorSubject::observe() {
     episode_->look(observation);
     return observation;
   };
-  settle();
-  // All of it only moves forward, so two equal looks in a row were both true at the moment between them.
+  // All of it only moves forward, so two equal looks in a row were both true at the moment between them; and what rested
+  // before them and after them, with no event in between, rested all the time.
   const Clock::time_point until = Clock::now() + patience_;
-  Observation before = look();
   for (;;) {
+    const bool rested = settle();
+    const std::size_t events = episode_->recorder().size();
+    const Observation before = look();
     Observation after = look();
-    if (after == before || Clock::now() >= until) return after;
-    before = std::move(after);
+    const bool still = after == before && episode_->rests() == rested && episode_->recorder().size() == events;
+    if (still || Clock::now() >= until) return after;
   }
 }
 

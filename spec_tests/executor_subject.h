@@ -56,7 +56,8 @@ class ExecutorSubject final : public Subject {
   bool wait_for(const std::function<bool()>& condition, std::chrono::steady_clock::time_point until);
   absl::Status give_up(const std::string& reason);
   std::string describe_stuck() const;
-  void settle();
+  // Waits for the rest that observe speaks of. Returns whether it came, or else nothing moves any more.
+  bool settle();
 
   const ExecutorKind kind_;
   std::chrono::milliseconds patience_;

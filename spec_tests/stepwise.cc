@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "reference/acceptor.h"
-#include "spec_tests/world.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -107,7 +106,7 @@ EpisodeReport run_stepwise(Subject& subject, const Trace& trace, const StepwiseO
   report.record = {.trace = trace, .policy = subject.policy(trace.workers)};
   report.status = subject.begin(trace);
   if (!report.status.ok()) return report;
-  WorldSet worlds(report.record.policy, trace);
+  WorldSet worlds(report.record.policy, trace, options.worlds);
   const bool known = run_steps(subject, worlds, options, report);
   finish(subject, report.record);
   if (!report.status.ok()) return report;

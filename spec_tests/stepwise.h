@@ -10,6 +10,7 @@
 #include "spec_tests/oracles.h"
 #include "spec_tests/subject.h"
 #include "spec_tests/trace.h"
+#include "spec_tests/world.h"
 
 namespace futures::spec_tests {
 
@@ -42,6 +43,7 @@ struct EpisodeReport {
 struct StepwiseOptions {
   // How long to wait for the executor to look as it must. Lower, and a loaded machine looks like a broken executor.
   std::chrono::milliseconds patience = std::chrono::seconds(5);
+  WorldOptions worlds = {};
 };
 
 // After each step waits until all is quiet, and compares the visible state with the model's.

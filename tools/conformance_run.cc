@@ -207,7 +207,8 @@ Failure Candidate::shrink(const std::string& law, const EpisodeReport& report, M
   for (const Findings::Violation& violation : smallest.findings.violations) {
     if (violation.law == law && failure.what.empty()) failure.what = violation.what;
   }
-  if (!smallest.rejection.empty()) absl::StrAppend(&failure.table, "  the model has no such history\n", smallest.rejection, "\n");
+  if (law == spec_tests::kModelLaw) failure.what = "the model has no such history";
+  if (!smallest.rejection.empty()) absl::StrAppend(&failure.table, "history:\n", smallest.rejection, "\n");
   return failure;
 }
 

@@ -99,6 +99,7 @@ ChildEnd in_child(const LawRun& run, std::string_view promise, const std::functi
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   end.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  if (end.in_time) run.expect(end.status >= 0, "the child is not ended by a signal");
   for (const std::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     if (line[0] == '.') end.notes.emplace_back(line.substr(1));
     if (line[0] != '.') run.expect(line[0] == '+', line.substr(1));

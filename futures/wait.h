@@ -189,6 +189,7 @@ template <typename Range>
   requires(!internal::FutureRange<Range>)
 AsCompleted<Future<void>> as_completed(Range&&, Timeout = {}) {
   static_assert(internal::FutureRange<Range>, "as_completed: give a range of futures, such as a vector");
+  return {{}, std::nullopt};
 }
 
 }  // namespace futures

@@ -2,7 +2,7 @@
 // the call that it ran may be lost, nothing runs twice, nothing hangs, and the next call runs.
 //
 // No hook in the pool: the test steps the worker by ptrace, one instruction at a time, and kills it after the k-th, for
-// every k until the call is delivered.
+// every k until the call is delivered. That is with -c opt; an unoptimised build takes a stride (BUILD.bazel).
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
@@ -144,7 +144,7 @@ Outcome kill_after(ProcessPoolExecutor& executor, Marks& marks, int steps) {
   return outcome;
 }
 
-// The stride can be raised from outside for a quick look; 1 is what is promised.
+// 1 is what is promised; a larger stride, from outside, is a quicker look.
 int stride_from_outside() {
   const char* const text = std::getenv("DEATH_TEST_STRIDE");
   return text == nullptr ? 1 : std::max(std::atoi(text), 1);

@@ -30,10 +30,12 @@ std::unique_ptr<Executor> make_thread_pool(const ExecutorOptions& options) {
 }  // namespace
 
 const std::vector<ExecutorKind>& executor_kinds() {
-  // Both promise every law as it stands: first in, first out, and all that shutdown cancels at once.
+  // Both promise every law as it stands, first in, first out. Shutdown keeps workers and submits out while it cancels, but
+  // not a client's cancel, which is one step on the future itself: to clients it cancels one call after the other.
+  const model::Policy policy{.drain = model::Drain::kStepwise};
   static const auto* const kinds = new std::vector<ExecutorKind>{
-      {.name = "reference", .make = &make_reference, .policy = model::Policy{}, .skips = {}},
-      {.name = "thread_pool", .make = &make_thread_pool, .policy = model::Policy{}, .skips = {}},
+      {.name = "reference", .make = &make_reference, .policy = policy, .skips = {}},
+      {.name = "thread_pool", .make = &make_thread_pool, .policy = policy, .skips = {}},
   };
   return *kinds;
 }

@@ -341,7 +341,7 @@ void completion_order_is_kept_while_nobody_looks(LawRun& run) {
 }
 
 void what_is_seen_done_first_comes_first(LawRun& run) {
-  constexpr int kRounds = 20;
+  constexpr int kRounds = 12;
   constexpr int kOthers = 200;  // Others who wait for the first future, and may hear of it before us.
   std::vector<Promise<int>> firsts(kRounds);
   std::vector<Promise<int>> seconds(kRounds);

@@ -1,14 +1,9 @@
 // M1 to M8: map, and what its variants share.
 #include <chrono>
 #include <climits>
-#include <cstddef>
-#include <exception>
-#include <functional>
 #include <list>
 #include <memory>
-#include <optional>
 #include <ranges>
-#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -96,7 +91,8 @@ void up_to_the_end_of_the_shortest(LawRun& run) {
 void any_input_range(LawRun& run) {
   const auto executor = open(run, 2);
   std::istringstream once("1 2 3");
-  run.expect(collect(executor->map(doubled, std::views::istream<int>(once), kPatient)) == Ints{2, 4, 6}, "an input that is read once");
+  run.expect(collect(executor->map(doubled, std::views::istream<int>(once), kPatient)) == Ints{2, 4, 6},
+             "an input that is read once");
   run.expect(collect(executor->map(doubled, Ints{1, 2}, kPatient)) == Ints{2, 4}, "a temporary container");
   const int array[] = {7, 8};
   run.expect(collect(executor->map(doubled, array, kPatient)) == Ints{14, 16}, "an array");
@@ -295,10 +291,12 @@ void buffersize_of_the_other_forms(LawRun& run) {
 void buffersize_beyond_the_end(LawRun& run) {
   const auto executor = open(run, 2);
   for (const int buffersize : {1, 2, 3, 4, INT_MAX}) {
-    run.expect(collect(executor->map(doubled, Ints{1, 2, 3}, {.timeout = kPatience, .buffersize = buffersize})) == Ints{2, 4, 6},
+    const MapOptions options{.timeout = kPatience, .buffersize = buffersize};
+    run.expect(collect(executor->map(doubled, Ints{1, 2, 3}, options)) == Ints{2, 4, 6},
                "a bounded input ends, whatever the buffersize");
   }
-  run.expect(collect(executor->map(doubled, Ints(), {.timeout = kPatience, .buffersize = 2})).empty(), "so does an empty one");
+  run.expect(collect(executor->map(doubled, Ints(), {.timeout = kPatience, .buffersize = 2})).empty(),
+             "so does an empty one");
 }
 
 // The promise is that each form of map refuses these options and takes nothing.
@@ -323,7 +321,8 @@ void buffersize_below_one_is_refused(LawRun& run) {
 void chunksize_changes_no_result(LawRun& run) {
   const auto executor = open(run, 2);
   for (const int chunksize : {1, 2, 3, 100}) {
-    run.expect(collect(executor->map(doubled, Ints{1, 2, 3, 4, 5}, {.timeout = kPatience, .chunksize = chunksize})) == Ints{2, 4, 6, 8, 10},
+    const MapOptions options{.timeout = kPatience, .chunksize = chunksize};
+    run.expect(collect(executor->map(doubled, Ints{1, 2, 3, 4, 5}, options)) == Ints{2, 4, 6, 8, 10},
                "the results are the same for each chunksize");
   }
   for (const int chunksize : {0, -1, INT_MIN}) {

@@ -1,19 +1,9 @@
 // M9: map_unordered and map_settled.
 #include <chrono>
-#include <climits>
-#include <cstddef>
-#include <exception>
-#include <functional>
-#include <list>
 #include <memory>
-#include <optional>
 #include <ranges>
-#include <set>
-#include <sstream>
 #include <stdexcept>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -129,7 +119,8 @@ void settled_when_time_is_up(LawRun& run) {
     outcomes += settled ? std::to_string(settled.value()) : has_error<TimeoutError>(settled) ? "t" : "?";
   }
   // How much input was taken before time was found to be up is not said.
-  run.expect(outcomes.starts_with("0t2t") && outcomes.find_first_not_of('t', 4) == std::string::npos, "when time is up, what is not done settles as TimeoutError");
+  run.expect(outcomes.starts_with("0t2t") && outcomes.find_first_not_of('t', 4) == std::string::npos,
+             "when time is up, what is not done settles as TimeoutError");
   run.expect(crossing.callables() <= 2, "what has not started is cancelled when time is up");
   crossing.open_all();
   shut_down(run, executor, {});

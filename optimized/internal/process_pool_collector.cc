@@ -175,7 +175,7 @@ bool ProcessPool::is_over() {
 std::optional<std::chrono::nanoseconds> ProcessPool::next_deadline() {
   std::optional<sync::clock::time_point> next;
   const auto consider = [&next](sync::clock::time_point at) { next = next ? std::min(*next, at) : at; };
-  bool calls_on_board = free_slots_.size() < kSlots;
+  const bool calls_on_board = free_slots_.size() < kSlots;
   for (const auto& [number, worker] : workers_) {
     if (worker.settle_by) consider(*worker.settle_by);
   }

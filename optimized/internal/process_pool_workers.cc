@@ -24,9 +24,8 @@ constexpr int kUselessDeathsMax = 8;
 constexpr std::chrono::milliseconds kStatusPatience{100};
 
 bool has_ended(const Descriptor& pidfd) {
-  siginfo_t info{};
   // Works for any process, not only for children: it fails with ESRCH once there is nobody to signal.
-  return syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) != 0 && info.si_pid == 0;
+  return syscall(SYS_pidfd_send_signal, pidfd.get(), 0, nullptr, 0) != 0;
 }
 
 }  // namespace
@@ -57,9 +56,6 @@ void ProcessPool::restart_server(std::vector<Settled>& settled) {
   lives_.push_back(std::move(server_.life()));
   server_.reap();
   std::erase_if(workers_, [](const auto& entry) { return entry.second.life == Worker::Life::kOrdered; });
-  for (auto& [number, worker] : workers_) {
-    if (!worker.status) worker.status = std::nullopt;
-  }
   if (options_.start_method == StartMethod::kFork) {
     if (workers_.empty()) break_pool("the fork server has ended, and this program cannot be forked any more", true, settled);
     return;

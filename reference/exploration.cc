@@ -24,14 +24,15 @@ constexpr int kOperationsMax = 4;
 
 // A state of the scope, with what each body has done.
 struct Packed {
-  std::array<std::uint64_t, 3> words = {};
+  std::array<std::uint64_t, 4> words = {};
 
   friend bool operator==(const Packed& a, const Packed& b) {
-    return ((a.words[0] ^ b.words[0]) | (a.words[1] ^ b.words[1]) | (a.words[2] ^ b.words[2])) == 0;
+    return ((a.words[0] ^ b.words[0]) | (a.words[1] ^ b.words[1]) | (a.words[2] ^ b.words[2]) |
+            (a.words[3] ^ b.words[3])) == 0;
   }
   template <typename H>
   friend H AbslHashValue(H h, const Packed& packed) {
-    return H::combine(std::move(h), packed.words[0], packed.words[1], packed.words[2]);
+    return H::combine(std::move(h), packed.words[0], packed.words[1], packed.words[2], packed.words[3]);
   }
 };
 
@@ -84,8 +85,12 @@ Client unpack_client(int number) {
 template <typename Coder, typename CodedClient>
 void code_client(Coder& coder, CodedClient& client) {
   coder.field(client.phase, 2);
-  coder.field(client.operation.kind, 3);
+  coder.field(client.operation.kind, 4);
   coder.field(client.operation.call, 2, 1);
+  coder.field(client.operation.calls, kCallsMax);
+  coder.field(client.operation.when, 2);
+  coder.field(client.operation.poll, 1);
+  coder.field(client.due, kCallsMax);
   coder.field(client.operation.registration, 2, 1);
   coder.field(client.operation.wait, 1);
   coder.field(client.operation.cancel_futures, 1);
@@ -96,6 +101,7 @@ template <typename Coder, typename CodedNode>
 void code(Coder& coder, CodedNode& node) {
   auto& state = node.state;
   coder.field(state.intake_open, 1);
+  coder.field(state.left_alone, 1);
   for (auto& call : state.calls) {
     coder.field(call.phase, 3);
     coder.field(call.outcome.kind, 4);
@@ -150,19 +156,21 @@ class Renaming {
   }
 
  private:
-  static std::uint64_t shape(const ClientState& client) {
+  static int shape(const ClientState& client) {
     Packer packer;
     packer.field(client.phase, 2);
-    packer.field(client.operation.kind, 3);
+    packer.field(client.operation.kind, 4);
     packer.field(client.operation.wait, 1);
     packer.field(client.operation.cancel_futures, 1);
+    packer.field(client.operation.when, 2);
+    packer.field(client.operation.poll, 1);
     packer.field(client.reply.kind, 4);
-    return packer.packed().words[0];
+    return static_cast<int>(packer.packed().words[0]);
   }
 
   std::uint64_t shape_of_client(int client) const {
     const State& state = node_.state;
-    std::uint64_t shape_of = shape(state.clients[client]);
+    auto shape_of = static_cast<std::uint64_t>(shape(state.clients[client]));
     const Call call = state.clients[client].operation.call;
     if (call != kNoCall) {
       shape_of = shape_of << 8 | static_cast<std::uint64_t>(state.calls[call].phase) << 5 |
@@ -198,7 +206,11 @@ class Renaming {
     packer.field(position, 2);
     for (const ClientState& client : state.clients) packer.field(client.operation.call == call, 1);
     for (const ClientState& client : state.bodies) packer.field(client.operation.call == call, 1);
-    packer.field(shape(state.bodies[call]), 11);
+    packer.field(shape(state.bodies[call]), 15);
+    for (const ClientState& client : state.clients) {
+      packer.field(is_in(client.operation.calls, call), 1);
+      packer.field(is_in(client.due, call), 1);
+    }
     for (const CallbackState& callback : state.callbacks) {
       packer.field(callback.call == call ? 1 + static_cast<int>(callback.ahead) : 0, 2);
       packer.field(callback.runs_on == body_client(call), 1);
@@ -223,8 +235,20 @@ class Renaming {
       state.bodies[i] = old.state.bodies[from[i]];
       node_.body_used[i] = old.body_used[from[i]];
     }
-    for (ClientState& client : state.clients) rename_call(client.operation.call);
-    for (ClientState& client : state.bodies) rename_call(client.operation.call);
+    const auto rename_calls = [&](CallSet& calls) {
+      CallSet renamed = 0;
+      for (std::size_t i = 0; i < size; ++i) {
+        if (is_in(calls, from[i])) renamed |= set_of(static_cast<Call>(i));
+      }
+      calls = renamed;
+    };
+    const auto rename_in = [&](ClientState& client) {
+      rename_call(client.operation.call);
+      rename_calls(client.operation.calls);
+      rename_calls(client.due);
+    };
+    for (ClientState& client : state.clients) rename_in(client);
+    for (ClientState& client : state.bodies) rename_in(client);
     for (Call& call : state.queue) rename_call(call);
     if (policy_.start_order == StartOrder::kAny) std::sort(state.queue.begin(), state.queue.end());
     for (CallbackState& callback : state.callbacks) {
@@ -457,6 +481,19 @@ class Explorer {
     follow(node, std::move(next), action);
   }
 
+  // On `there`, the calls whose submit has returned.
+  static void add_waits(CallSet there, std::vector<Operation>& operations) {
+    for (const ReturnWhen when : {ReturnWhen::kAllCompleted, ReturnWhen::kFirstCompleted, ReturnWhen::kFirstException}) {
+      operations.push_back({.kind = OpKind::kWait, .calls = there, .when = when});
+    }
+    operations.push_back({.kind = OpKind::kWait, .calls = there, .poll = true});
+    operations.push_back({.kind = OpKind::kDestroy});
+    if (there == 0) return;
+    operations.push_back({.kind = OpKind::kNext, .calls = there});
+    operations.push_back({.kind = OpKind::kNext, .calls = there, .poll = true});
+    operations.push_back({.kind = OpKind::kAbandon, .calls = there});
+  }
+
   // Every operation that a client may invoke: on calls whose submit has returned.
   std::vector<Operation> alphabet(const State& state) const {
     std::vector<Operation> operations;
@@ -472,18 +509,28 @@ class Explorer {
     while (free < state.callbacks.size() && (adding[free] || state.callbacks[free].phase != CallbackPhase::kAbsent)) {
       ++free;
     }
+    CallSet there = 0;
+    for (std::size_t i = 0; i < state.calls.size(); ++i) {
+      if (!submitting[i] && state.calls[i].phase != Phase::kAbsent) there |= set_of(static_cast<Call>(i));
+    }
+    if (scope_.waits) add_waits(there, operations);
     bool submits = false;
     for (std::size_t i = 0; i < state.calls.size(); ++i) {
       const Call call = static_cast<Call>(i);
       if (submitting[i]) continue;
       if (state.calls[i].phase == Phase::kAbsent) {
         if (!submits) operations.push_back({.kind = OpKind::kSubmit, .call = call});
+        if (!submits && scope_.waits && there != 0) {
+          operations.push_back({.kind = OpKind::kSubmit, .call = call, .calls = there});
+        }
         submits = true;  // Absent calls differ by name only.
         continue;
       }
       operations.push_back({.kind = OpKind::kCancel, .call = call});
       operations.push_back({.kind = OpKind::kResult, .call = call});
       operations.push_back({.kind = OpKind::kPoll, .call = call});
+      const auto others = static_cast<CallSet>(there & ~set_of(call));
+      if (scope_.waits && others != 0) operations.push_back({.kind = OpKind::kResult, .call = call, .calls = others});
       if (free == state.callbacks.size()) continue;
       const auto registration = static_cast<std::int8_t>(free);
       operations.push_back({.kind = OpKind::kAddCallback, .call = call, .registration = registration});

@@ -29,6 +29,9 @@ struct Scope {
   int calls = 3;                // At most three.
   int registrations = 0;        // Callbacks in all, at most three.
   bool bodies_act = false;      // Each body too does up to one operation: submit, cancel or shutdown.
+  // Clients also wait, step through as_completed, map, let maps go, and destroy the executor. Maps hold the calls that are
+  // there; what a client waits for is all of them, or one.
+  bool waits = false;
   bool merge = true;            // False: only equal states with equal budgets are merged. To check the merging itself.
 };
 

@@ -53,11 +53,20 @@ bool any_callback_due(const State& state, Client runs_on) {
   });
 }
 
-bool anything_cancellable(const Policy& policy, const State& state) {
+bool anything_to_drain(const Policy& policy, const State& state, const ClientState& in) {
   for (std::size_t call = 0; call < state.calls.size(); ++call) {
-    if (is_cancellable(policy, state, static_cast<Call>(call))) return true;
+    if (is_drained_by(policy, state, in, static_cast<Call>(call))) return true;
   }
   return false;
+}
+
+// Those of `calls` that are done.
+CallSet done_of(const State& state, CallSet calls) {
+  CallSet done = 0;
+  for (Call call = 0; call < kCallSetMax; ++call) {
+    if (is_in(calls, call) && is_done(state, call)) done |= set_of(call);
+  }
+  return done;
 }
 
 void leave_queue(State& state, Call call) {
@@ -75,28 +84,32 @@ void make_done(State& state, Call call, Phase phase, Client runs_on) {
   }
 }
 
-// A drain is over when nothing is left that it must cancel, by whatever action. The intake is closed by then, so that
-// nothing new can come.
+// A drain is over when nothing is left that it must cancel, by whatever action. Nothing new can come: the intake is
+// closed by then, or the calls are named.
 void end_drains(const Policy& policy, State& state) {
-  bool draining = false;
-  const auto for_each_drain = [&](auto visit) {
-    for (ClientState& client : state.clients) {
-      if (client.phase == OpPhase::kDraining) visit(client);
-    }
-    for (ClientState& client : state.bodies) {
-      if (client.phase == OpPhase::kDraining) visit(client);
-    }
+  const auto end = [&](ClientState& client) {
+    if (client.phase != OpPhase::kDraining || anything_to_drain(policy, state, client)) return;
+    client.phase = OpPhase::kEffective;
+    client.operation.calls = 0;
   };
-  for_each_drain([&](ClientState&) { draining = true; });
-  if (!draining || anything_cancellable(policy, state)) return;
-  for_each_drain([](ClientState& client) { client.phase = OpPhase::kEffective; });
+  for (ClientState& client : state.clients) end(client);
+  for (ClientState& client : state.bodies) end(client);
 }
 
 void take_effect(ClientState& client, Reply reply) {
   client.phase = OpPhase::kEffective;
   client.reply = reply;
   client.operation.registration = -1;
+  client.operation.calls = 0;
   if (client.operation.kind != OpKind::kSubmit) client.operation.call = kNoCall;
+}
+
+// As take_effect, but what the operation carries is cancelled before it returns.
+void fail_and_drain(ClientState& client, Reply reply) {
+  const CallSet calls = client.operation.calls;
+  take_effect(client, reply);
+  client.operation.calls = calls;
+  client.phase = OpPhase::kDraining;
 }
 
 bool can_take(const Policy& policy, const State& state, Call call) {
@@ -104,32 +117,57 @@ bool can_take(const Policy& policy, const State& state, Call call) {
   return policy.start_order == StartOrder::kAny || state.queue.front() == call;
 }
 
-// A drain follows the queue as starting does: front first if that is FIFO.
-bool can_drain(const Policy& policy, const State& state, Call call) {
-  if (!is_cancellable(policy, state, call)) return false;
-  if (phase_of(state, call) == Phase::kTaken) return true;
+// A shutdown's drain follows the queue as starting does: front first if that is FIFO. A map cancels its calls in any order.
+bool can_drain(const Policy& policy, const State& state, const ClientState& in, Call call) {
+  if (!is_drained_by(policy, state, in, call)) return false;
+  if (phase_of(state, call) == Phase::kTaken || in.operation.kind != OpKind::kShutdown) return true;
   return policy.start_order == StartOrder::kAny || state.queue.front() == call;
 }
 
 bool has_effect(OpKind kind) {
   return kind == OpKind::kSubmit || kind == OpKind::kCancel || kind == OpKind::kAddCallback ||
-         kind == OpKind::kShutdown;
+         kind == OpKind::kShutdown || kind == OpKind::kDestroy;
+}
+
+// A map's result whose call has come to anything but a value.
+bool is_failed_result(const State& state, const Operation& operation) {
+  return operation.kind == OpKind::kResult && operation.calls != 0 && is_done(state, operation.call) &&
+         result_of(state, operation.call).kind != ReplyKind::kValue;
 }
 
 bool can_take_effect(const State& state, const ClientState& client) {
-  if (client.phase != OpPhase::kInvoked || !has_effect(client.operation.kind)) return false;
-  if (client.operation.kind == OpKind::kSubmit || client.operation.kind == OpKind::kShutdown) return true;
+  if (client.phase != OpPhase::kInvoked) return false;
+  if (client.operation.kind == OpKind::kResult) return is_failed_result(state, client.operation);
+  if (!has_effect(client.operation.kind)) return false;
+  if (client.operation.kind != OpKind::kCancel && client.operation.kind != OpKind::kAddCallback) return true;
   return phase_of(state, client.operation.call) != Phase::kAbsent;
 }
 
-bool can_return(const State& state, Client client, const ClientState& in, const Reply& reply) {
+bool wait_can_return(const State& state, const ClientState& in, const Reply& reply) {
+  if (reply.kind != ReplyKind::kDone) return false;
+  const auto done = static_cast<CallSet>(reply.value);
+  if ((in.due & ~done) != 0 || (done & ~done_of(state, in.operation.calls)) != 0) return false;
+  return in.operation.poll || is_enough(state, in.operation.when, in.operation.calls, done);
+}
+
+bool next_can_return(const Policy& policy, const State& state, const ClientState& in, const Reply& reply) {
+  if (reply == Reply{ReplyKind::kTimeout}) return in.operation.poll && (in.due == 0 || !policy.ready_after_deadline);
+  if (reply.kind != ReplyKind::kDone || reply.value < 0 || reply.value >= kCallSetMax) return false;
+  const Call call = static_cast<Call>(reply.value);
+  return is_in(in.due != 0 ? in.due : in.operation.calls, call) && is_done(state, call);
+}
+
+bool can_return(const Policy& policy, const State& state, Client client, const ClientState& in, const Reply& reply) {
   if (in.phase == OpPhase::kInvoked) {
+    if (in.operation.kind == OpKind::kWait) return wait_can_return(state, in, reply);
+    if (in.operation.kind == OpKind::kNext) return next_can_return(policy, state, in, reply);
     if (in.operation.kind == OpKind::kPoll && reply == Reply{ReplyKind::kTimeout}) return true;
     if (in.operation.kind != OpKind::kPoll && in.operation.kind != OpKind::kResult) return false;
+    if (is_failed_result(state, in.operation)) return false;
     return is_done(state, in.operation.call) && reply == result_of(state, in.operation.call);
   }
   if (in.phase != OpPhase::kEffective || in.reply != reply || any_callback_due(state, client)) return false;
-  const bool joins = in.operation.kind == OpKind::kShutdown && in.operation.wait && reply.kind == ReplyKind::kOk;
+  const bool joins = in.operation.wait && reply.kind == ReplyKind::kOk;  // Of a shutdown, or a destructor.
   return !joins || (all_done(state) && !any_callback_due(state, kWorker));
 }
 
@@ -154,7 +192,18 @@ bool apply_invoke_add_callback(State& state, std::int8_t registration) {
   return state.callbacks[registration].phase == CallbackPhase::kAbsent;
 }
 
-bool apply_invoke(State& state, Client client, const Operation& operation) {
+// Whether each of the calls that the operation names as a set has been accepted. For those that it only waits for it is
+// enough that they are being submitted.
+bool are_there(const State& state, const Operation& operation) {
+  const bool waits = operation.kind == OpKind::kWait || operation.kind == OpKind::kNext;
+  for (Call call = 0; call < kCallSetMax; ++call) {
+    if (!is_in(operation.calls, call) || phase_of(state, call) != Phase::kAbsent) continue;
+    if (!waits || !is_being_submitted(state, call)) return false;
+  }
+  return true;
+}
+
+bool apply_invoke(const Policy& policy, State& state, Client client, const Operation& operation) {
   if (is_body_client(client) && phase_of(state, call_of_body(client)) != Phase::kStarted) return false;
   const ClientState* idle = find_client(state, client);
   if (idle == nullptr || idle->phase != OpPhase::kIdle) return false;
@@ -164,6 +213,8 @@ bool apply_invoke(State& state, Client client, const Operation& operation) {
       return false;
     case OpKind::kSubmit:
       kept.call = operation.call;
+      if (!are_there(state, operation)) return false;
+      kept.calls = operation.calls;
       if (!apply_invoke_submit(state, operation.call)) return false;
       break;
     case OpKind::kCancel:
@@ -171,6 +222,10 @@ bool apply_invoke(State& state, Client client, const Operation& operation) {
     case OpKind::kPoll:
     case OpKind::kAddCallback:
       kept.call = operation.call;
+      if (operation.kind == OpKind::kResult) {
+        if (!are_there(state, operation)) return false;
+        kept.calls = operation.calls;
+      }
       // Only a submit makes a future; one whose return is still to be recorded may already have handed it to its body.
       if (phase_of(state, kept.call) == Phase::kAbsent && !is_being_submitted(state, kept.call)) return false;
       if (operation.kind != OpKind::kAddCallback) break;
@@ -181,16 +236,34 @@ bool apply_invoke(State& state, Client client, const Operation& operation) {
       kept.wait = operation.wait;
       kept.cancel_futures = operation.cancel_futures;
       break;
+    case OpKind::kWait:
+    case OpKind::kNext:
+    case OpKind::kAbandon:
+      if (!are_there(state, operation)) return false;
+      kept.calls = operation.calls;
+      if (operation.kind == OpKind::kAbandon) break;
+      kept.poll = operation.poll;
+      if (operation.kind == OpKind::kWait) kept.when = operation.when;
+      if (operation.kind == OpKind::kNext && operation.calls == 0) return false;
+      break;
+    case OpKind::kDestroy:
+      if (is_body_client(client)) return false;
+      break;
   }
   ClientState& in = *find_client_mutable(state, client);
   in = {.phase = OpPhase::kInvoked, .operation = kept, .reply = {}};
+  if (kept.kind == OpKind::kWait || kept.kind == OpKind::kNext) in.due = done_of(state, kept.calls);
+  if (kept.kind == OpKind::kAbandon) {
+    fail_and_drain(in, {ReplyKind::kOk});
+    end_drains(policy, state);
+  }
   if (kept.kind == OpKind::kPoll && is_done(state, kept.call)) take_effect(in, result_of(state, kept.call));
   return true;
 }
 
-bool apply_return(State& state, Client client, const Reply& reply) {
+bool apply_return(const Policy& policy, State& state, Client client, const Reply& reply) {
   ClientState* in = find_client_mutable(state, client);
-  if (in == nullptr || !can_return(state, client, *in, reply)) return false;
+  if (in == nullptr || !can_return(policy, state, client, *in, reply)) return false;
   *in = {};
   return true;
 }
@@ -247,8 +320,10 @@ bool apply_death(const Policy& policy, State& state, Call call) {
 }
 
 void apply_submit(const Policy& policy, State& state, ClientState& in) {
-  if (state.broken) return take_effect(in, {ReplyKind::kBroken});
-  if (!state.intake_open) return take_effect(in, {ReplyKind::kShutdownError});
+  if (state.broken || !state.intake_open) {
+    fail_and_drain(in, {state.broken ? ReplyKind::kBroken : ReplyKind::kShutdownError});
+    return end_drains(policy, state);
+  }
   const Call call = in.operation.call;
   state.calls[call].phase = Phase::kPending;
   const auto position = policy.start_order == StartOrder::kFifo
@@ -283,6 +358,7 @@ void apply_add_callback(State& state, Client client, ClientState& in) {
 
 void apply_shutdown(const Policy& policy, State& state, Client client, ClientState& in) {
   state.intake_open = false;
+  state.left_alone = state.left_alone || !in.operation.wait;
   const bool refuses = in.operation.wait && is_body_client(client) && policy.self_shutdown_throws;
   take_effect(in, {refuses ? ReplyKind::kDeadlockError : ReplyKind::kOk});
   if (!in.operation.cancel_futures) return;
@@ -295,6 +371,12 @@ void apply_shutdown(const Policy& policy, State& state, Client client, ClientSta
     }
   }
   end_drains(policy, state);
+}
+
+void apply_destroy(const Policy& policy, State& state, ClientState& in) {
+  state.intake_open = false;
+  in.operation.wait = !(state.left_alone && policy.destroy_respects_no_wait);
+  take_effect(in, {ReplyKind::kOk});
 }
 
 bool apply_effect(const Policy& policy, State& state, Client client) {
@@ -313,9 +395,18 @@ bool apply_effect(const Policy& policy, State& state, Client client) {
     case OpKind::kShutdown:
       apply_shutdown(policy, state, client, *in);
       return true;
-    case OpKind::kNone:
+    case OpKind::kDestroy:
+      apply_destroy(policy, state, *in);
+      return true;
     case OpKind::kResult:
+      fail_and_drain(*in, result_of(state, in->operation.call));
+      end_drains(policy, state);
+      return true;
+    case OpKind::kNone:
     case OpKind::kPoll:
+    case OpKind::kWait:
+    case OpKind::kNext:
+    case OpKind::kAbandon:
       return false;
   }
   return false;
@@ -323,7 +414,7 @@ bool apply_effect(const Policy& policy, State& state, Client client) {
 
 bool apply_drain_step(const Policy& policy, State& state, Client client, Call call) {
   const ClientState* in = find_client(state, client);
-  if (in == nullptr || in->phase != OpPhase::kDraining || !can_drain(policy, state, call)) return false;
+  if (in == nullptr || in->phase != OpPhase::kDraining || !can_drain(policy, state, *in, call)) return false;
   make_done(state, call, Phase::kCancelled, client);
   end_drains(policy, state);
   return true;
@@ -340,9 +431,9 @@ bool advance(State& state, Call call, Phase from, Phase to) {
 bool apply(const Policy& policy, State& state, const Action& action) {
   switch (action.kind) {
     case ActionKind::kInvoke:
-      return apply_invoke(state, action.client, action.operation);
+      return apply_invoke(policy, state, action.client, action.operation);
     case ActionKind::kReturn:
-      return apply_return(state, action.client, action.reply);
+      return apply_return(policy, state, action.client, action.reply);
     case ActionKind::kBodyStart:
       if (!advance(state, action.call, Phase::kClaimed, Phase::kStarted)) return false;
       ++state.calls[action.call].starts;
@@ -398,7 +489,8 @@ class Fingerprint {
     const Operation& operation = client.operation;
     add(byte(client.phase) | byte(operation.kind) << 8 | byte(operation.call) << 16 |
         byte(operation.registration) << 24 | byte(operation.wait) << 32 | byte(operation.cancel_futures) << 33 |
-        bits(client.reply) << 40);
+        byte(operation.when) << 34 | byte(operation.poll) << 36 | bits(client.reply) << 40);
+    if (operation.calls != 0) add(std::uint64_t{operation.calls} << 16 | client.due);
   }
   void add(const CallState& call) { add(byte(call.phase) | byte(call.starts) << 8 | bits(call.outcome) << 16); }
   void add(const CallbackState& callback) {
@@ -440,7 +532,7 @@ std::vector<Action> internal_actions(const Policy& policy, const State& state) {
     if (in.phase != OpPhase::kDraining) return;
     for (std::size_t i = 0; i < state.calls.size(); ++i) {
       const Call call = static_cast<Call>(i);
-      if (can_drain(policy, state, call)) {
+      if (can_drain(policy, state, in, call)) {
         actions.push_back({.kind = ActionKind::kDrainStep, .client = client, .call = call});
       }
     }
@@ -455,16 +547,28 @@ std::vector<Action> internal_actions(const Policy& policy, const State& state) {
   return actions;
 }
 
-std::vector<Action> executor_events(const Policy&, const State& state) {
+std::vector<Action> executor_events(const Policy& policy, const State& state) {
   std::vector<Action> events;
   for_each_busy_client(state, [&](Client client, const ClientState& in) {
     const auto add_return = [&](const Reply& reply) {
-      if (!can_return(state, client, in, reply)) return;
+      if (!can_return(policy, state, client, in, reply)) return;
       events.push_back({.kind = ActionKind::kReturn, .client = client, .operation = in.operation, .reply = reply});
     };
     if (in.phase == OpPhase::kEffective) return add_return(in.reply);
     if (in.phase != OpPhase::kInvoked) return;
+    if (in.operation.kind == OpKind::kWait) {
+      const CallSet free = done_of(state, in.operation.calls) & static_cast<CallSet>(~in.due);
+      // Every set between what it must report and what it may.
+      for (CallSet more = free;; more = static_cast<CallSet>((more - 1) & free)) {
+        add_return({ReplyKind::kDone, static_cast<std::int16_t>(in.due | more)});
+        if (more == 0) return;
+      }
+    }
     add_return({ReplyKind::kTimeout});
+    if (in.operation.kind == OpKind::kNext) {
+      for (std::int16_t call = 0; call < kCallSetMax; ++call) add_return({ReplyKind::kDone, call});
+      return;
+    }
     if (is_done(state, in.operation.call)) add_return(result_of(state, in.operation.call));
   });
   for (std::size_t i = 0; i < state.calls.size(); ++i) {
@@ -537,9 +641,32 @@ bool is_cancellable(const Policy& policy, const State& state, Call call) {
   return phase == Phase::kPending || (phase == Phase::kTaken && policy.shutdown_cancels_taken);
 }
 
+bool is_enough(const State& state, ReturnWhen when, CallSet calls, CallSet done) {
+  if (done == calls) return true;
+  switch (when) {
+    case ReturnWhen::kAllCompleted:
+      return false;
+    case ReturnWhen::kFirstCompleted:
+      return done != 0;
+    case ReturnWhen::kFirstException:
+      for (Call call = 0; call < kCallSetMax; ++call) {
+        const ReplyKind outcome = result_of(state, call).kind;
+        if (is_in(done, call) && (outcome == ReplyKind::kError || outcome == ReplyKind::kBroken)) return true;
+      }
+      return false;
+  }
+  return false;
+}
+
+bool is_drained_by(const Policy& policy, const State& state, const ClientState& in, Call call) {
+  if (in.operation.kind == OpKind::kShutdown) return is_cancellable(policy, state, call);
+  const Phase phase = phase_of(state, call);
+  return is_in(in.operation.calls, call) && (phase == Phase::kPending || phase == Phase::kTaken);
+}
+
 std::uint64_t fingerprint(const State& state) {
   Fingerprint fingerprint;
-  fingerprint.add((state.intake_open ? 1u : 0u) | (state.broken ? 2u : 0u) | state.queue.size() << 8 |
+  fingerprint.add((state.intake_open ? 1u : 0u) | (state.broken ? 2u : 0u) | (state.left_alone ? 4u : 0u) | state.queue.size() << 8 |
                   state.calls.size() << 16 | state.clients.size() << 24 | state.callbacks.size() << 32);
   for (const CallState& call : state.calls) fingerprint.add(call);
   std::uint64_t order = 0;

@@ -21,7 +21,11 @@
 //
 // result and poll have no effect of their own: done is for ever, so a result returns once the call is done, and a poll
 // times out if its call was not done when it was invoked, and otherwise, or if the call is done by then, returns as a
-// result does.
+// result does. wait and next are of the same kind: what was done when they were invoked they must report, what got done
+// since they may.
+//
+// A map is a row of operations of its client: a submit for each input, a result for each item, and an abandon where the
+// range is destroyed before its end. Its submits and results carry the calls that the map lets go of if they fail.
 #ifndef CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 #define CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 
@@ -35,6 +39,8 @@
 
 namespace futures::model {
 
+// A set of calls, a bit for each: bit 0 is call 0. Only the first sixteen calls can be in one.
+using CallSet = std::uint16_t;
 // A call is named by its index in State::calls: 0, 1, ... in the order of the trace that submits them.
 using Call = std::int8_t;
 // A client is named by its index; the body of call k is client kFirstBodyClient + k.
@@ -44,8 +50,14 @@ inline constexpr Client kFirstBodyClient = 64;
 inline constexpr Client kWorker = -1;  // Where a callback ran: on a thread of the executor, outside any body.
 inline constexpr Call kNoCall = -1;
 inline constexpr int kModelCallsMax = 64;           // What body_client can name in eight bits.
+inline constexpr int kCallSetMax = 16;
 inline constexpr int kModelClientsMax = 64;
 inline constexpr int kModelRegistrationsMax = 127;
+
+constexpr CallSet set_of(Call call) {
+  return call >= 0 && call < kCallSetMax ? static_cast<CallSet>(1u << call) : CallSet{0};
+}
+constexpr bool is_in(CallSet calls, Call call) { return (calls & set_of(call)) != 0; }
 
 constexpr Client body_client(Call call) { return static_cast<Client>(kFirstBodyClient + call); }
 constexpr bool is_body_client(Client client) { return client >= kFirstBodyClient; }
@@ -66,11 +78,33 @@ struct Policy {
   // Law S7: shutdown(wait) in a body closes the intake, cancels what cancel_futures asks for, then throws and waits for
   // nothing. False: it waits for its own call, for ever.
   bool self_shutdown_throws = true;
+  // Law S6: the destructor waits, unless a shutdown(wait = false) came before it. False: it waits always.
+  bool destroy_respects_no_wait = true;
+  // Law M4: a map that was never advanced is abandoned like any other. False: its calls stay.
+  bool abandons_unadvanced_map = true;
+  // Law M7: if a submit of a map is refused, what it has submitted is cancelled. False: it stays.
+  bool refused_map_cancels = true;
+  // as_completed without time left yields what has got done since it was called. False: it may time out instead.
+  bool ready_after_deadline = true;
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
-enum class OpKind : std::uint8_t { kNone, kSubmit, kCancel, kResult, kPoll, kAddCallback, kShutdown };
+enum class OpKind : std::uint8_t {
+  kNone,
+  kSubmit,
+  kCancel,
+  kResult,
+  kPoll,
+  kAddCallback,
+  kShutdown,
+  kWait,     // futures::wait.
+  kNext,     // One step of as_completed.
+  kAbandon,  // A map is let go: what has not started of `calls` is cancelled, one by one.
+  kDestroy,  // The executor's destructor.
+};
+
+enum class ReturnWhen : std::uint8_t { kAllCompleted, kFirstCompleted, kFirstException };
 
 // One call of the interface.
 struct Operation {
@@ -79,6 +113,11 @@ struct Operation {
   std::int8_t registration = -1;   // kAddCallback: which of the trace's callbacks this is, counted over all of it.
   bool wait = false;               // kShutdown.
   bool cancel_futures = false;     // kShutdown.
+  // kWait: those waited for. kNext: those not yet yielded. kAbandon: those let go. kSubmit and kResult of a map: those
+  // that are cancelled, one by one, before it returns, if it is refused or comes to anything but a value.
+  CallSet calls = 0;
+  ReturnWhen when = ReturnWhen::kAllCompleted;  // kWait.
+  bool poll = false;                            // kWait, kNext: with timeout 0.
 
   friend bool operator==(const Operation&, const Operation&) = default;
 };
@@ -92,10 +131,11 @@ enum class ReplyKind : std::uint8_t {
   kValue,          // result or body: returned `value`
   kError,          // result or body: threw the test's exception number `value`
   kCancelled,      // result: CancelledError
-  kTimeout,        // poll: TimeoutError
+  kTimeout,        // poll, next: TimeoutError
   kShutdownError,  // submit: intake is closed
   kDeadlockError,  // shutdown(wait) from a worker of the same executor
   kBroken,         // result: the worker died or the pool is broken
+  kDone,           // wait: the calls of the set `value` (a CallSet's bits) are done; next: call number `value` is
 };
 
 struct Reply {
@@ -114,8 +154,8 @@ enum class ActionKind : std::uint8_t {
   kCallback,   // call, operation.registration, client (where it ran; kWorker for a thread of the executor)
   kDeath,      // call: its worker died while the body ran
   // Internal.
-  kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake)
-  kDrainStep,  // client, call: a stepwise shutdown cancels one call
+  kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake; a map's result: it has failed)
+  kDrainStep,  // client, call: a stepwise shutdown, or a map that is let go, cancels one call
   kTake,       // call leaves the queue
   kClaim,      // call: its future becomes running
   kFinish,     // call: its future becomes finished
@@ -166,7 +206,9 @@ enum class OpPhase : std::uint8_t { kIdle, kInvoked, kDraining, kEffective };
 struct ClientState {
   OpPhase phase = OpPhase::kIdle;
   Operation operation = {};
-  Reply reply = {};  // Once effective or draining. A result, and a poll that may still go both ways, stay kInvoked.
+  Reply reply = {};  // Once effective or draining. A result, a wait, a next, and a poll that may still go both ways, stay
+                     // kInvoked.
+  CallSet due = 0;   // kWait, kNext: those of its calls that were done when it was invoked.
 
   friend bool operator==(const ClientState&, const ClientState&) = default;
 };
@@ -177,6 +219,7 @@ struct ClientState {
 // The inlined sizes are those of the exploration: a copy of a small state allocates nothing.
 struct State {
   bool intake_open = true;
+  bool left_alone = false;                           // A shutdown without wait has taken effect (law S6).
   bool broken = false;                               // OnDeath::kBreakPool: a worker has died.
   absl::InlinedVector<CallState, 3> calls;           // By Call; as long as the highest number seen needs.
   absl::InlinedVector<Call, 8> queue;                // Pending calls: kFifo: in the order of their submits' effects;
@@ -226,6 +269,12 @@ std::vector<Client> clients_of(const State& state);
 
 // Calls that are between leaving the queue and being done: each holds a worker.
 int count_occupied(const State& state);
+
+// Whether a wait for `calls` may return once `done` of them are.
+bool is_enough(const State& state, ReturnWhen when, CallSet calls, CallSet done);
+
+// Whether a client that drains has to cancel `call`.
+bool is_drained_by(const Policy& policy, const State& state, const ClientState& in, Call call);
 
 // Whether a shutdown with cancel_futures still has to cancel `call` (law S3).
 bool is_cancellable(const Policy& policy, const State& state, Call call);

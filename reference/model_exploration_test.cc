@@ -6,7 +6,9 @@
 // Bodies end with a value or an error at any time. Internal actions happen in every order. Explored are
 //   - one worker, both start orders, both drains: with up to two callbacks;
 //   - two workers, both start orders, both drains: with up to one callback;
-//   - two workers, FIFO, both drains: no callbacks, but every body too may do one operation: submit, cancel, shutdown.
+//   - two workers, FIFO, both drains: no callbacks, but every body too may do one operation: submit, cancel, shutdown;
+//   - one and two workers, FIFO, stepwise drain: no callbacks, up to three operations each, which may also be a wait of any
+//     kind, a step of as_completed, a submit or a result of a map, letting a map go, the destructor.
 // Equal states are merged, as exploration.h says. What is not covered: more callbacks, results awaited or callbacks
 // added by bodies, several operations per body, worker death.
 //
@@ -75,7 +77,7 @@ struct Step {
   }
 };
 
-enum class Applies { kAlways, kTwoWorkers, kStepwise, kCallbacks, kTwoCallbacks, kBodies, kStepwiseBodies };
+enum class Applies { kAlways, kTwoWorkers, kFull, kStepwise, kCallbacks, kTwoCallbacks, kBodies, kStepwiseBodies, kWaits };
 
 // A situation that must be met somewhere in each scope that it applies to. Grouped by kind of action, for speed.
 struct Situation {
@@ -134,7 +136,7 @@ constexpr Situation kSituations[] = {
      [](const Step& s) {
        return s.is(OpKind::kShutdown) && s.any_call_is(Phase::kPending) && s.any_call_is(Phase::kStarted);
      }},
-    {"a cancelling shutdown with pending, taken and running calls", ActionKind::kEffect, Applies::kTwoWorkers,
+    {"a cancelling shutdown with pending, taken and running calls", ActionKind::kEffect, Applies::kFull,
      [](const Step& s) {
        return s.is(OpKind::kShutdown) && s.operation().cancel_futures && s.any_call_is(Phase::kPending) &&
               s.any_call_is(Phase::kTaken) && s.any_call_is(Phase::kStarted);
@@ -219,6 +221,55 @@ constexpr Situation kSituations[] = {
                 return callback.call == s.action.call && callback.phase == CallbackPhase::kDue && !callback.late;
               });
      }},
+    // Waiting for several, and maps.
+    {"a wait for the first returns, one of two done", ActionKind::kReturn, Applies::kWaits,
+     [](const Step& s) {
+       return s.is(OpKind::kWait) && s.operation().when == ReturnWhen::kFirstCompleted &&
+              static_cast<CallSet>(s.action.reply.value) != s.operation().calls && s.action.reply.value != 0;
+     }},
+    {"a wait for an exception passes over a call that is cancelled", ActionKind::kReturn, Applies::kWaits,
+     [](const Step& s) {
+       return s.is(OpKind::kWait) && s.operation().when == ReturnWhen::kFirstException &&
+              static_cast<CallSet>(s.action.reply.value) == s.operation().calls && s.any_call_is(Phase::kCancelled);
+     }},
+    {"a wait for an exception ends at one", ActionKind::kReturn, Applies::kWaits,
+     [](const Step& s) {
+       return s.is(OpKind::kWait) && s.operation().when == ReturnWhen::kFirstException &&
+              static_cast<CallSet>(s.action.reply.value) != s.operation().calls;
+     }},
+    {"a wait ends by a cancel", ActionKind::kEffect, Applies::kWaits,
+     [](const Step& s) {
+       return s.is(OpKind::kCancel) && s.cancels(s.operation().call) && s.another_waits_to(OpKind::kWait);
+     }},
+    {"as_completed runs out of time", ActionKind::kReturn, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kNext) && s.action.reply.kind == ReplyKind::kTimeout; }},
+    {"as_completed yields what was done before, another being done by now", ActionKind::kReturn, Applies::kWaits,
+     [](const Step& s) {
+       const ClientState& in = *find_client(s.before, s.action.client);
+       return s.is(OpKind::kNext) && in.due != 0 && in.due != in.operation.calls &&
+              std::all_of(s.before.calls.begin(), s.before.calls.end(), [](const CallState& call) {
+                return call.phase == Phase::kFinished || call.phase == Phase::kCancelled || call.phase == Phase::kAbsent;
+              });
+     }},
+    {"a map fails and cancels what is pending", ActionKind::kDrainStep, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kResult); }},
+    {"a map fails and another of its calls is running", ActionKind::kEffect, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kResult) && s.any_call_is(Phase::kStarted); }},
+    {"a map is refused halfway and cancels", ActionKind::kDrainStep, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kSubmit); }},
+    {"a map is let go and loses a call to a claim", ActionKind::kClaim, Applies::kWaits,
+     [](const Step& s) {
+       return s.another([](const ClientState& in) {
+         return in.phase == OpPhase::kDraining && in.operation.kind == OpKind::kAbandon;
+       });
+     }},
+    {"two maps with one call are let go at once", ActionKind::kDrainStep, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kAbandon) && s.another_drains(); }},
+    // The destructor.
+    {"the destructor waits for what is pending", ActionKind::kEffect, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kDestroy) && s.any_call_is(Phase::kPending) && !s.before.left_alone; }},
+    {"the destructor returns after a shutdown without wait, a call running", ActionKind::kReturn, Applies::kWaits,
+     [](const Step& s) { return s.is(OpKind::kDestroy) && s.any_call_is(Phase::kStarted); }},
     // Bodies.
     {"a body submits", ActionKind::kEffect, Applies::kBodies,
      [](const Step& s) { return s.by_body() && s.is(OpKind::kSubmit) && s.before.intake_open; }},
@@ -256,6 +307,10 @@ bool applies(const Scope& scope, Applies to) {
       return true;
     case Applies::kTwoWorkers:
       return scope.policy.max_workers >= 2;
+    case Applies::kFull:
+      return scope.policy.max_workers >= 2 && scope.operations_max >= 4;
+    case Applies::kWaits:
+      return scope.waits;
     case Applies::kStepwise:
       return stepwise;
     case Applies::kCallbacks:
@@ -301,7 +356,7 @@ class Census {
 std::string name_of(const Scope& scope) {
   return absl::StrCat(scope.policy.start_order == StartOrder::kFifo ? "Fifo" : "Any",
                       scope.policy.drain == Drain::kAtomic ? "Atomic" : "Stepwise", "Workers",
-                      scope.policy.max_workers, scope.bodies_act ? "BodiesAct" : "");
+                      scope.policy.max_workers, scope.bodies_act ? "BodiesAct" : "", scope.waits ? "Waits" : "");
 }
 
 std::vector<Scope> scopes() {
@@ -316,6 +371,10 @@ std::vector<Scope> scopes() {
   }
   for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
     all.push_back({.policy = {.max_workers = 2, .drain = drain}, .bodies_act = true});
+  }
+  for (const int workers : {1, 2}) {
+    all.push_back(
+        {.policy = {.max_workers = workers, .drain = Drain::kStepwise}, .operations_max = 3, .waits = true});
   }
   return all;
 }

@@ -124,7 +124,7 @@ Broken broken_by_call_step(const Policy& policy, const State& before, const Acti
   return std::nullopt;
 }
 
-Broken broken_by_effect(const State& before, const Action& action, const State& after) {
+Broken broken_by_effect(const Policy& policy, const State& before, const Action& action, const State& after) {
   const ClientState* was = find_client(before, action.client);
   const ClientState* is = find_client(after, action.client);
   if (was == nullptr || is == nullptr) return "an effect without a client";
@@ -135,6 +135,11 @@ Broken broken_by_effect(const State& before, const Action& action, const State& 
       return absl::StrCat("E4: submit replies ", to_string(is->reply), ", and c", static_cast<int>(call),
                           accepted ? " is not accepted" : " is");
     }
+  }
+  if (was->operation.kind == OpKind::kDestroy) {
+    if (after.intake_open) return "S6: the destructor leaves the intake open";
+    const bool may_leave = before.left_alone && policy.destroy_respects_no_wait;
+    if (is->operation.wait == may_leave) return absl::StrCat("S6: the destructor ", may_leave ? "waits" : "does not wait");
   }
   if (was->operation.kind == OpKind::kCancel) {
     const Visible saw = visible(before, call);
@@ -147,14 +152,53 @@ Broken broken_by_effect(const State& before, const Action& action, const State& 
   return std::nullopt;
 }
 
-// What must hold at the moment an operation returns: laws F3, F8, S1, S3, S4, S7.
+// What wait and one step of as_completed may say: laws W2, W3, W5.
+Broken broken_by_report(const Policy& policy, const State& before, const ClientState& in, const Reply& reply) {
+  const Operation& operation = in.operation;
+  const bool steps = operation.kind == OpKind::kNext;
+  if (reply.kind != ReplyKind::kDone) {
+    const bool may_time_out = steps && operation.poll && reply.kind == ReplyKind::kTimeout;
+    if (may_time_out && (in.due == 0 || !policy.ready_after_deadline)) return std::nullopt;
+    return absl::StrCat(steps ? "W5" : "W2", ": ", to_string(operation), " returns ", to_string(reply));
+  }
+  const CallSet told = steps ? set_of(static_cast<Call>(reply.value)) : static_cast<CallSet>(reply.value);
+  bool all = true;
+  bool any_error = false;
+  for (Call call = 0; call < kCallSetMax; ++call) {
+    const std::string what = absl::StrCat(steps ? "W5: c" : "W2: c", static_cast<int>(call));
+    if (is_in(told, call) && !is_in(operation.calls, call)) return absl::StrCat(what, " was not asked for");
+    if (is_in(told, call) && !is_done(before, call)) return absl::StrCat(what, " is reported and not done");
+    if (!steps && is_in(in.due, call) && !is_in(told, call)) return absl::StrCat(what, " was done and is left out");
+    all = all && is_in(told, call) == is_in(operation.calls, call);
+    any_error = any_error || (is_in(told, call) && (result_of(before, call).kind == ReplyKind::kError ||
+                                                    result_of(before, call).kind == ReplyKind::kBroken));
+  }
+  if (steps && in.due != 0 && (told & in.due) == 0) return "W5: what was done before comes later";
+  if (steps || operation.poll || all) return std::nullopt;
+  if (operation.when == ReturnWhen::kFirstCompleted && told != 0) return std::nullopt;
+  if (operation.when == ReturnWhen::kFirstException && any_error) return std::nullopt;
+  return "W3: wait returns too early";
+}
+
+// What a map, or one that is let go, must have cancelled when an operation of it returns: laws M3, M4, M7.
+Broken broken_by_letting_go(const State& before, const ClientState& in) {
+  if (in.phase != OpPhase::kDraining) return std::nullopt;
+  for (std::size_t i = 0; i < before.calls.size(); ++i) {
+    const Phase phase = before.calls[i].phase;
+    if (!is_in(in.operation.calls, static_cast<Call>(i))) continue;
+    if (phase == Phase::kPending || phase == Phase::kTaken) return absl::StrCat("M4: ", name(i), " is still pending");
+  }
+  return std::nullopt;
+}
+
+// What must hold at the moment an operation returns: laws F3, F8, S1, S3, S4, S6, S7, and those above.
 Broken broken_by_return(const Policy& policy, const State& before, const Action& action) {
   const ClientState* in = find_client(before, action.client);
   if (in == nullptr || in->phase == OpPhase::kIdle) return "a return without an operation";
   for (std::size_t i = 0; i < before.callbacks.size(); ++i) {
     const CallbackState& callback = before.callbacks[i];
-    const bool joins = in->operation.kind == OpKind::kShutdown && action.reply.kind == ReplyKind::kOk &&
-                       in->operation.wait && callback.runs_on == kWorker;
+    const bool joins =
+        action.reply.kind == ReplyKind::kOk && in->operation.wait && callback.runs_on == kWorker;
     if (callback.phase == CallbackPhase::kDue && (callback.runs_on == action.client || joins)) {
       return absl::StrCat("F8: an operation returns before r", i, ", which it must wait for, has run");
     }
@@ -167,7 +211,10 @@ Broken broken_by_return(const Policy& policy, const State& before, const Action&
       return absl::StrCat("F3: ", to_string(in->operation), " returns ", to_string(action.reply));
     }
   }
-  if (kind != OpKind::kShutdown) return std::nullopt;
+  if (kind == OpKind::kWait || kind == OpKind::kNext) return broken_by_report(policy, before, *in, action.reply);
+  if (Broken broken = broken_by_letting_go(before, *in)) return broken;
+  const bool destroys = kind == OpKind::kDestroy;
+  if (kind != OpKind::kShutdown && !destroys) return std::nullopt;
   if (action.reply.kind == ReplyKind::kDeadlockError && !(in->operation.wait && is_body_client(action.client))) {
     return "S7: a shutdown that could wait is refused";
   }
@@ -178,7 +225,8 @@ Broken broken_by_return(const Policy& policy, const State& before, const Action&
     }
     const bool accepted = before.calls[i].phase != Phase::kAbsent;
     if (in->operation.wait && action.reply.kind == ReplyKind::kOk && accepted && !is_done(before, call)) {
-      return absl::StrCat("S1: shutdown with wait returns and ", name(i), " is not done");
+      return absl::StrCat(destroys ? "S6: the destructor" : "S1: shutdown with wait", " returns and ", name(i),
+                          " is not done");
     }
   }
   return std::nullopt;
@@ -230,7 +278,7 @@ std::optional<std::string> broken_law(const Policy& policy, const State& before,
   if (after.intake_open && !before.intake_open) return "S1: the intake opens again";
   if (Broken broken = broken_by_call_step(policy, before, action, after)) return broken;
   if (action.kind == ActionKind::kEffect) {
-    if (Broken broken = broken_by_effect(before, action, after)) return broken;
+    if (Broken broken = broken_by_effect(policy, before, action, after)) return broken;
   }
   if (action.kind == ActionKind::kReturn) {
     if (Broken broken = broken_by_return(policy, before, action)) return broken;

@@ -206,6 +206,69 @@ void worker_is_lost_by_an_error(const Policy&, const State& before, std::vector<
   });
 }
 
+// Adds a return of each client that is invoked in a `kind`, whether it may or not.
+void add_report(const State& before, OpKind kind, const Reply& reply, std::vector<Move>& moves) {
+  for (std::size_t i = 0; i < before.clients.size(); ++i) {
+    const ClientState& in = before.clients[i];
+    if (in.phase == OpPhase::kInvoked && in.operation.kind == kind) add_return(before, i, reply, moves);
+  }
+}
+
+void wait_leaves_out_what_was_done(const Policy&, const State& before, std::vector<Move>& moves) {
+  add_report(before, OpKind::kWait, {ReplyKind::kDone, 0}, moves);
+}
+
+void wait_reports_what_is_pending(const Policy&, const State& before, std::vector<Move>& moves) {
+  add_report(before, OpKind::kWait, {ReplyKind::kDone, static_cast<std::int16_t>(set_of(0))}, moves);
+}
+
+void wait_takes_a_cancel_for_an_exception(const Policy&, const State& before, std::vector<Move>& moves) {
+  for (std::size_t i = 0; i < before.clients.size(); ++i) {
+    const ClientState& in = before.clients[i];
+    if (in.phase != OpPhase::kInvoked || in.operation.when != ReturnWhen::kFirstException) continue;
+    for (Call call = 0; call < static_cast<Call>(before.calls.size()); ++call) {
+      if (result_of(before, call).kind != ReplyKind::kCancelled || !is_in(in.operation.calls, call)) continue;
+      add_return(before, i, {ReplyKind::kDone, static_cast<std::int16_t>(in.due | set_of(call))}, moves);
+    }
+  }
+}
+
+void wait_sleeps_on(const Policy&, const State& before, std::vector<Move>& moves) {
+  std::erase_if(moves, [&](const Move& move) {
+    return move.action.kind == ActionKind::kReturn && operation_of(before, move.action).kind == OpKind::kWait &&
+           find_client(before, move.action.client)->due == 0 && operation_of(before, move.action).calls != 0;
+  });
+}
+
+void as_completed_gives_up_too_early(const Policy&, const State& before, std::vector<Move>& moves) {
+  add_report(before, OpKind::kNext, {ReplyKind::kTimeout}, moves);
+}
+
+void as_completed_yields_what_runs(const Policy&, const State& before, std::vector<Move>& moves) {
+  add_report(before, OpKind::kNext, {ReplyKind::kDone, 0}, moves);
+}
+
+void failed_map_returns_early(const Policy&, const State& before, std::vector<Move>& moves) {
+  for (std::size_t i = 0; i < before.clients.size(); ++i) {
+    const ClientState& in = before.clients[i];
+    if (in.phase == OpPhase::kDraining && in.operation.kind != OpKind::kShutdown) add_return(before, i, in.reply, moves);
+  }
+}
+
+void destructor_never_waits(const Policy&, const State& before, std::vector<Move>& moves) {
+  for (Move& move : moves) {
+    if (is_effect(before, move, OpKind::kDestroy)) move.state.clients[move.action.client].operation.wait = false;
+  }
+}
+
+void destructor_always_waits(const Policy&, const State& before, std::vector<Move>& moves) {
+  for (Move& move : moves) {
+    if (is_effect(before, move, OpKind::kDestroy)) move.state.clients[move.action.client].operation.wait = true;
+  }
+}
+
+constexpr Scope kWaits = {.policy = {.drain = Drain::kStepwise}, .operations_max = 3, .calls = 2, .waits = true};
+
 const Mutant kMutants[] = {
     {"CancelOfRunningSucceeds", "F2", {.calls = 2}, cancel_of_running_succeeds},
     {"CancelLies", "F2", {.calls = 2}, cancel_lies},
@@ -227,6 +290,15 @@ const Mutant kMutants[] = {
     {"CallbacksRunInAnyOrder", "F8", {.calls = 1, .registrations = 2}, callbacks_run_in_any_order},
     {"CancelReturnsBeforeCallbacks", "F8", {.registrations = 1}, cancel_returns_before_callbacks},
     {"ShutdownInABodyWaits", "E7: stuck", {.calls = 2, .bodies_act = true}, shutdown_in_a_body_waits},
+    {"WaitLeavesOutWhatWasDone", "W2", kWaits, wait_leaves_out_what_was_done},
+    {"WaitReportsWhatIsPending", "W2", kWaits, wait_reports_what_is_pending},
+    {"WaitTakesACancelForAnException", "W3", kWaits, wait_takes_a_cancel_for_an_exception},
+    {"WaitSleepsOn", "E7: stuck", kWaits, wait_sleeps_on},
+    {"AsCompletedGivesUpTooEarly", "W5", kWaits, as_completed_gives_up_too_early},
+    {"AsCompletedYieldsWhatRuns", "W5", kWaits, as_completed_yields_what_runs},
+    {"FailedMapReturnsEarly", "M4", kWaits, failed_map_returns_early},
+    {"DestructorNeverWaits", "S6", kWaits, destructor_never_waits},
+    {"DestructorAlwaysWaits", "S6", kWaits, destructor_always_waits},
     {"WorkerIsLostByAnError", "E7: stuck", {}, worker_is_lost_by_an_error},
 };
 

@@ -38,6 +38,18 @@ std::string_view phase_name(Phase phase) {
   return "?";
 }
 
+std::string_view name_of(ReturnWhen when) {
+  switch (when) {
+    case ReturnWhen::kAllCompleted:
+      return "all";
+    case ReturnWhen::kFirstCompleted:
+      return "first";
+    case ReturnWhen::kFirstException:
+      return "exception";
+  }
+  return "?";
+}
+
 std::string client_text(Client client, const ClientState& in) {
   std::string text = absl::StrCat(client_name(client), " in ", to_string(in.operation));
   switch (in.phase) {
@@ -99,21 +111,28 @@ std::string to_string(const Reply& reply) {
       return "DeadlockError";
     case ReplyKind::kBroken:
       return "BrokenExecutor";
+    case ReplyKind::kDone:
+      return absl::StrCat("done ", reply.value);
   }
   return "?";
 }
 
 std::string to_string(const Operation& operation) {
+  std::string calls = operation.poll ? " poll" : "";
+  for (Call call = 0; call < kCallSetMax; ++call) {
+    if (is_in(operation.calls, call)) absl::StrAppend(&calls, " ", call_name(call));
+  }
+  const std::string of_map = operation.calls == 0 ? "" : absl::StrCat(" (or cancel", calls, ")");
   const std::string call = operation.call == kNoCall ? "" : absl::StrCat(" ", call_name(operation.call));
   switch (operation.kind) {
     case OpKind::kNone:
       return "nothing";
     case OpKind::kSubmit:
-      return absl::StrCat("submit", call);
+      return absl::StrCat("submit", call, of_map);
     case OpKind::kCancel:
       return absl::StrCat("cancel", call);
     case OpKind::kResult:
-      return absl::StrCat("result", call);
+      return absl::StrCat("result", call, of_map);
     case OpKind::kPoll:
       return absl::StrCat("poll", call);
     case OpKind::kAddCallback:
@@ -122,6 +141,14 @@ std::string to_string(const Operation& operation) {
                  : absl::StrCat("callback", call, " r", static_cast<int>(operation.registration));
     case OpKind::kShutdown:
       return absl::StrCat("shutdown ", operation.wait ? "wait" : "nowait", operation.cancel_futures ? " cancel" : "");
+    case OpKind::kWait:
+      return absl::StrCat("wait ", name_of(operation.when), calls);
+    case OpKind::kNext:
+      return absl::StrCat("next", calls);
+    case OpKind::kAbandon:
+      return absl::StrCat("abandon", calls);
+    case OpKind::kDestroy:
+      return "destroy";
   }
   return "?";
 }
@@ -145,7 +172,7 @@ std::string to_string(const Action& action) {
     case ActionKind::kEffect:
       return absl::StrCat(client, ": its operation takes effect");
     case ActionKind::kDrainStep:
-      return absl::StrCat(client, ": its shutdown cancels ", call);
+      return absl::StrCat(client, ": its operation cancels ", call);
     case ActionKind::kTake:
       return absl::StrCat(call, " is taken from the queue");
     case ActionKind::kClaim:
@@ -158,6 +185,7 @@ std::string to_string(const Action& action) {
 
 std::string to_string(const State& state) {
   std::string text = state.intake_open ? "intake open" : "intake closed";
+  if (state.left_alone) absl::StrAppend(&text, ", left alone");
   if (state.broken) absl::StrAppend(&text, ", broken");
   for (std::size_t i = 0; i < state.calls.size(); ++i) {
     absl::StrAppend(&text, ", c", i, " ", phase_name(state.calls[i].phase));

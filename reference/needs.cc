@@ -12,7 +12,8 @@
 //      whatever frees a worker later on the path can do so before.
 // By induction e is reached by wanted actions alone; the rest of the path follows e, and the acceptor takes it when a
 // later event needs it. (One event does see the difference: a poll invoked on a call that could already be done. The
-// state in which it is not done yet can answer everything that the other one can.)
+// state in which it is not done yet can answer everything that the other one can. So it is with wait, and with next as
+// long as none of its calls is done; once one is, next has to yield one of those, so all that may be done by then matters.)
 #include "reference/needs.h"
 
 #include <cstddef>
@@ -80,8 +81,10 @@ class Needs {
         return want_callback(event);
       case ActionKind::kDeath:
         return want_death(event.call);
+      case ActionKind::kInvoke:
+        return want_invoke(event.operation);
       default:
-        return;  // Invokes and ends of bodies depend on events alone.
+        return;  // Ends of bodies depend on events alone.
     }
   }
 
@@ -135,6 +138,24 @@ class Needs {
   void want_effects_of(OpKind kind) {
     want_effects([&](const Operation& operation) { return operation.kind == kind; });
   }
+  // What closes the intake.
+  void want_closing() {
+    want_effects_of(OpKind::kShutdown);
+    want_effects_of(OpKind::kDestroy);
+  }
+  // Maps that may come to cancel `call`: those whose awaited call fails, or whose submit is refused.
+  void want_failing_maps(Call call) {
+    for_each_effect([&](const Action& effect, const Operation& operation) {
+      if (!is_in(operation.calls, call)) return;
+      if (operation.kind == OpKind::kSubmit) {
+        want_closing();
+        want(effect);
+      }
+      if (operation.kind != OpKind::kResult) return;
+      if (!is_done(state_, operation.call)) return want_done(operation.call, nullptr);
+      want(effect);
+    });
+  }
   void want_cancelling_shutdowns() {
     want_effects([](const Operation& operation) {
       return operation.kind == OpKind::kShutdown && operation.cancel_futures;
@@ -164,15 +185,36 @@ class Needs {
     if (is_open(call) && (reply == nullptr || reply->kind == ReplyKind::kCancelled)) want_cancelled(call);
   }
 
+  // Most invokes depend on events alone. What a map would cancel must have been accepted.
+  void want_invoke(const Operation& operation) {
+    if (operation.kind == OpKind::kNext) return want_done_before_next(operation.calls);
+    if (operation.kind == OpKind::kWait) return;
+    for (Call call = 0; call < kCallSetMax; ++call) {
+      if (is_in(operation.calls, call) && phase(call) == Phase::kAbsent) want_effects_on(OpKind::kSubmit, call);
+    }
+  }
+
+  void want_done_before_next(CallSet calls) {
+    CallSet open = 0;
+    for (Call call = 0; call < kCallSetMax; ++call) {
+      if (is_in(calls, call) && !is_done(state_, call)) open |= set_of(call);
+    }
+    if (open == calls) return;
+    for (Call call = 0; call < kCallSetMax; ++call) {
+      if (is_in(open, call)) want_done(call, nullptr);
+    }
+  }
+
   void want_return(Client client, const Reply& reply) {
     const ClientState* in = find_client(state_, client);
     if (in == nullptr) return;
     if (in->phase == OpPhase::kInvoked) return want_return_of_invoked(client, *in, reply);
-    if (in->operation.kind != OpKind::kShutdown || in->reply != reply) return;
+    if (in->reply != reply) return;
     for (std::size_t i = 0; i < calls(); ++i) {
       const Call call = static_cast<Call>(i);
-      if (in->phase == OpPhase::kDraining && is_cancellable(policy_, state_, call)) {
+      if (in->phase == OpPhase::kDraining && is_drained_by(policy_, state_, *in, call)) {
         const Call first = first_to_leave(call);
+        want_cancelled(call);
         want_out_of_queue(first);
         return want(ActionKind::kClaim, first);
       }
@@ -190,14 +232,25 @@ class Needs {
     switch (in.operation.kind) {
       case OpKind::kResult:
       case OpKind::kPoll:
-        if (reply.kind != ReplyKind::kTimeout && !is_done(state_, call)) want_done(call, &reply);
+        if (reply.kind == ReplyKind::kTimeout) return;
+        if (!is_done(state_, call)) return want_done(call, &reply);
+        return want(effect);  // Of a map's result that failed; else there is none.
+      case OpKind::kWait:
+        for (Call done = 0; done < kCallSetMax; ++done) {
+          if (is_in(static_cast<CallSet>(reply.value), done) && !is_done(state_, done)) want_done(done, nullptr);
+        }
+        return;
+      case OpKind::kNext:
+        if (reply.kind == ReplyKind::kDone && !is_done(state_, static_cast<Call>(reply.value))) {
+          want_done(static_cast<Call>(reply.value), nullptr);
+        }
         return;
       case OpKind::kSubmit:
         // Accepted: no shutdown can have been before. Refused: one must have been, and then nothing competes.
-        if (reply.kind == ReplyKind::kShutdownError && state_.intake_open) return want_effects_of(OpKind::kShutdown);
+        if (reply.kind == ReplyKind::kShutdownError && state_.intake_open) return want_closing();
         if (reply.kind == ReplyKind::kOk) {
           for_each_effect([&](const Action& other, const Operation& operation) {
-            if (operation.kind == OpKind::kShutdown) excluded_.insert(other);
+            if (operation.kind == OpKind::kShutdown || operation.kind == OpKind::kDestroy) excluded_.insert(other);
           });
         }
         return want(effect);
@@ -263,6 +316,7 @@ class Needs {
   void close_over_drain(Call call) {
     if (!is_open(call)) return;
     want_cancelling_shutdowns();
+    want_failing_maps(call);
     const Call first = first_to_leave(call);
     if (first != call) want_out_of_queue(first);
     want_effects_on(OpKind::kAddCallback, call);
@@ -276,7 +330,7 @@ class Needs {
       case OpKind::kSubmit:
         if (!state_.intake_open || state_.broken) return;
         if (policy_.start_order == StartOrder::kFifo) want_effects_of(OpKind::kSubmit);
-        return want_effects_of(OpKind::kShutdown);
+        return want_closing();
       case OpKind::kCancel:
         if (phase(call) == Phase::kAbsent) return want_effects_on(OpKind::kSubmit, call);
         if (!is_open(call)) return;
@@ -290,7 +344,11 @@ class Needs {
         if (is_open(call)) want_cancelled(call);
         return want_effects_on(OpKind::kAddCallback, call);
       case OpKind::kShutdown:
+        if (!in->operation.wait) want_effects_of(OpKind::kDestroy);
         return close_over_shutdown(in->operation);
+      case OpKind::kDestroy:
+        want_effects_of(OpKind::kShutdown);
+        return want_effects_of(OpKind::kSubmit);
       default:
         return;
     }

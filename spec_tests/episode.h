@@ -5,32 +5,20 @@
 #include <array>
 #include <atomic>
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "futures/executor.h"
 #include "reference/model.h"
+#include "spec_tests/episode_memory.h"
 #include "spec_tests/recorder.h"
 #include "spec_tests/subject.h"
 #include "spec_tests/trace.h"
 
 namespace futures::spec_tests {
 
-// What bodies throw.
-class NumberedError : public std::runtime_error {
- public:
-  explicit NumberedError(int number) : std::runtime_error(absl::StrCat("error number ", number)), number_(number) {}
-  int number() const { return number_; }
-
- private:
-  int number_;
-};
-
-// The body of every call of every trace, as a named function with plain arguments: it can be called from anywhere,
-// other processes included. Returns 0 if the episode is over.
-int run_body(int episode_id, int call);
+// The body of a call of an episode, as a named function with plain arguments: it can be called from anywhere, also in
+// another process of the program, where it does what needs no executor: it passes gates. Returns 0 if the episode is over.
+int run_body(std::uint64_t packed_key, int call);
 
 // Where this thread is: a client of the program, the body of a call, or kWorker.
 model::Client current_client();
@@ -50,7 +38,7 @@ class AsClient {
 // Thread-safe, except where said otherwise. Bodies find it by its number and share it, so that it outlives them.
 class Episode {
  public:
-  // Makes the episode and enters it into the table that run_body looks into.
+  // Makes the episode and enters it into the table that run_body looks into. Throws as EpisodeMemory::create.
   static std::shared_ptr<Episode> start(const Trace& trace, std::unique_ptr<Executor> executor);
   Episode(const Episode&) = delete;
   Episode& operator=(const Episode&) = delete;
@@ -58,18 +46,22 @@ class Episode {
   // Bodies that start from now on find nothing.
   void end();
 
-  // Does one operation as `client`, on this thread, and records it. Skips it, and returns false, if it names a call that
-  // has no future here. Gates are not for this.
-  bool perform(model::Client client, const Statement& statement);
+  // `statement` will be performed, perhaps on another thread: what it does unseen is under way from now on. Once for each
+  // statement of a step, by the thread that looks.
+  void expect(const Statement& statement);
 
-  void release(int gate);
+  // Does one statement as `client`, on this thread, and records its operations. Skips it if it makes no sense here: see
+  // trace.h. Gates are not for this.
+  void perform(model::Client client, const Statement& statement);
+
+  void release(int gate) { memory_->release(gate); }
   void release_all();
 
-  // Destroys the executor. No thread may be in it.
-  void destroy_executor() { executor_.reset(); }
+  // The epilogue of the trace, as `client`: shuts down with wait, and destroys the executor, unless that has been done.
+  void end_executor(model::Client client);
 
-  // Whether nothing is under way that cannot be seen: every body that runs waits at a closed gate, and every callback on
-  // a done call has run. By the thread that opens the gates.
+  // Whether nothing is under way that cannot be seen: every body that runs waits at a closed gate, every statement
+  // that was expected has begun, and every callback on a done call has run. By the thread that opens the gates.
   bool rests() const;
 
   // Whether it rests with every call done.
@@ -79,39 +71,54 @@ class Episode {
   void look(Observation& observation);
 
   model::Reply last_reply(model::Client client) const { return replies_[client].load(std::memory_order_acquire); }
-  const Recorder& recorder() const { return recorder_; }
+  const Recorder& recorder() const { return memory_->recorder(); }
   const Trace& trace() const { return trace_; }
 
  private:
-  friend int run_body(int episode_id, int call);
-
-  static constexpr int kNotStarted = -3;
-  static constexpr int kActive = -2;
-  static constexpr int kEnded = -1;
+  friend int run_body(std::uint64_t packed_key, int call);
 
   struct Slot {
     Future<int> future;                    // Written once, before has_future.
     std::atomic<bool> has_future{false};
-    std::atomic<bool> started{false};
-    std::atomic<int> at{kNotStarted};      // Where the body is: one of the above, or the gate it waits at.
     model::Reply outcome;                  // The observer's alone: what the finished call was seen to have come to.
   };
+
+  // Whether the statement does something before it blocks that nobody can see: a map submits its inputs, a wait finds out
+  // which of its calls have futures.
+  static bool begins_unseen(Verb verb);
+  class Beginning;
+  // Inside the executor: it will not be destroyed meanwhile. Converts to false if it has been.
+  class InExecutor;
+
+  static constexpr int kDestroyed = -1;
 
   Episode(const Trace& trace, std::unique_ptr<Executor> executor);
 
   int run(int call);
-  model::Reply do_operation(model::Client client, const model::Operation& operation);
+  void invoke(model::Client client, const model::Operation& operation);
+  void reply(model::Client client, const model::Reply& reply);
+  // One operation, from its invoke to its return.
+  void perform(model::Client client, const model::Operation& operation);
+  model::Reply do_operation(const model::Operation& operation);
   model::Reply submit(model::Call call);
   model::Reply await(model::Call call, Timeout timeout);
   void add_callback(model::Call call, int registration);
   model::Reply shut_down(bool wait, bool cancel_futures);
+  model::Reply wait(const model::Operation& operation);
+  void destroy(model::Client client);
+  void go_through_completed(model::Client client, model::CallSet calls, bool poll);
+  void map(model::Client client, const Statement& statement, Beginning& beginning, InExecutor& in_executor);
+  // Those of `calls` that have a future.
+  model::CallSet known(model::CallSet calls) const;
+  std::vector<Future<int>> futures_of(model::CallSet calls) const;
+  model::Call call_of(const Future<int>& future) const;
 
   const Trace trace_;
   const std::vector<const Body*> bodies_;
-  int id_ = 0;  // Constant after start.
+  const std::shared_ptr<EpisodeMemory> memory_;
   std::unique_ptr<Executor> executor_;
-  Recorder recorder_;
-  std::array<absl::Notification, kGatesMax> gates_;
+  std::atomic<int> users_{0};         // How many are in the executor; kDestroyed once it is, or is being, destroyed.
+  std::atomic<int> beginnings_{0};    // How many statements that were expected have not had their unseen beginning.
   std::vector<Slot> slots_;                                              // By call.
   std::vector<std::atomic<int>> callback_calls_;                         // By registration: the call, once it is added.
   std::vector<std::atomic<bool>> callbacks_ran_;                         // By registration.

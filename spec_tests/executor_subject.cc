@@ -173,8 +173,10 @@ absl::Status ExecutorSubject::issue(int index) {
     episode_->release(step.statement.gate);
     return absl::OkStatus();
   }
+  episode_->expect(step.statement);
   // The statement lives in the episode's trace, which the job shares.
-  clients_[step.client]->post(to_text(step.statement), step.statement.verb == Verb::kShutdown,
+  clients_[step.client]->post(to_text(step.statement), 
+                              step.statement.verb == Verb::kShutdown || step.statement.verb == Verb::kDestroy,
                               [episode = episode_, &step] {
                                 const auto client = static_cast<model::Client>(step.client);
                                 const AsClient as_client(client);
@@ -262,8 +264,7 @@ absl::Status ExecutorSubject::finish() {
   const auto last = static_cast<model::Client>(clients);
   clients_[last]->post("the last shutdown", true, [episode = episode_, last] {
     const AsClient as_client(last);
-    episode->perform(last, Statement{.verb = Verb::kShutdown, .wait = true});
-    episode->destroy_executor();
+    episode->end_executor(last);
   });
   if (!await_client(last, until)) return give_up(absl::StrCat("stuck: ", describe_stuck()));
   episode_->end();

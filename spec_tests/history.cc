@@ -9,16 +9,22 @@ using model::ActionKind;
 using model::OpKind;
 using model::ReplyKind;
 
-// Whether this reply says that the call it names is done.
-bool says_done(const OperationRecord& record) {
+// The calls that this reply says are done.
+model::CallSet said_done(const OperationRecord& record) {
+  const model::CallSet named = model::set_of(record.operation.call);
   switch (record.operation.kind) {
     case OpKind::kResult:
     case OpKind::kPoll:
-      return record.reply.kind != ReplyKind::kTimeout && record.reply.kind != ReplyKind::kNone;
+      return record.reply.kind != ReplyKind::kTimeout && record.reply.kind != ReplyKind::kNone ? named : model::CallSet{0};
     case OpKind::kCancel:
-      return record.reply.kind == ReplyKind::kTrue;
+      return record.reply.kind == ReplyKind::kTrue ? named : model::CallSet{0};
+    case OpKind::kWait:
+      return record.reply.kind == ReplyKind::kDone ? static_cast<model::CallSet>(record.reply.value) : model::CallSet{0};
+    case OpKind::kNext:
+      return record.reply.kind == ReplyKind::kDone ? model::set_of(static_cast<model::Call>(record.reply.value))
+                                                   : model::CallSet{0};
     default:
-      return false;
+      return 0;
   }
 }
 
@@ -44,9 +50,12 @@ History::History(absl::Span<const model::Event> events) {
         open.erase(inside);
         record.reply = event.reply;
         record.returned = now;
-        if (!says_done(record)) break;
-        Moment& known_done = calls[record.operation.call].known_done;
-        known_done = std::min(known_done, now);
+        const model::CallSet done = said_done(record);
+        for (model::Call call = 0; call < model::kCallSetMax; ++call) {
+          if (!model::is_in(done, call)) continue;
+          Moment& known_done = calls[call].known_done;
+          known_done = std::min(known_done, now);
+        }
         break;
       }
       case ActionKind::kBodyStart:

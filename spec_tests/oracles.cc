@@ -28,8 +28,9 @@ bool Findings::violates(std::string_view law) const {
 
 Judge::Judge(const Record& record_given, Findings& findings_given)
     : record(record_given), history(record_given.history), findings(findings_given) {
+  const model::CallSet mapped = mapped_calls(record.trace);
   for (const auto& [call, unused] : history.calls) {
-    if (history.accepted(call)) accepted.push_back(call);
+    if (history.accepted(call) && !model::is_in(mapped, static_cast<model::Call>(call))) accepted.push_back(call);
   }
 }
 
@@ -103,7 +104,7 @@ void check_intake(Judge& judge) {
     bool closed = false;
     bool may_be_closed = false;
     for (const OperationRecord& op : operations) {
-      if (op.operation.kind != OpKind::kShutdown) continue;
+      if (op.operation.kind != OpKind::kShutdown && op.operation.kind != OpKind::kDestroy) continue;
       closed = closed || judge.effective_by(op, submit.invoked);
       may_be_closed = may_be_closed || op.invoked < submit.returned;
     }
@@ -188,7 +189,8 @@ void check_nothing_lost(Judge& judge) {
 }
 
 constexpr std::string_view kOracleLaws[] = {"E2", "E3", "E4", "E5", "E6", "E7", "E10", "F1", "F2", "F3", "F5",
-                                            "F8", "F9", "S1", "S2", "S3", "S4", "S5",  "S7", "S9"};
+                                            "F8", "F9", "W1", "W2", "W3", "W4", "W5",  "M1", "M3", "M4",
+                                            "M8", "S1", "S2", "S3", "S4", "S5", "S6",  "S7", "S9"};
 
 }  // namespace
 
@@ -205,6 +207,7 @@ Findings check_laws(const Record& record) {
   check_nothing_lost(judge);
   check_future_laws(judge);
   check_shutdown_laws(judge);
+  check_wait_laws(judge);
   return findings;
 }
 

@@ -25,11 +25,12 @@ struct Judge {
   const Record& record;
   const History history;
   Findings& findings;
-  std::vector<int> accepted;
+  std::vector<int> accepted;  // But for those of maps, which have no future to look at.
 };
 
 void check_future_laws(Judge& judge);
 void check_shutdown_laws(Judge& judge);
+void check_wait_laws(Judge& judge);
 
 }  // namespace futures::spec_tests
 

@@ -1,4 +1,4 @@
-// Laws S1, S2, S3, S4, S5, S7, S9.
+// Laws S1, S2, S3, S4, S5, S6, S7, S9.
 #include <algorithm>
 #include <cstddef>
 #include <string>
@@ -109,12 +109,41 @@ void check_no_hang(Judge& judge, const OperationRecord& shutdown) {
   }
 }
 
+// The destructor is a shutdown with wait, or, after one without, returns at once.
+void check_destructor(Judge& judge, const OperationRecord& destructor) {
+  const auto& operations = judge.history.operations;
+  const auto leaves_alone = [&](const OperationRecord& op) {
+    return is_shutdown(op) && !op.operation.wait && op.has_returned() && op.returned < destructor.invoked;
+  };
+  const bool may_wait = std::none_of(operations.begin(), operations.end(), leaves_alone) ||
+                        !judge.record.policy.destroy_respects_no_wait;
+  if (!destructor.has_returned()) {
+    const bool all_done = std::all_of(judge.accepted.begin(), judge.accepted.end(),
+                                      [&](int call) { return judge.ended_done(call); });
+    if (!judge.record.finished && !judge.some_body_runs() && all_done) {
+      judge.findings.check("S6", false, "every call is done, and the destructor still waits");
+    }
+    return;
+  }
+  if (may_wait) {
+    const std::string left = left_over(judge, destructor);
+    judge.findings.check("S6", left.empty(), absl::StrCat("the destructor returned before the end of", left));
+    return;
+  }
+  for (const Record::Quiet& quiet : judge.record.quiet) {
+    if (quiet.events <= destructor.invoked) continue;
+    judge.findings.check("S6", destructor.returned < quiet.events, "the destructor waits after a shutdown without wait");
+    return;
+  }
+}
+
 }  // namespace
 
 void check_shutdown_laws(Judge& judge) {
   const auto& operations = judge.history.operations;
   const auto shutdowns = std::count_if(operations.begin(), operations.end(), is_shutdown);
   for (const OperationRecord& shutdown : operations) {
+    if (shutdown.operation.kind == OpKind::kDestroy) check_destructor(judge, shutdown);
     if (!is_shutdown(shutdown)) continue;
     const bool in_body = model::is_body_client(shutdown.client);
     if (shutdown.operation.wait && in_body) {

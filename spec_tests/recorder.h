@@ -2,8 +2,10 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_RECORDER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_RECORDER_H_
 
+#include <array>
 #include <atomic>
 #include <cstddef>
+#include <type_traits>
 #include <vector>
 
 #include "reference/model.h"
@@ -13,11 +15,9 @@ namespace futures::spec_tests {
 // The order is that of one counter: what happened before in real time has the smaller stamp. Recording takes no lock and
 // never waits, so that it hides no race of the executor's; under load it serialises two threads for one cache miss.
 //
-// Thread-safe.
+// Thread-safe, and between processes that share its memory as well. Memory of zeros is a recorder without events.
 class Recorder {
  public:
-  Recorder() : slots_(kEventsMax) {}
-
   void record(const model::Event& event) {
     const std::size_t stamp = stamps_.fetch_add(1, std::memory_order_seq_cst);
     if (stamp >= slots_.size()) return;  // An executor gone wild: the history ends here, and does not fit the model.
@@ -46,9 +46,10 @@ class Recorder {
     std::atomic<bool> written{false};
     model::Event event;
   };
+  static_assert(std::is_trivially_copyable_v<model::Event>);
 
   std::atomic<std::size_t> stamps_{0};
-  std::vector<Slot> slots_;
+  std::array<Slot, kEventsMax> slots_{};
 };
 
 }  // namespace futures::spec_tests

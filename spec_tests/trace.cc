@@ -34,6 +34,7 @@ class Fitter {
     if (in_body && fitted.verb == Verb::kResult) fitted.verb = Verb::kPoll;
     if (in_body && fitted.verb == Verb::kRelease) fitted.verb = Verb::kGate;
     if (!in_body && fitted.verb == Verb::kGate) fitted.verb = Verb::kRelease;
+    if (in_body && !row_of(fitted.verb).in_bodies) return std::nullopt;
     switch (row_of(fitted.verb).operands) {
       case Operands::kCallAndBody:
         if (depth >= kNestingMax || numbers_before_.size() >= kCallsMax) return std::nullopt;
@@ -52,6 +53,23 @@ class Fitter {
         break;
       case Operands::kGate:
         fitted.gate = std::clamp(statement.gate, 0, kGatesMax - 1);
+        break;
+      case Operands::kWait:
+        fitted.wait_for = std::clamp(statement.wait_for, WaitFor::kAll, WaitFor::kException);
+        [[fallthrough]];
+      case Operands::kCalls:
+        fitted.calls = statement.calls;
+        fitted.poll = statement.poll;
+        break;
+      case Operands::kInputs:
+        statement.body.resize(1);
+        std::erase_if(statement.body[0].statements, [](const Statement& input) { return input.verb != Verb::kSubmit; });
+        fitted.body.push_back(fit(std::move(statement.body[0]), depth + 1));
+        if (fitted.body[0].statements.empty()) return std::nullopt;
+        fitted.body[0].throws = false;
+        fitted.body[0].value = std::min(fitted.body[0].value, static_cast<int>(fitted.body[0].statements.size()));
+        break;
+      case Operands::kNothing:
         break;
     }
     return fitted;
@@ -85,23 +103,35 @@ class Fitter {
   std::vector<int> numbers_before_;  // By number now.
 };
 
-// Removes the statements that name a call, for a trace that has none.
+// Removes what names calls, for a trace that has none.
 void drop_references(Trace& trace) {
   std::erase_if(trace.steps, [](const Step& step) { return names_call(row_of(step.statement.verb).operands); });
+  for (Step& step : trace.steps) step.statement.calls = 0;
+}
+
+// The calls of `before`, by the numbers that they have now.
+std::uint16_t numbers_now(const Fitter& fitter, std::uint16_t before) {
+  std::uint16_t now = 0;
+  for (int call = 0; call < kCallsMax; ++call) {
+    if ((before >> call & 1) != 0) now |= static_cast<std::uint16_t>(1u << fitter.number_now(call));
+  }
+  return now;
 }
 
 // ---------------------------------------------------------------------------------------------- text form
 
 void append_text(std::string& out, const Statement& statement);
 
-void append_text(std::string& out, const Body& body) {
+void append_text(std::string& out, const Body& body, std::string_view end) {
   absl::StrAppend(&out, "{ ");
   for (const Statement& statement : body.statements) {
     append_text(out, statement);
     absl::StrAppend(&out, "; ");
   }
-  absl::StrAppend(&out, body.throws ? "throw " : "return ", body.value, " }");
+  absl::StrAppend(&out, end, body.value, " }");
 }
+
+void append_text(std::string& out, const Body& body) { append_text(out, body, body.throws ? "throw " : "return "); }
 
 void append_text(std::string& out, const Statement& statement) {
   const VerbRow& row = row_of(statement.verb);
@@ -120,6 +150,21 @@ void append_text(std::string& out, const Statement& statement) {
       break;
     case Operands::kGate:
       absl::StrAppend(&out, " g", statement.gate);
+      break;
+    case Operands::kWait:
+      absl::StrAppend(&out, " ", kWaitForWords[static_cast<std::size_t>(statement.wait_for)]);
+      [[fallthrough]];
+    case Operands::kCalls:
+      absl::StrAppend(&out, statement.poll ? " poll" : "");
+      for (int call = 0; call < kCallsMax; ++call) {
+        if ((statement.calls >> call & 1) != 0) absl::StrAppend(&out, " c", call);
+      }
+      break;
+    case Operands::kInputs:
+      absl::StrAppend(&out, " ");
+      append_text(out, statement.body.empty() ? Body() : statement.body[0], "take ");
+      break;
+    case Operands::kNothing:
       break;
   }
 }
@@ -257,6 +302,12 @@ class Parser {
       case Operands::kCall: return parse_reference(row->word, statement);
       case Operands::kShutdown: return parse_shutdown(statement);
       case Operands::kGate: return parse_number(row->word, "g", 0, kGatesMax - 1, statement.gate);
+      case Operands::kWait:
+        if (absl::Status status = parse_wait_for(statement); !status.ok()) return status;
+        [[fallthrough]];
+      case Operands::kCalls: return parse_calls(row->word, statement);
+      case Operands::kInputs: return parse_inputs(statement);
+      case Operands::kNothing: return absl::OkStatus();
     }
     return absl::OkStatus();
   }
@@ -295,6 +346,42 @@ class Parser {
   absl::Status parse_reference(std::string_view verb, Statement& statement) {
     if (absl::Status status = parse_number(verb, "c", 0, kCallsMax - 1, statement.call); !status.ok()) return status;
     references_.emplace_back(line_, statement.call);  // Its submit may stand further down: checked at the end.
+    return absl::OkStatus();
+  }
+
+  absl::Status parse_wait_for(Statement& statement) {
+    for (std::size_t i = 0; i < std::size(kWaitForWords); ++i) {
+      if (!skip(kWaitForWords[i])) continue;
+      statement.wait_for = static_cast<WaitFor>(i);
+      return absl::OkStatus();
+    }
+    return error("expected 'all', 'first' or 'exception' after 'wait', found ", found());
+  }
+
+  absl::Status parse_calls(std::string_view verb, Statement& statement) {
+    statement.poll = skip("poll");
+    while (next_ < words_.size()) {
+      Statement one;
+      if (absl::Status status = parse_reference(verb, one); !status.ok()) return status;
+      statement.calls |= static_cast<std::uint16_t>(1u << one.call);
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status parse_inputs(Statement& statement) {
+    if (!skip("{")) return error("expected '{' after 'map', found ", found());
+    Body& inputs = statement.body.emplace_back();
+    while (!at("take")) {
+      if (!at("submit")) return error("expected 'submit' or 'take' in a map, found ", found());
+      if (inputs.statements.size() >= kBodyStatementsMax) return error("more than ", kBodyStatementsMax, " inputs in a map");
+      if (absl::Status status = parse_statement(/*depth=*/1, inputs.statements.emplace_back()); !status.ok()) return status;
+      if (!skip(";")) return error("expected ';' after a submit, found ", found());
+    }
+    if (inputs.statements.empty()) return error("a map without a submit");
+    ++next_;
+    const int inputs_size = static_cast<int>(inputs.statements.size());
+    if (absl::Status status = parse_number("take", "", 0, inputs_size, inputs.value); !status.ok()) return status;
+    if (!skip("}")) return error("expected '}' at the end of a map, found ", found());
     return absl::OkStatus();
   }
 
@@ -353,6 +440,7 @@ Trace normalised(Trace trace) {
   visit_statements(fitted, [&](Statement& statement) {
     const Operands operands = row_of(statement.verb).operands;
     if (names_call(operands)) statement.call = fitter.number_now(statement.call);
+    statement.calls = numbers_now(fitter, statement.calls);
     if (operands == Operands::kCallAndRegistration) statement.registration = registrations++;
   });
   return fitted;
@@ -369,9 +457,18 @@ int count_registrations(const Trace& trace) {
 std::vector<const Body*> bodies_of(const Trace& trace) {
   std::vector<const Body*> bodies;
   visit_statements(trace, [&](const Statement& statement) {
-    if (!statement.body.empty()) bodies.push_back(&statement.body[0]);
+    if (statement.verb == Verb::kSubmit && !statement.body.empty()) bodies.push_back(&statement.body[0]);
   });
   return bodies;
+}
+
+std::uint16_t mapped_calls(const Trace& trace) {
+  std::uint16_t calls = 0;
+  for (const Step& step : trace.steps) {
+    if (step.statement.verb != Verb::kMap || step.statement.body.empty()) continue;
+    for (const Statement& input : step.statement.body[0].statements) calls |= static_cast<std::uint16_t>(1u << input.call);
+  }
+  return calls;
 }
 
 }  // namespace futures::spec_tests

@@ -12,14 +12,20 @@
 //   0 poll c0              # result with timeout 0
 //   1 result c0            # result, waits
 //   0 release g0
+//   1 wait first c0 c1       # `all`, `first` or `exception`, then `poll` (timeout 0) or nothing, then calls
+//   1 as_completed poll c0   # `poll` or nothing, then calls; goes on to the end
+//   1 map { submit c3 { return 1 }; submit c4 { throw 2 }; take 1 }  # two inputs; one result is taken, then it is let go
 //   0 shutdown wait cancel   # `wait` or `nowait`, then `cancel` or nothing
+//   0 destroy                # the executor's destructor
 //
 // Calls are numbered c0, c1, ... in the order in which their `submit` stands in the text, nested ones too. A body is a
-// list of statements that ends with `return N` or `throw N`. After the last line every trace has the same epilogue: all
-// gates are released, every client finishes, and the executor is shut down with wait.
+// list of statements that ends with `return N` or `throw N`. The calls of a map have no future that anybody could name. After the last line every trace has the same epilogue: all
+// gates are released, every client finishes, and the executor is shut down with wait, unless it was destroyed.
 //
 // An operation is skipped, on every executor alike, where it makes no sense: its client is still busy with an earlier
-// one, or it names a call that was not submitted (yet, or because submit was refused).
+// one, it names a call that was not submitted (yet, or because submit was refused), it needs an executor that has been
+// destroyed, or it would destroy one that somebody is in. Of the calls that wait and as_completed name, those without a
+// future are left out.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_TRACE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_TRACE_H_
 
@@ -53,7 +59,13 @@ enum class Verb : std::uint8_t {
   kShutdown,  // wait, cancel_futures; in a body too, law S7
   kRelease,   // gate; clients only: opens it, for good
   kGate,      // gate; bodies only: waits until it is released
+  kWait,         // calls, wait_for, poll; clients only
+  kAsCompleted,  // calls, poll; clients only
+  kMap,          // body: a submit for each input, and how many results are taken; clients only
+  kDestroy,      // clients only: nobody may be in the executor
 };
+
+enum class WaitFor : std::uint8_t { kAll, kFirst, kException };
 
 struct Body;
 
@@ -64,7 +76,10 @@ struct Statement {
   int gate = -1;
   bool wait = false;
   bool cancel_futures = false;
-  std::vector<Body> body;  // kSubmit: exactly one.
+  std::uint16_t calls = 0;  // Bit k: call k.
+  WaitFor wait_for = WaitFor::kAll;
+  bool poll = false;
+  std::vector<Body> body;  // kSubmit: exactly one. kMap: one of submits alone, whose value is how many results are taken.
 
   friend bool operator==(const Statement&, const Statement&) = default;
 };
@@ -117,6 +132,9 @@ int count_registrations(const Trace& trace);
 
 // Every submit statement of the trace in order: result[k] is the body of call k. Pointers into `trace`.
 std::vector<const Body*> bodies_of(const Trace& trace);
+
+// The calls that maps submit, bit k for call k: those without a future that can be named.
+std::uint16_t mapped_calls(const Trace& trace);
 
 }  // namespace futures::spec_tests
 

@@ -29,6 +29,10 @@ constexpr int kCallMask = 0x0f;   // Operand: the call, as a distance back.
 constexpr int kGateMask = 0x03;   // Operand: the gate.
 constexpr int kWaitBit = 0x01;    // Operand of shutdown.
 constexpr int kCancelBit = 0x02;  // Operand of shutdown.
+constexpr int kWaitForMask = 0x03;  // Operand of wait.
+constexpr int kWaitForCount = 3;
+constexpr int kPollBit = 0x04;    // Operand of wait and as_completed. Three bytes follow: the calls.
+constexpr int kSetBytes = 3;
 constexpr int kClientShift = 4;   // Operand of a step: the client, in bits 4-5.
 static_assert(kCallMask == kCallsMax - 1 && kGateMask == kGatesMax - 1);
 
@@ -40,10 +44,10 @@ struct Opcode {
 constexpr Opcode kStepOpcodes[kOpcodeMask + 1] = {
     {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kCancel},   {Opcode::kStatement, Verb::kResult},
     {Opcode::kStatement, Verb::kPoll},     {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kShutdown},
-    {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kSubmit},
-    {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kCancel},
+    {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kWait},
+    {Opcode::kStatement, Verb::kAsCompleted}, {Opcode::kStatement, Verb::kMap},   {Opcode::kStatement, Verb::kCancel},
     {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kResult},
-    {Opcode::kStatement, Verb::kSubmit},
+    {Opcode::kStatement, Verb::kDestroy},
 };
 constexpr Opcode kBodyOpcodes[kOpcodeMask + 1] = {
     {Opcode::kReturn},                     {Opcode::kThrow},                      {Opcode::kStatement, Verb::kSubmit},
@@ -80,7 +84,13 @@ class Decoder {
       }
     }
     visit_statements(trace, [&](Statement& statement) {
-      if (names_call(row_of(statement.verb).operands) && calls_ > 0) statement.call %= calls_;
+      if (calls_ == 0) return;
+      if (names_call(row_of(statement.verb).operands)) statement.call %= calls_;
+      std::uint16_t there = 0;
+      for (int call = 0; call < kCallsMax; ++call) {
+        if ((statement.calls >> call & 1) != 0) there |= static_cast<std::uint16_t>(1u << (call % calls_));
+      }
+      statement.calls = there;
     });
     return normalised(std::move(trace));
   }
@@ -117,8 +127,34 @@ class Decoder {
       case Operands::kGate:
         statement.gate = operand_ & kGateMask;
         break;
+      case Operands::kWait:
+        statement.wait_for = static_cast<WaitFor>((operand_ & kWaitForMask) % kWaitForCount);
+        [[fallthrough]];
+      case Operands::kCalls:
+        statement.poll = (operand_ & kPollBit) != 0;
+        statement.calls = decode_calls();
+        break;
+      case Operands::kInputs:
+        statement.body.push_back(decode_body(depth + 1));
+        break;
+      case Operands::kNothing:
+        break;
     }
     return statement;
+  }
+
+  // A set of calls: bit k is the call k + 1 submits back. Before a first submit there is none, and what stands here is
+  // about calls to come.
+  std::uint16_t decode_calls() {
+    std::uint32_t distances = 0;
+    for (int i = 0; i < kSetBytes && next_ < bytes_.size() && bytes_[next_] < kInstructionBit; ++i) {
+      distances |= static_cast<std::uint32_t>(bytes_[next_++]) << (7 * i);
+    }
+    std::uint16_t calls = 0;
+    for (int k = 0; k < kCallsMax; ++k) {
+      if ((distances >> k & 1) != 0) calls |= static_cast<std::uint16_t>(1u << ((calls_ - 1 - k) & kCallMask));
+    }
+    return calls;
   }
 
   // A body that the bytes leave open, or whose statements find no room, ends all the same.
@@ -151,6 +187,7 @@ class Encoder {
     for (const Step& step : trace.steps) {
       put(opcode_of(kStepOpcodes, Opcode::kStatement, step.statement.verb),
           operand_of(step.statement) | step.client << kClientShift);
+      put_calls_of(step.statement);
       put_body_of(step.statement);
     }
     return std::move(bytes_);
@@ -169,13 +206,27 @@ class Encoder {
       case Operands::kCallAndRegistration: return (calls_ - 1 - statement.call) & kCallMask;
       case Operands::kShutdown: return (statement.wait ? kWaitBit : 0) | (statement.cancel_futures ? kCancelBit : 0);
       case Operands::kGate: return statement.gate & kGateMask;
+      case Operands::kWait: return static_cast<int>(statement.wait_for) | (statement.poll ? kPollBit : 0);
+      case Operands::kCalls: return statement.poll ? kPollBit : 0;
+      case Operands::kInputs:
+      case Operands::kNothing: return 0;
     }
     return 0;
   }
 
+  void put_calls_of(const Statement& statement) {
+    const Operands operands = row_of(statement.verb).operands;
+    if (operands != Operands::kWait && operands != Operands::kCalls) return;
+    std::uint32_t distances = 0;
+    for (int call = 0; call < kCallsMax; ++call) {
+      if ((statement.calls >> call & 1) != 0) distances |= 1u << ((calls_ - 1 - call) & kCallMask);
+    }
+    for (int i = 0; i < kSetBytes; ++i) bytes_.push_back(static_cast<std::uint8_t>(distances >> (7 * i) & 0x7f));
+  }
+
   void put_body_of(const Statement& statement) {
     if (statement.body.empty()) return;
-    ++calls_;
+    if (statement.verb == Verb::kSubmit) ++calls_;
     const Body& body = statement.body[0];
     for (const Statement& nested : body.statements) {
       put(opcode_of(kBodyOpcodes, Opcode::kStatement, nested.verb), operand_of(nested));

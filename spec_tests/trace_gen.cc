@@ -56,6 +56,7 @@ struct GuessedCall {
   std::vector<int> gates;  // Those its body waits at.
   bool cancelled = false;
   bool has_callback = false;
+  bool mapped = false;     // Nobody can name it.
 };
 
 // Composes one trace, step by step.
@@ -65,8 +66,8 @@ class Composer {
     trace_.workers = 1 + dice_.weighted({45, 35, 12, 8});
     trace_.clients = 1 + dice_.weighted({15, 45, 30, 10});
     busy_.resize(static_cast<std::size_t>(trace_.clients));
-    // Sizes up to 100 give up to 18 steps: more of them adds the same situations again.
-    steps_ = 1 + dice_.below(3 + std::max(size, 0) * 15 / 100);
+    // Sizes up to 100 give up to 20 steps: more of them adds the same situations again.
+    steps_ = 1 + dice_.below(3 + std::max(size, 0) * 17 / 100);
     for (int& weight : weights_) {
       static constexpr int kLikings[] = {0, 1, 2, 4};
       weight *= kLikings[dice_.below(4)];
@@ -81,7 +82,10 @@ class Composer {
   }
 
  private:
-  enum Move { kSubmitGated, kSubmitFree, kCancel, kResult, kPoll, kCallback, kRelease, kShutdown, kMoves };
+  enum Move {
+    kSubmitGated, kSubmitFree, kCancel, kResult, kPoll, kCallback, kRelease, kShutdown, kWait, kAsCompleted, kMap, kDestroy,
+    kMoves
+  };
 
   // Every worker waits at a gate, so that what follows stays pending.
   void fill_workers() {
@@ -96,6 +100,7 @@ class Composer {
     std::vector<int> weights(weights_, weights_ + kMoves);
     weights[kSubmitFree] += 1;  // Whatever the trace prefers, one move is always there.
     if (shutdowns_ >= 3) weights[kShutdown] = 0;
+    if (destroyed_ || trace_.steps.size() < 4) weights[kDestroy] = 0;
     switch (static_cast<Move>(dice_.weighted(weights))) {
       case kSubmitGated: return add_submit(dice_.below(kGatesMax));
       case kSubmitFree: return add_submit(-1);
@@ -105,6 +110,10 @@ class Composer {
       case kCallback: return add_callback();
       case kRelease: return add_release();
       case kShutdown: return add_shutdown();
+      case kWait: return add_wait();
+      case kAsCompleted: return add_as_completed();
+      case kMap: return add_map();
+      case kDestroy: return add_destroy();
       case kMoves: return;
     }
   }
@@ -171,6 +180,66 @@ class Composer {
       for (int call = 0; call < static_cast<int>(calls_.size()); ++call) busy_[client].push_back(call);
     }
     trace_.steps.push_back({.client = client, .statement = std::move(shutdown)});
+  }
+
+  // A few of the calls, those that are pending or running rather than done; seldom none.
+  std::uint16_t some_calls() {
+    std::uint16_t calls = 0;
+    for (int left = dice_.percent(5) ? 0 : 1 + dice_.below(4); left > 0; --left) {
+      const int call = dice_.percent(50) ? some_call() : some_call(dice_.percent(50) ? Guess::kPending : Guess::kRunning);
+      if (!calls_[call].mapped) calls |= static_cast<std::uint16_t>(1u << call);
+    }
+    return calls;
+  }
+
+  // By the last free client, as a result: it is believed to wait for `calls`.
+  void add_waiting(Statement statement, std::uint16_t calls) {
+    const int client = free_client(/*last=*/true);
+    for (int call = 0; call < static_cast<int>(calls_.size()); ++call) {
+      if (!statement.poll && (calls >> call & 1) != 0) busy_[client].push_back(call);
+    }
+    trace_.steps.push_back({.client = client, .statement = std::move(statement)});
+  }
+
+  void add_wait() {
+    Statement wait{.verb = Verb::kWait, .calls = some_calls(), .wait_for = static_cast<WaitFor>(dice_.below(3)),
+                   .poll = dice_.percent(20), .body = {}};
+    const std::uint16_t calls = wait.calls;
+    add_waiting(std::move(wait), calls);
+  }
+
+  void add_as_completed() {
+    Statement iteration{.verb = Verb::kAsCompleted, .calls = some_calls(), .poll = dice_.percent(20), .body = {}};
+    const std::uint16_t calls = iteration.calls;
+    add_waiting(std::move(iteration), calls);
+  }
+
+  void add_map() {
+    if (calls_.size() >= kCallsMax) return;
+    Statement map{.verb = Verb::kMap, .body = {Body()}};
+    Body& inputs = map.body[0];
+    std::uint16_t awaited = 0;
+    const int size = 1 + dice_.below(4);
+    inputs.value = dice_.percent(50) ? size : dice_.below(size);
+    const int shared_gate = dice_.below(kGatesMax);
+    for (int i = 0; i < size && calls_.size() < kCallsMax; ++i) {
+      Statement submit{.verb = Verb::kSubmit, .call = next_call()};
+      calls_.back().mapped = true;
+      if (i < inputs.value) awaited |= static_cast<std::uint16_t>(1u << submit.call);
+      submit.body.push_back(some_body(dice_.percent(30) ? shared_gate : -1, /*depth=*/2, submit.call));
+      inputs.statements.push_back(std::move(submit));
+    }
+    add_waiting(std::move(map), awaited);
+  }
+
+  void add_destroy() {
+    destroyed_ = true;
+    std::uint16_t all = 0xffff;
+    if (dice_.percent(30)) {  // Without wait before, it does not wait.
+      add({.verb = Verb::kShutdown, .wait = false, .cancel_futures = dice_.percent(30), .body = {}});
+      all = 0;
+    }
+    add_waiting({.verb = Verb::kDestroy, .body = {}}, all);
   }
 
   int next_call() {
@@ -263,13 +332,14 @@ class Composer {
   Dice dice_;
   Trace trace_;
   int steps_ = 0;
-  int weights_[kMoves] = {5, 5, 5, 3, 2, 5, 4, 4};  // By Move.
+  int weights_[kMoves] = {5, 5, 6, 3, 2, 6, 4, 5, 3, 3, 4, 1};  // By Move.
   int body_percent_ = 0;  // The chance that a body has a first statement; halved for each further one.
 
   std::vector<GuessedCall> calls_;
   std::vector<std::vector<int>> busy_;  // By client: the calls it waits for.
   int released_ = 0;                    // Gates, as bits.
   int shutdowns_ = 0;
+  bool destroyed_ = false;
 };
 
 }  // namespace

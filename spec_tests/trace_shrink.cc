@@ -1,5 +1,6 @@
 // Making traces smaller: the second half of trace_gen.h.
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -26,7 +27,8 @@ struct Weight {
 void weigh(const Statement& statement, Weight& weight) {
   ++weight.statements;
   weight.numbers += std::max(statement.call, 0) + std::max(statement.gate, 0) + (statement.wait ? 1 : 0) +
-                    (statement.cancel_futures ? 1 : 0);
+                    (statement.cancel_futures ? 1 : 0) + static_cast<int>(statement.wait_for) + (statement.poll ? 1 : 0) +
+                    2 * std::popcount(statement.calls);
   for (const Body& body : statement.body) {
     weight.numbers += body.value + (body.throws ? 1 : 0);
     for (const Statement& nested : body.statements) weigh(nested, weight);
@@ -149,6 +151,11 @@ void simplify_numbers(const Trace& trace, const std::vector<Path>& paths, Candid
     add([](Statement& statement) { statement.cancel_futures = false; });
     add([](Statement& statement) { statement.gate = 0; });
     add([](Statement& statement) { --statement.gate; });
+    add([](Statement& statement) { statement.wait_for = WaitFor::kAll; });
+    add([](Statement& statement) { statement.poll = false; });
+    for (int call = 0; call < kCallsMax; ++call) {
+      add([&](Statement& statement) { statement.calls &= static_cast<std::uint16_t>(~(1u << call)); });
+    }
     // The number of a submit names the call and is not free.
     add([](Statement& statement) { statement.call = statement.verb == Verb::kSubmit ? statement.call : 0; });
     add([](Statement& statement) { statement.call -= statement.verb == Verb::kSubmit ? 0 : 1; });

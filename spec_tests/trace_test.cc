@@ -29,7 +29,11 @@ constexpr char kExample[] =
     "0 poll c0\n"
     "1 result c0\n"
     "0 release g0\n"
-    "0 shutdown wait cancel\n";
+    "1 wait first c0 c1\n"
+    "1 as_completed poll c0\n"
+    "1 map { submit c3 { return 1 }; submit c4 { throw 2 }; take 1 }\n"
+    "0 shutdown wait cancel\n"
+    "0 destroy\n";
 
 Trace parsed(const std::string& text) {
   absl::StatusOr<Trace> trace = parse_trace(text);
@@ -45,7 +49,7 @@ TEST(TraceText, ReadsTheExampleOfTheHeader) {
   const Trace trace = parsed(kExample);
   EXPECT_EQ(trace.workers, 2);
   EXPECT_EQ(trace.clients, 2);
-  ASSERT_EQ(trace.steps.size(), 8u);
+  ASSERT_EQ(trace.steps.size(), 12u);
   EXPECT_EQ(trace.steps[0].client, 0);
   EXPECT_EQ(trace.steps[0].statement.verb, Verb::kSubmit);
   EXPECT_EQ(trace.steps[0].statement.body[0].statements[0].verb, Verb::kGate);
@@ -61,9 +65,19 @@ TEST(TraceText, ReadsTheExampleOfTheHeader) {
   EXPECT_FALSE(body.statements[4].wait);
 
   EXPECT_EQ(trace.steps[3].statement.registration, 1);
-  EXPECT_TRUE(trace.steps[7].statement.wait);
-  EXPECT_TRUE(trace.steps[7].statement.cancel_futures);
-  EXPECT_EQ(count_calls(trace), 3);
+  EXPECT_EQ(trace.steps[7].statement.wait_for, WaitFor::kFirst);
+  EXPECT_EQ(trace.steps[7].statement.calls, 0b11);
+  EXPECT_FALSE(trace.steps[7].statement.poll);
+  EXPECT_TRUE(trace.steps[8].statement.poll);
+  EXPECT_EQ(trace.steps[8].statement.calls, 0b1);
+  ASSERT_EQ(trace.steps[9].statement.body[0].statements.size(), 2u);
+  EXPECT_EQ(trace.steps[9].statement.body[0].statements[1].call, 4);
+  EXPECT_EQ(trace.steps[9].statement.body[0].value, 1);
+  EXPECT_EQ(mapped_calls(trace), 0b11000);
+  EXPECT_TRUE(trace.steps[10].statement.wait);
+  EXPECT_TRUE(trace.steps[10].statement.cancel_futures);
+  EXPECT_EQ(trace.steps[11].statement.verb, Verb::kDestroy);
+  EXPECT_EQ(count_calls(trace), 5);
   EXPECT_EQ(count_registrations(trace), 2);
 }
 
@@ -92,7 +106,7 @@ TEST(TraceText, ReferencesMayPointForward) {
 TEST(TraceText, BodiesAreFoundByTheirCall) {
   const Trace trace = parsed(kExample);
   const std::vector<const Body*> bodies = bodies_of(trace);
-  ASSERT_EQ(bodies.size(), 3u);
+  ASSERT_EQ(bodies.size(), 5u);
   EXPECT_EQ(bodies[0]->value, 7);
   EXPECT_EQ(bodies[1]->value, 1);
   EXPECT_EQ(bodies[2]->value, 3);
@@ -208,12 +222,12 @@ TEST(TraceBytes, TheEmptyStringIsTheSmallestTrace) {
   EXPECT_EQ(decode_trace({}), Trace());
 }
 
-TEST(TraceBytes, TheExampleTakesTwoBytesPerInstruction) {
+TEST(TraceBytes, TheExampleTakesTwoBytesPerInstructionAndThreePerSet) {
   const Trace trace = parsed(kExample);
   const std::vector<std::uint8_t> bytes = encode_trace(trace);
   EXPECT_EQ(decode_trace(bytes), trace);
-  // The first byte; 8 steps, 6 statements in bodies, 3 ends of bodies.
-  EXPECT_EQ(bytes.size(), 1u + 2 * (8 + 6 + 3));
+  // The first byte; 12 steps, 8 statements in bodies and maps, 6 ends of these; three bytes for each of two sets.
+  EXPECT_EQ(bytes.size(), 1u + 2 * (12 + 8 + 6) + 3 * 2);
 }
 
 TEST(TraceBytes, BodiesThatTheBytesLeaveOpenEnd) {
@@ -240,11 +254,22 @@ RC_GTEST_PROP(TraceBytes, RoundTripsAreExact, ()) {
   RC_ASSERT(*read == trace);
 }
 
+// Where in the bytes of a trace, after the first one, stands what `matches`.
+template <typename Predicate>
+std::vector<std::size_t> places(const std::vector<std::uint8_t>& bytes, Predicate matches) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 1; i < bytes.size(); ++i) {
+    if (matches(bytes[i])) found.push_back(i);
+  }
+  return found;
+}
+
 RC_GTEST_PROP(TraceBytes, AChangedOperandChangesOneOperation, ()) {
   const Trace trace = some_trace();
   std::vector<std::uint8_t> bytes = encode_trace(trace);
-  RC_PRE(bytes.size() > 1);
-  const auto place = *rc::gen::inRange<std::size_t>(0, bytes.size() / 2) * 2 + 2;
+  const std::vector<std::size_t> operands = places(bytes, [](std::uint8_t byte) { return byte < 0x80; });
+  RC_PRE(!operands.empty());
+  const std::size_t place = *rc::gen::elementOf(operands);
   bytes[place] = *rc::gen::inRange<std::uint8_t>(0, 128);
   const std::vector<std::string> before = lines_of(trace);
   const std::vector<std::string> after = lines_of(decode_trace(bytes));
@@ -258,7 +283,9 @@ RC_GTEST_PROP(TraceBytes, AChangedOperandChangesOneOperation, ()) {
 RC_GTEST_PROP(TraceBytes, AStrayOperandByteChangesNothing, ()) {
   const Trace trace = some_trace();
   std::vector<std::uint8_t> bytes = encode_trace(trace);
-  const auto place = *rc::gen::inRange<std::size_t>(0, bytes.size() / 2 + 1) * 2 + 1;
+  std::vector<std::size_t> ends = places(bytes, [](std::uint8_t byte) { return byte >= 0x80; });
+  ends.push_back(bytes.size());
+  const std::size_t place = *rc::gen::elementOf(ends);
   bytes.insert(bytes.begin() + static_cast<std::ptrdiff_t>(place), *rc::gen::inRange<std::uint8_t>(0, 128));
   RC_ASSERT(decode_trace(bytes) == trace);
 }
@@ -293,12 +320,15 @@ TEST(Normalise, VerbsFitTheirPlace) {
 // A statement with no regard for any rule.
 Statement wild_statement(int depth) {
   Statement statement;
-  statement.verb = static_cast<Verb>(*rc::gen::inRange(0, 10));  // Two past the last one.
+  statement.verb = static_cast<Verb>(*rc::gen::inRange(0, 14));  // Two past the last one.
   statement.call = *rc::gen::inRange(-2, 20);
   statement.registration = *rc::gen::inRange(-2, 200);
   statement.gate = *rc::gen::inRange(-2, 10);
   statement.wait = *rc::gen::arbitrary<bool>();
   statement.cancel_futures = *rc::gen::arbitrary<bool>();
+  statement.calls = *rc::gen::arbitrary<std::uint16_t>();
+  statement.wait_for = static_cast<WaitFor>(*rc::gen::inRange(0, 5));
+  statement.poll = *rc::gen::arbitrary<bool>();
   const int bodies = depth < 5 ? *rc::gen::weightedElement<int>({{6, 0}, {3, 1}, {1, 2}}) : 0;
   for (int i = 0; i < bodies; ++i) {
     Body& body = statement.body.emplace_back();

@@ -13,7 +13,9 @@
 namespace futures::spec_tests {
 
 // What stands behind a verb. Code that treats verbs alike goes by this, not by the verb.
-enum class Operands : std::uint8_t { kCallAndBody, kCall, kCallAndRegistration, kShutdown, kGate };
+enum class Operands : std::uint8_t {
+  kCallAndBody, kCall, kCallAndRegistration, kShutdown, kGate, kWait, kCalls, kInputs, kNothing,
+};
 
 struct VerbRow {
   Verb verb;
@@ -22,6 +24,8 @@ struct VerbRow {
   bool in_steps;
   bool in_bodies;
 };
+
+inline constexpr std::string_view kWaitForWords[] = {"all", "first", "exception"};  // By WaitFor.
 
 // A body never waits for a call (all workers could), and a gate is opened by the program, not by the executor's work.
 inline constexpr VerbRow kVerbs[] = {
@@ -33,6 +37,10 @@ inline constexpr VerbRow kVerbs[] = {
     {Verb::kShutdown, "shutdown", Operands::kShutdown, true, true},
     {Verb::kRelease, "release", Operands::kGate, true, false},
     {Verb::kGate, "gate", Operands::kGate, false, true},
+    {Verb::kWait, "wait", Operands::kWait, true, false},
+    {Verb::kAsCompleted, "as_completed", Operands::kCalls, true, false},
+    {Verb::kMap, "map", Operands::kInputs, true, false},
+    {Verb::kDestroy, "destroy", Operands::kNothing, true, false},
 };
 
 inline const VerbRow& row_of(Verb verb) {

@@ -73,7 +73,7 @@ bool WorldSet::issue(int index) {
   const auto client = static_cast<model::Client>(step.client);
   const auto makes_sense = [&](const World& world) { return explorer_->can_issue(world, client, step.statement); };
   if (worlds_.empty() || !std::all_of(worlds_.begin(), worlds_.end(), makes_sense)) return false;
-  for (World& world : worlds_) explorer_->issue(world, client, step.statement);
+  for (World& world : worlds_) explorer_->issue(world, client, step.statement, index);
   run_to_quiet("step", index);
   return true;
 }
@@ -84,7 +84,9 @@ void WorldSet::finish() {
   }
   run_to_quiet("epilogue", 0);
   const Statement shutdown{.verb = Verb::kShutdown, .wait = true, .body = {}};
-  for (World& world : worlds_) explorer_->issue(world, static_cast<model::Client>(trace_->clients), shutdown);
+  for (World& world : worlds_) {
+    if (!world.destroyed) explorer_->issue(world, static_cast<model::Client>(trace_->clients), shutdown, /*step=*/-1);
+  }
   run_to_quiet("epilogue", 1);
 }
 

@@ -35,8 +35,8 @@ struct WorldOptions {
 // of the body as a client. A statement of a body that names a call whose submit has not returned a future by then, on
 // whichever thread, is skipped.
 //
-// A step is skipped, on every executor alike, if its client is busy or if it names a call whose submit has not returned
-// a future. Both can be seen in an Observation, so after keep() all remaining worlds agree. Where they disagree,
+// A step is skipped, on every executor alike, if its client is busy, if it names a call whose submit has not returned a
+// future, or if the executor is destroyed, or would be and is not free. All of it can be seen in an Observation, so after keep() all remaining worlds agree. Where they disagree,
 // because the caller plans ahead without looking at an executor, the step is skipped in all of them.
 //
 // A trace that leads through too many worlds is given up at that step: status() says so, and from then on there are no
@@ -62,7 +62,8 @@ class WorldSet {
   // the step is skipped.
   bool issue(int index);
 
-  // The epilogue: releases all gates, runs to quiet, then shuts down with wait, as one more client than the trace has.
+  // The epilogue: releases all gates, runs to quiet, then shuts down with wait, as one more client than the trace has,
+  // unless the executor was destroyed.
   void finish();
 
   // Whether some quiet world looks like this.

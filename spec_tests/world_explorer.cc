@@ -1,6 +1,7 @@
 #include "spec_tests/world_explorer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "reference/model.h"
 #include "spec_tests/subject.h"
 #include "spec_tests/trace.h"
+#include "spec_tests/trace_operation.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -31,28 +33,15 @@ bool contains(Bits bits, int index) { return (bits & bit(index)) != 0; }
 
 bool names_call(const Statement& statement) { return statement.verb != Verb::kSubmit && statement.call >= 0; }
 
-// The model's operation for a statement that is one; kNone for a gate.
-model::Operation operation_of(const Statement& statement) {
-  model::Operation operation;
-  operation.call = static_cast<Call>(statement.call);
-  operation.registration = static_cast<std::int8_t>(statement.registration);
-  operation.wait = statement.wait;
-  operation.cancel_futures = statement.cancel_futures;
-  switch (statement.verb) {
-    case Verb::kSubmit: operation.kind = OpKind::kSubmit; break;
-    case Verb::kCancel: operation.kind = OpKind::kCancel; break;
-    case Verb::kResult: operation.kind = OpKind::kResult; break;
-    case Verb::kPoll: operation.kind = OpKind::kPoll; break;
-    case Verb::kCallback: operation.kind = OpKind::kAddCallback; break;
-    case Verb::kShutdown: operation.kind = OpKind::kShutdown; break;
-    case Verb::kRelease:
-    case Verb::kGate: break;
-  }
-  return operation;
-}
-
 model::Reply outcome_of(const Body& body) {
   return {body.throws ? ReplyKind::kError : ReplyKind::kValue, static_cast<std::int16_t>(body.value)};
+}
+
+// Whether a wait, or a step of as_completed, says the same whenever and in whatever order its calls get done.
+bool says_one_thing(const model::Operation& operation) {
+  if (operation.poll) return false;
+  const bool waits_for_all = operation.kind == OpKind::kWait && operation.when == model::ReturnWhen::kAllCompleted;
+  return waits_for_all || std::popcount(operation.calls) <= 1;
 }
 
 Phase phase_of(const World& world, Call call) {
@@ -86,6 +75,7 @@ Explorer::Explorer(const model::Policy& policy, const Trace& trace, bool reduce)
       trace_(trace),
       bodies_(bodies_of(trace)),
       registrations_(count_registrations(trace)),
+      mapped_(mapped_calls(trace)),
       reduce_(reduce) {}
 
 World Explorer::start() const {
@@ -94,17 +84,81 @@ World Explorer::start() const {
   return world;
 }
 
-bool Explorer::can_issue(const World& world, Client client, const Statement& statement) const {
-  if (world.core.clients[client].phase != OpPhase::kIdle) return false;
-  return !names_call(statement) || contains(world.known, statement.call);
+bool Explorer::comes_too_late(const World& world, const Statement& statement) {
+  return world.destroyed && needs_executor(statement.verb);
 }
 
-void Explorer::issue(World& world, Client client, const Statement& statement) const {
+bool Explorer::can_issue(const World& world, Client client, const Statement& statement) const {
+  if (world.core.clients[client].phase != OpPhase::kIdle || comes_too_late(world, statement)) return false;
+  if (statement.verb != Verb::kDestroy) return !names_call(statement) || contains(world.known, statement.call);
+  const std::vector<Client> clients = model::clients_of(world.core);
+  return std::none_of(clients.begin(), clients.end(), [&](Client other) {
+    const OpKind kind = model::find_client(world.core, other)->operation.kind;
+    return kind == OpKind::kSubmit || kind == OpKind::kShutdown || kind == OpKind::kDestroy;
+  });
+}
+
+void Explorer::issue(World& world, Client client, const Statement& statement, int step) const {
   if (statement.verb == Verb::kRelease) {
     world.released |= bit(statement.gate);
     return;
   }
-  make(world, {.action = {.kind = ActionKind::kInvoke, .client = client, .operation = operation_of(statement)}});
+  if (statement.verb == Verb::kDestroy) world.destroyed = true;
+  if (statement.verb == Verb::kAsCompleted || statement.verb == Verb::kMap) {
+    Script& script = world.scripts[client];
+    script = {.step = static_cast<std::int8_t>(step), .left = static_cast<std::uint16_t>(statement.calls & world.known)};
+    if (!next_operation(world, client)) script = {};
+    return;
+  }
+  model::Operation operation = operation_of(statement);
+  operation.calls &= static_cast<model::CallSet>(world.known);
+  make(world, {.action = {.kind = ActionKind::kInvoke, .client = client, .operation = operation}});
+}
+
+std::optional<model::Operation> Explorer::next_operation(const World& world, Client client) const {
+  const Script& script = world.scripts[client];
+  if (script.step < 0) return std::nullopt;
+  const Statement& statement = trace_.steps[static_cast<std::size_t>(script.step)].statement;
+  if (statement.verb == Verb::kMap) return next_of_map(statement, static_cast<std::size_t>(script.at));
+  if (script.left == 0) return std::nullopt;
+  return model::Operation{.kind = OpKind::kNext, .calls = script.left, .poll = statement.poll};
+}
+
+// First all submits, then the results that are taken, then the rest is let go.
+std::optional<model::Operation> Explorer::next_of_map(const Statement& map, std::size_t at) const {
+  const std::vector<Statement>& inputs = map.body[0].statements;
+  const auto taken = static_cast<std::size_t>(map.body[0].value);
+  model::Operation operation;
+  if (at < inputs.size()) {
+    operation = {.kind = OpKind::kSubmit, .call = static_cast<Call>(inputs[at].call)};
+    if (policy_.refused_map_cancels) operation.calls = calls_between(map, 0, at);
+  } else if (at < inputs.size() + taken) {
+    const std::size_t item = at - inputs.size();
+    operation = {.kind = OpKind::kResult, .call = static_cast<Call>(inputs[item].call)};
+    operation.calls = calls_between(map, item + 1, inputs.size());
+  } else {
+    const bool lets_go = taken > 0 || policy_.abandons_unadvanced_map;
+    if (at > inputs.size() + taken || taken == inputs.size() || !lets_go) return std::nullopt;
+    operation = {.kind = OpKind::kAbandon, .calls = calls_between(map, taken, inputs.size())};
+  }
+  return operation;
+}
+
+void Explorer::continue_script(World& world, Client client, const model::Reply& reply) const {
+  Script& script = world.scripts[client];
+  if (script.step < 0) return;
+  switch (reply.kind) {
+    case ReplyKind::kOk:     // A submit, or the end of a map that was let go.
+    case ReplyKind::kValue:  // A result of a map.
+      break;
+    case ReplyKind::kDone:
+      script.left &= static_cast<std::uint16_t>(~model::set_of(static_cast<Call>(reply.value)));
+      break;
+    default:
+      script = {};
+      return;
+  }
+  if (!next_operation(world, client)) script = {};
 }
 
 // ---------------------------------------------------------------------------------------------- moves
@@ -118,6 +172,12 @@ std::vector<Move> Explorer::moves(const World& world) const {
 }
 
 void Explorer::add_script_moves(const World& world, std::vector<Move>& moves) const {
+  for (int client = 0; client < trace_.clients; ++client) {
+    if (world.scripts[client].step < 0 || world.core.clients[client].phase != OpPhase::kIdle) continue;
+    moves.push_back({.action = {.kind = ActionKind::kInvoke,
+                                .client = static_cast<Client>(client),
+                                .operation = *next_operation(world, static_cast<Client>(client))}});
+  }
   for (std::size_t i = 0; i < world.core.calls.size(); ++i) {
     if (world.core.calls[i].phase != Phase::kStarted || world.core.bodies[i].phase != OpPhase::kIdle) continue;
     const Call call = static_cast<Call>(i);
@@ -130,7 +190,8 @@ void Explorer::add_script_moves(const World& world, std::vector<Move>& moves) co
     const Statement& statement = body.statements[position];
     if (statement.verb == Verb::kGate) {
       if (contains(world.released, statement.gate)) moves.push_back({.passes = true, .call = call});
-    } else if (names_call(statement) && !contains(world.known, statement.call)) {
+    } else if (comes_too_late(world, statement) ||
+               (names_call(statement) && !contains(world.known, statement.call))) {
       moves.push_back({.passes = true, .call = call});
     } else {
       moves.push_back({.action = {.kind = ActionKind::kInvoke,
@@ -149,16 +210,21 @@ void Explorer::make(World& world, const Move& move) const {
   std::optional<model::State> next = model::step(policy_, world.core, action);
   CHECK(next.has_value()) << "the model refuses " << to_string(action) << " in " << to_string(world.core);
   world.core = *std::move(next);
+  const bool by_client = !model::is_body_client(action.client) && action.client < trace_.clients;
   if (action.kind == ActionKind::kInvoke && model::is_body_client(action.client)) {
     ++world.positions[model::call_of_body(action.client)];
   }
+  if (action.kind == ActionKind::kInvoke && by_client && world.scripts[action.client].step >= 0) {
+    ++world.scripts[action.client].at;
+  }
   if (action.kind != ActionKind::kReturn) return;
-  if (action.operation.kind == OpKind::kSubmit && action.reply.kind == ReplyKind::kOk) {
+  if (action.operation.kind == OpKind::kSubmit && action.reply.kind == ReplyKind::kOk &&
+      !model::is_in(mapped_, action.operation.call)) {
     world.known |= bit(action.operation.call);
   }
-  if (!model::is_body_client(action.client) && action.client < trace_.clients) {
-    world.replies[action.client] = action.reply;
-  }
+  if (!by_client) return;
+  world.replies[action.client] = action.reply;
+  continue_script(world, action.client, action.reply);
 }
 
 std::vector<Move> Explorer::settle(World& world) const {
@@ -237,6 +303,10 @@ void Explorer::add_body(const World& world, const Body& body, std::size_t from, 
       case Verb::kPoll:  // Of no consequence: nobody sees what a body's poll gives.
       case Verb::kResult:
       case Verb::kRelease:
+      case Verb::kWait:
+      case Verb::kAsCompleted:
+      case Verb::kMap:
+      case Verb::kDestroy:
         break;
     }
   }
@@ -246,7 +316,8 @@ void Explorer::add_operation(const World& world, const ClientState& in, Prospect
   const model::Operation& operation = in.operation;
   if (in.phase == OpPhase::kIdle) return;
   if (operation.kind == OpKind::kSubmit) prospect.submits |= bit(operation.call);
-  if (in.phase == OpPhase::kDraining) prospect.cancels_pending = true;
+  if (in.phase == OpPhase::kDraining && operation.kind == OpKind::kShutdown) prospect.cancels_pending = true;
+  prospect.cancels |= operation.kind == OpKind::kWait || operation.kind == OpKind::kNext ? 0 : operation.calls;
   if (in.phase != OpPhase::kInvoked) return;
   switch (operation.kind) {
     case OpKind::kSubmit:
@@ -266,19 +337,64 @@ void Explorer::add_operation(const World& world, const ClientState& in, Prospect
       prospect.closes = true;
       prospect.cancels_pending = prospect.cancels_pending || operation.cancel_futures;
       break;
+    case OpKind::kDestroy:
+      prospect.closes = true;
+      break;
+    case OpKind::kWait:
+    case OpKind::kNext:
+      if (!says_one_thing(operation)) prospect.polls |= operation.calls;
+      break;
     case OpKind::kResult:
+    case OpKind::kAbandon:
     case OpKind::kNone:
       break;
   }
 }
 
+// What a client does after its present operation: the rest of its script.
+void Explorer::add_script(const World& world, const Script& script, Prospect& prospect) const {
+  if (script.step < 0) return;
+  const Statement& statement = trace_.steps[static_cast<std::size_t>(script.step)].statement;
+  if (statement.verb != Verb::kMap) {
+    if (statement.poll || std::popcount(script.left) > 1) prospect.polls |= script.left;
+    return;
+  }
+  const std::vector<Statement>& inputs = statement.body[0].statements;
+  for (std::size_t i = static_cast<std::size_t>(script.at); i < inputs.size(); ++i) {
+    prospect.submits |= bit(inputs[i].call);
+    prospect.enters = true;
+    add_body(world, *bodies_[static_cast<std::size_t>(inputs[i].call)], 0, prospect);
+  }
+}
+
+void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, Prospect& prospect) const {
+  if (script.step < 0) return;
+  const Statement& map = trace_.steps[static_cast<std::size_t>(script.step)].statement;
+  if (map.verb != Verb::kMap) return;
+  const std::vector<Statement>& inputs = map.body[0].statements;
+  const auto at = static_cast<std::size_t>(script.at);
+  const std::size_t awaited = at > inputs.size() ? at - inputs.size() - 1 : 0;  // The first input that may not be done.
+  const auto may_fail = [&](const Statement& input) {
+    return bodies_[static_cast<std::size_t>(input.call)]->throws ||
+           phase_of(world, static_cast<Call>(input.call)) == Phase::kCancelled;
+  };
+  const bool takes_all = static_cast<std::size_t>(map.body[0].value) == inputs.size();
+  if (takes_all && !may_be_cut && std::none_of(inputs.begin() + static_cast<std::ptrdiff_t>(std::min(awaited, inputs.size())),
+                                               inputs.end(), may_fail)) {
+    return;
+  }
+  prospect.cancels |= calls_between(map, std::min(awaited, inputs.size()), inputs.size());
+}
+
 std::vector<Prospect> Explorer::prospects(const World& world) const {
   std::vector<Prospect> prospects;
   for (std::size_t i = 0; i < world.core.clients.size(); ++i) {
-    if (world.core.clients[i].phase == OpPhase::kIdle) continue;
+    const Script script = i < world.scripts.size() ? world.scripts[i] : Script();
+    if (world.core.clients[i].phase == OpPhase::kIdle && script.step < 0) continue;
     Prospect& prospect = prospects.emplace_back();
     prospect.owner = static_cast<Client>(i);
     add_operation(world, world.core.clients[i], prospect);
+    add_script(world, script, prospect);
   }
   for (std::size_t i = 0; i < world.core.calls.size(); ++i) {
     const Phase phase = world.core.calls[i].phase;
@@ -288,6 +404,14 @@ std::vector<Prospect> Explorer::prospects(const World& world) const {
     prospect.owner = model::body_client(static_cast<Call>(i));
     add_operation(world, world.core.bodies[i], prospect);
     add_body(world, *bodies_[i], static_cast<std::size_t>(world.positions[i]), prospect);
+  }
+  // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls.
+  const bool may_be_cut = !world.core.intake_open || std::any_of(prospects.begin(), prospects.end(), [](const Prospect& one) {
+    return one.closes || one.cancels_pending;
+  });
+  for (Prospect& prospect : prospects) {
+    if (prospect.owner < 0 || prospect.owner >= trace_.clients) continue;
+    add_cancels_of_map(world, world.scripts[prospect.owner], may_be_cut, prospect);
   }
   return prospects;
 }
@@ -312,8 +436,11 @@ bool Explorer::may_go_first(const World& world, const Move& move, const std::vec
     case ActionKind::kBodyStart:
     case ActionKind::kBodyEnd:
     case ActionKind::kCallback:  // The order of the callbacks of one call is fixed; nothing else depends on it.
-    case ActionKind::kInvoke:    // Of a body. It only announces the operation.
       return true;
+    case ActionKind::kInvoke:
+      // It only announces the operation; but what is done by now, a wait and a step of as_completed must report.
+      if (action.operation.kind != OpKind::kWait && action.operation.kind != OpKind::kNext) return true;
+      return says_one_thing(action.operation) || still_to_come(world, action.operation.calls) == 0;
     case ActionKind::kReturn:
       return return_may_go_first(world, action, others_than(action.client, prospects));
     case ActionKind::kEffect:
@@ -344,7 +471,21 @@ bool Explorer::return_may_go_first(const World& world, const Action& action, con
     // Before its effect it may go either way, and the client sees which.
     return world.core.clients[action.client].phase == OpPhase::kEffective;
   }
+  if (action.operation.kind == OpKind::kWait || action.operation.kind == OpKind::kNext) {
+    // What else gets done may change what it says, and what it may say.
+    const ClientState& in = world.core.clients[action.client];
+    if (says_one_thing(in.operation)) return true;
+    return in.due == in.operation.calls && (action.operation.kind == OpKind::kWait || std::popcount(in.due) == 1);
+  }
   return true;  // The reply stands, and nobody waits for the return.
+}
+
+Bits Explorer::still_to_come(const World& world, model::CallSet calls) const {
+  Bits open = 0;
+  for (Call call = 0; call < model::kCallSetMax; ++call) {
+    if (model::is_in(calls, call) && !model::is_done(world.core, call)) open |= bit(call);
+  }
+  return open;
 }
 
 bool Explorer::take_may_go_first(const World& world, const Prospect& others) const {
@@ -371,9 +512,15 @@ bool Explorer::effect_may_go_first(const World& world, Client client, const Pros
     case OpKind::kShutdown:
       if (operation.cancel_futures) return false;
       return !world.core.intake_open || !others.enters;
+    case OpKind::kDestroy:
+      return !others.enters && !others.closes;
+    case OpKind::kResult:  // Of a map: the call has failed, which stands.
+      return true;
     case OpKind::kNone:
-    case OpKind::kResult:
     case OpKind::kPoll:
+    case OpKind::kWait:
+    case OpKind::kNext:
+    case OpKind::kAbandon:
       return false;
   }
   return false;
@@ -392,7 +539,7 @@ Observation Explorer::observe(const World& world) const {
     seen.started.push_back(phase != Phase::kAbsent && world.core.calls[i].starts > 0);
   }
   for (int client = 0; client < trace_.clients; ++client) {
-    seen.busy.push_back(world.core.clients[client].phase != OpPhase::kIdle);
+    seen.busy.push_back(world.core.clients[client].phase != OpPhase::kIdle || world.scripts[client].step >= 0);
     seen.replies.push_back(world.replies[client]);
   }
   for (std::size_t i = 0; i < static_cast<std::size_t>(registrations_); ++i) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,18 +19,34 @@ namespace futures::spec_tests {
 using Bits = std::uint32_t;
 constexpr Bits bit(int index) { return index < 0 ? 0 : Bits{1} << index; }
 
+// How far a client is in a statement that is a row of operations: as_completed and map.
+struct Script {
+  std::int8_t step = -1;  // Of the trace; -1: in none.
+  std::int8_t at = 0;     // How many operations have been invoked.
+  std::uint16_t left = 0;  // as_completed: the calls not yet yielded.
+
+  friend bool operator==(const Script&, const Script&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const Script& script) {
+    return H::combine(std::move(h), script.step, script.at, script.left);
+  }
+};
+
 // A state of the model and how far the scripts of the trace are.
 struct World {
   model::State core;
   std::array<std::int8_t, kCallsMax> positions{};  // By call: the statement that its body begins next.
   Bits known = 0;                                  // Calls whose submit has returned a future.
   Bits released = 0;                               // Gates.
+  bool destroyed = false;                          // The executor's destructor has begun.
+  std::array<Script, kClientsMax> scripts{};       // By client of the trace.
   std::array<model::Reply, kClientsMax> replies{};  // By client of the trace: to its last returned operation.
 
   friend bool operator==(const World&, const World&) = default;
   template <typename H>
   friend H AbslHashValue(H h, const World& world) {
-    h = H::combine(std::move(h), world.core, world.positions, world.known, world.released);
+    h = H::combine(std::move(h), world.core, world.positions, world.known, world.released, world.destroyed,
+                   world.scripts);
     for (const model::Reply& reply : world.replies) h = H::combine(std::move(h), reply.kind, reply.value);
     return h;
   }
@@ -49,7 +66,7 @@ struct Prospect {
   Bits names = 0;      // Calls named by statements of bodies that have not begun.
   Bits cancels = 0;    // Calls it might cancel one by one.
   Bits callbacks = 0;  // Calls it might add a callback to.
-  Bits polls = 0;      // Calls that a client of the trace is polling.
+  Bits polls = 0;      // Calls that a client of the trace is polling, or waiting for among others.
   bool enters = false;            // A submit might take effect.
   bool closes = false;            // A shutdown might take effect.
   bool cancels_pending = false;   // A shutdown might cancel what has not started.
@@ -67,8 +84,9 @@ class Explorer {
   // Whether a step with this statement makes sense for `client` now.
   bool can_issue(const World& world, model::Client client, const Statement& statement) const;
 
-  // Begins the operation of a step, or releases its gate. Requires can_issue.
-  void issue(World& world, model::Client client, const Statement& statement) const;
+  // Begins the operation of a step, or the first of several, or releases its gate. Requires can_issue. `step`: its index
+  // in the trace; -1 for one that is in none, which must be a single operation.
+  void issue(World& world, model::Client client, const Statement& statement, int step) const;
 
   struct Quiet {
     std::vector<World> worlds;  // Distinct.
@@ -85,6 +103,14 @@ class Explorer {
   void add_script_moves(const World& world, std::vector<Move>& moves) const;
   void make(World& world, const Move& move) const;
 
+  // The next operation of the client's script; none at its end.
+  std::optional<model::Operation> next_operation(const World& world, model::Client client) const;
+  std::optional<model::Operation> next_of_map(const Statement& map, std::size_t at) const;
+  // The client has had a reply: invokes nothing yet, but ends the script if it is over.
+  void continue_script(World& world, model::Client client, const model::Reply& reply) const;
+  // Whether the executor is needed for it, and gone.
+  static bool comes_too_late(const World& world, const Statement& statement);
+
   // Follows `world` while there is one move, or one that may go first. Returns the moves to choose from; none if quiet.
   std::vector<Move> settle(World& world) const;
 
@@ -98,6 +124,11 @@ class Explorer {
 
   std::vector<Prospect> prospects(const World& world) const;
   void add_operation(const World& world, const model::ClientState& in, Prospect& prospect) const;
+  void add_script(const World& world, const Script& script, Prospect& prospect) const;
+  // The calls that a map may come to cancel. `may_be_cut`: whether it may fail though no call of it throws.
+  void add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, Prospect& prospect) const;
+  // Those of `calls` that are not done.
+  Bits still_to_come(const World& world, model::CallSet calls) const;
   void add_body(const World& world, const Body& body, std::size_t from, Prospect& prospect) const;
 
   // Whether the body of `call` waits at a gate, so that it is still running once all is quiet.
@@ -107,6 +138,7 @@ class Explorer {
   const Trace& trace_;
   const std::vector<const Body*> bodies_;
   const int registrations_;
+  const std::uint16_t mapped_;  // Calls without a future.
   const bool reduce_;
 };
 

@@ -319,7 +319,8 @@ TEST(World, GeneratedTracesAreCheap) {
     without_choice += worlds.explored() == 0 ? 1 : 0;
     explored += worlds.explored();
   }
-  EXPECT_GE(without_choice, kTraces * 80 / 100);
+  // The others: what ends at once may be told in any order, and a map's submits race with the bodies of its first calls.
+  EXPECT_GE(without_choice, kTraces * 65 / 100);
   EXPECT_LE(explored, kTraces * 50u);
 }
 
@@ -460,7 +461,7 @@ void count_situations(const Trace& trace, std::map<std::string, int>& counts) {
 
 TEST(World, GeneratedTracesReachEverySituation) {
   std::map<std::string, int> counts;
-  for (int i = 0; i < 2000; ++i) count_situations(trace_from_seed(1, i), counts);
+  for (int i = 0; i < 2600; ++i) count_situations(trace_from_seed(1, i), counts);
   const std::map<std::string, int> least = {
       {"submit: ok", 5000},
       {"submit: ShutdownError", 300},
@@ -486,6 +487,18 @@ TEST(World, GeneratedTracesReachEverySituation) {
       {"shutdown: ok", 250},
       {"shutdown: a call is cancelled", 180},
       {"shutdown: a callback runs", 12},
+      {"wait: waits", 150},
+      {"wait: done 0", 250},
+      {"as_completed: waits", 100},
+      {"as_completed: done 0", 40},
+      {"as_completed: TimeoutError", 40},
+      {"map: waits", 200},
+      {"map: ok", 150},
+      {"map: value 0", 20},
+      {"map: error 0", 20},
+      {"map: ShutdownError", 30},
+      {"destroy: waits", 20},
+      {"destroy: ok", 50},
       {"skipped: busy", 100},
       {"skipped: unknown call", 100},
       {"several looks", 20},

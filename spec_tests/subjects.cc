@@ -30,6 +30,7 @@ std::map<std::string, std::string> skips_of_cpython() {
     }
   }
   skips["S3"] = "differs: a call that a worker has taken may still start";
+  skips["W4"] = "differs: a cancelled call may never count as done, so traces with both are left out";
   return skips;
 }
 
@@ -41,6 +42,7 @@ SubjectEntry cpython_entry() {
           .kind = std::nullopt,
           .skips = skips_of_cpython(),
           .broken_law = "",
+          .is_asked = &CPythonSubject::is_asked,
           .is_stepwise = &CPythonSubject::is_stepwise};
 }
 

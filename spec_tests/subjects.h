@@ -29,6 +29,8 @@ struct SubjectEntry {
   // The laws that traces cannot hold it to, each with the reason. Must equal the table in docs/SPEC.md.
   std::map<std::string, std::string> skips;
   std::string broken_law;  // As in ExecutorKind.
+  // Whether a trace is run on it at all; not where it is known to differ from the laws in a way that hangs.
+  std::function<bool(const Trace&)> is_asked = [](const Trace&) { return true; };
   // Whether the model says where each step of a trace ends on it; where not, only the whole history is judged.
   std::function<bool(const Trace&)> is_stepwise = [](const Trace&) { return true; };
 

@@ -475,7 +475,8 @@ bool Explorer::return_may_go_first(const World& world, const Action& action, con
     // What else gets done may change what it says, and what it may say.
     const ClientState& in = world.core.clients[action.client];
     if (says_one_thing(in.operation)) return true;
-    return in.due == in.operation.calls && (action.operation.kind == OpKind::kWait || std::popcount(in.due) == 1);
+    if (action.operation.kind == OpKind::kWait) return in.due == in.operation.calls;
+    return in.due == in.operation.calls && std::popcount(in.due) == 1 && policy_.ready_after_deadline;
   }
   return true;  // The reply stands, and nobody waits for the return.
 }

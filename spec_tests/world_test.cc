@@ -341,6 +341,13 @@ std::vector<NamedPolicy> policies() {
       {"any order, stepwise", {.start_order = StartOrder::kAny, .drain = Drain::kStepwise}},
       {"taken calls escape", {.shutdown_cancels_taken = false, .self_shutdown_throws = false}},
       {"taken calls escape, stepwise", {.drain = Drain::kStepwise, .shutdown_cancels_taken = false}},
+      {"as CPython",
+       {.drain = Drain::kStepwise,
+        .shutdown_cancels_taken = false,
+        .destroy_respects_no_wait = false,
+        .abandons_unadvanced_map = false,
+        .refused_map_cancels = false,
+        .ready_after_deadline = false}},
   };
 }
 
@@ -349,7 +356,7 @@ Trace racy_trace(unsigned seed) {
   std::minstd_rand random(seed);  // An engine, unlike a distribution, is the same everywhere.
   random.discard(10);
   const auto below = [&](int bound) { return static_cast<int>(random() / 64 % static_cast<unsigned>(bound)); };
-  Trace trace{.workers = 1 + below(3), .clients = 1, .steps = {}};
+  Trace trace{.workers = 1 + below(3), .clients = 3, .steps = {}};
   int calls = 0;
   const auto submit = [&] {
     Statement statement{.verb = Verb::kSubmit, .call = calls++, .body = {}};
@@ -383,7 +390,34 @@ Trace racy_trace(unsigned seed) {
     add_step(std::move(statement));
     if (below(3) == 0) add_step({.verb = Verb::kCallback, .call = i, .body = {}});
   }
+  // Two clients wait for several of the calls in one way or another, or map.
+  for (int client = 1; client < 3; ++client) {
+    const auto some_calls = static_cast<std::uint16_t>(below(1 << bodies));
+    Statement waiting{.verb = Verb::kWait, .calls = some_calls, .wait_for = static_cast<WaitFor>(below(3)), .body = {}};
+    switch (below(4)) {
+      case 0: continue;
+      case 1: break;
+      case 2:
+        waiting.verb = Verb::kAsCompleted;
+        waiting.poll = below(4) == 0;
+        break;
+      case 3: {
+        waiting.verb = Verb::kMap;
+        Body& inputs = waiting.body.emplace_back();
+        for (int left = 1 + below(2); left > 0; --left) {
+          inputs.statements.push_back(submit());
+          inputs.statements.back().body[0].throws = below(3) == 0;
+          if (below(2) == 0) inputs.statements.back().body[0].statements.push_back({.verb = Verb::kGate, .gate = 0, .body = {}});
+        }
+        inputs.value = below(3);
+        break;
+      }
+    }
+    trace.steps.push_back({.client = client, .statement = std::move(waiting)});
+  }
   add_step({.verb = Verb::kRelease, .gate = 0, .body = {}});
+  if (below(5) == 0) add_step({.verb = Verb::kDestroy, .body = {}});
+  if (below(4) == 0) add_step({.verb = Verb::kWait, .calls = 0xff, .poll = true, .body = {}});
   return normalised(std::move(trace));
 }
 
@@ -410,7 +444,7 @@ int compare_with_full_search(const model::Policy& policy, const Trace& trace) {
 }
 
 TEST(World, ReductionLosesNoWorld) {
-  constexpr int kTraces = 200;
+  constexpr int kTraces = 300;
   for (const NamedPolicy& named : policies()) {
     SCOPED_TRACE(named.name);
     int several = 0;

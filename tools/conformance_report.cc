@@ -61,6 +61,7 @@ std::string describe_totals(const ExecutorResult& result) {
   }
   std::string text = absl::StrCat(result.name, ": ", checked, " checks, ", violations, " violations; ", skipped,
                                   " laws skipped, ", unexercised, " never exercised; ", result.traces, " traces");
+  if (result.traces_not_asked > 0) absl::StrAppend(&text, ", ", result.traces_not_asked, " more left out");
   if (result.traces_given_up > 0) {
     absl::StrAppend(&text, ", ", result.traces_given_up, " of them not followed step by step");
   }

@@ -142,6 +142,10 @@ void Candidate::run_check(const spec_tests::Law& law) {
 }
 
 EpisodeReport Candidate::run_trace(const Trace& trace, const std::string& name) {
+  if (!entry_.is_asked(trace)) {
+    ++result.traces_not_asked;
+    return {};
+  }
   ++result.traces;
   EpisodeReport stepwise;
   EpisodeReport concurrent;
@@ -193,6 +197,7 @@ Failure Candidate::shrink(const std::string& law, const EpisodeReport& report, M
   EpisodeReport smallest = report;
   const Clock::time_point until = Clock::now() + kShrinkPatience;
   const auto still_fails = [&](const Trace& trace) {
+    if (!entry_.is_asked(trace)) return false;
     const int tries = mode == Mode::kStepwise ? 1 : kConcurrentTries;
     for (int i = 0; i < tries && Clock::now() < until; ++i) {
       EpisodeReport again = run_once(*subject_, trace, mode, patience_);

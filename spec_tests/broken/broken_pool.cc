@@ -31,6 +31,7 @@ struct BrokenPool::Shared {
   std::deque<Task> queue;
   std::deque<Task> cancelled_and_kept;  // kRunsCancelled: they run after the queue. kDropsCallbacks: nobody is told.
   bool intake_open = true;
+  bool left_alone = false;  // After a shutdown without wait the destructor does not wait.
   int threads = 0;
   int idle = 0;
 
@@ -44,7 +45,7 @@ BrokenPool::~BrokenPool() {
   std::unique_lock lock(shared_->mutex);
   shared_->intake_open = false;
   shared_->changed.notify_all();
-  if (current_pool == shared_.get()) return;
+  if (current_pool == shared_.get() || shared_->left_alone) return;
   shared_->changed.wait(lock, [&] { return shared_->threads == 0; });
 }
 
@@ -132,6 +133,7 @@ Executor::ShutdownResult BrokenPool::do_shutdown(const ShutdownOptions& options)
   {
     const std::lock_guard lock(shared.mutex);
     shared.intake_open = false;
+    shared.left_alone = shared.left_alone || !options.wait;
     shared.changed.notify_all();
     const bool loses = shared.has(Fault::kLosesCallOnShutdown) && !options.cancel_futures && !shared.queue.empty();
     if (loses) lost = next(shared.queue, true);

@@ -1,5 +1,8 @@
 #include "spec_tests/broken/swallow.h"
 
+#include <cstdint>
+
+#include "futures/encoding.h"  // As where the bodies are submitted: it is part of the call's type.
 #include "futures/executor.h"
 
 namespace futures::spec_tests {
@@ -7,8 +10,9 @@ namespace {
 
 // What submitting run_body makes. The interface gives an executor no way to come between a call and its future, as it
 // should; this fault has to name the call's type.
-using Body = int (*)(int, int);
-using BodyCall = internal::Call<int, /*kTakesStopToken=*/false, internal::encoding_of_t<Body, int, int>, Body, int, int>;
+using Body = int (*)(std::uint64_t, int);
+using BodyCall = internal::Call<int, /*kTakesStopToken=*/false, internal::encoding_of_t<Body, std::uint64_t, int>, Body,
+                                std::uint64_t, int>;
 
 }  // namespace
 

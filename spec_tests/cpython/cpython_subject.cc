@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,16 @@ std::string_view mode_of(CPythonSubject::Hold hold) {
   return "";
 }
 
+// Whether the statement, or one in its bodies, may cancel one of `calls`.
+bool may_cancel(const Statement& statement, std::uint16_t calls) {
+  if (statement.verb == Verb::kCancel) return (calls >> statement.call & 1) != 0;
+  if (statement.verb == Verb::kShutdown) return statement.cancel_futures;
+  return std::any_of(statement.body.begin(), statement.body.end(), [&](const Body& body) {
+    return std::any_of(body.statements.begin(), body.statements.end(),
+                       [&](const Statement& nested) { return may_cancel(nested, calls); });
+  });
+}
+
 bool waits_for_shutdown(const Body& body) {
   return std::any_of(body.statements.begin(), body.statements.end(), [](const Statement& statement) {
     return statement.verb == Verb::kShutdown && statement.wait;
@@ -58,6 +69,10 @@ CPythonSubject::~CPythonSubject() = default;
 model::Policy CPythonSubject::policy(int workers) const {
   model::Policy policy = strict_policy(workers);
   policy.shutdown_cancels_taken = false;
+  policy.destroy_respects_no_wait = false;
+  policy.abandons_unadvanced_map = false;
+  policy.refused_map_cancels = false;
+  policy.ready_after_deadline = false;
   return policy;
 }
 
@@ -76,6 +91,14 @@ bool CPythonSubject::is_stepwise(const Trace& trace) {
   if (trace.workers == 1) return true;
   const std::vector<const Body*> bodies = bodies_of(trace);
   return std::none_of(bodies.begin(), bodies.end(), [](const Body* body) { return waits_for_shutdown(*body); });
+}
+
+bool CPythonSubject::is_asked(const Trace& trace) {
+  std::uint16_t awaited = 0;
+  for (const Step& step : trace.steps) awaited |= step.statement.calls;
+  return awaited == 0 || std::none_of(trace.steps.begin(), trace.steps.end(), [&](const Step& step) {
+    return may_cancel(step.statement, awaited);
+  });
 }
 
 absl::Status CPythonSubject::start() {

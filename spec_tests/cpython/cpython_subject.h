@@ -53,13 +53,19 @@ class CPythonSubject : public Subject {
   // What CPython does: the model with this policy accepts it, but for what docs/SPEC.md lists.
   model::Policy policy(int workers) const override;
 
-  // What the laws demand. It differs from `policy` exactly where a law of the model is marked "differs": S3.
+  // What the laws demand. It differs from `policy` where a law of the model is marked "differs", S3, S6, M4, and where the
+  // laws go past Python: a map that is refused cancels what it has submitted, and as_completed without time yields what is
+  // done.
   static model::Policy strict_policy(int workers);
 
   // Whether the model says where every step of `trace` ends. Not where several workers and a body's shutdown(wait) meet:
   // CPython joins its threads in the order of a set, its own among them, and is refused only there (law S7). Before that it
   // waits for those that come first. The history is the model's all the same.
   static bool is_stepwise(const Trace& trace);
+
+  // Whether `trace` is run on CPython at all. Not where a call that a wait or an as_completed names may be cancelled: it counts
+  // as done for them when a worker comes by it, and after a shutdown that cancelled it never (law W4).
+  static bool is_asked(const Trace& trace);
 
   // Unavailable: there is no such python3, or it does not start. The first call takes the time that Python needs to start.
   absl::Status begin(const Trace& trace) override;

@@ -287,6 +287,55 @@ TEST(CPythonDiffers, S3_ATakenCallStartsAfterShutdownHasReturned) {
   EXPECT_EQ(lines_with(play.finish_accepted(), "body of c0: ends"), Lines{"body of c0: ends with value 1"});
 }
 
+TEST(CPythonDiffers, W4_AWaitForWhatAShutdownHasCancelledHangs) {
+  Play play(
+      "workers 1\n"
+      "clients 2\n"
+      "0 submit c0 { gate g0; return 1 }\n"
+      "0 submit c1 { return 2 }\n"
+      "0 shutdown nowait cancel\n"
+      "1 wait first c1\n"
+      "1 release g0\n",
+      {.patience = std::chrono::milliseconds(500)});
+  EXPECT_FALSE(CPythonSubject::is_asked(play.trace()));
+  for (int i = 0; i < 3; ++i) play.step();
+  play.begin_step();
+  const Observation waiting = play.until([](const Observation& seen) { return seen.calls[1] == Visible::kCancelled; });
+  EXPECT_TRUE(waiting.busy[1]);
+  play.begin_step();
+  EXPECT_EQ(play.subject().finish().code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(CPythonDiffers, M4_AMapThatWasNeverAdvancedCancelsNothing) {
+  Play play(
+      "workers 1\n"
+      "clients 1\n"
+      "0 submit c0 { gate g0; return 1 }\n"
+      "0 map { submit c1 { return 2 }; take 0 }\n"
+      "0 release g0\n");
+  const std::vector<Event> history = play.finish_accepted();
+  EXPECT_EQ(lines_with(history, "body of c1: ends"), Lines{"body of c1: ends with value 2"});
+  EXPECT_EQ(lines_with(history, "abandon"), Lines{});
+}
+
+TEST(CPythonDiffers, S6_TheEndOfAWithWaitsAfterAShutdownWithoutWait) {
+  Play play(
+      "workers 1\n"
+      "clients 2\n"
+      "0 submit c0 { gate g0; return 1 }\n"
+      "0 shutdown nowait\n"
+      "1 destroy\n"
+      "0 release g0\n");
+  play.step();
+  play.step();
+  play.begin_step();
+  play.until([](const Observation& seen) { return seen.busy[1]; });
+  const std::vector<Event> history = play.finish_accepted();
+  const std::vector<std::string> ends = lines_with(history, "body of c0: ends");
+  ASSERT_EQ(ends.size(), 1u);
+  EXPECT_EQ(to_string(history.back()), "client 1: returns ok");  // After the body, though nobody was to wait for it.
+}
+
 // A shutdown takes a call off the queue and then cancels it; in between the next one may leave the queue and start.
 TEST(CPythonDiffers, S3_ADrainTakesACallOffTheQueueBeforeItCancelsIt) {
   Play play(
@@ -396,6 +445,7 @@ TEST(CPythonRandom, HistoriesAreTheModels) {
   Tally tally;
   for (int index = 0; index < kTraces; ++index) {
     const Trace trace = trace_from_seed(kSeed, index);
+    if (!CPythonSubject::is_asked(trace)) continue;
     const Clock::time_point begun = Clock::now();
     ASSERT_TRUE(subject.begin(trace).ok());
     for (int i = 0; i < std::ssize(trace.steps); ++i) {
@@ -441,7 +491,7 @@ TEST(CPythonRandom, EveryStepLooksAsInTheModel) {
   int unfit = 0;
   for (int index = 0; index < kTraces; ++index) {
     const Trace trace = trace_from_seed(kSeed + 1, index);
-    if (!CPythonSubject::is_stepwise(trace)) {
+    if (!CPythonSubject::is_asked(trace) || !CPythonSubject::is_stepwise(trace)) {
       ++unfit;
       continue;
     }

@@ -8,13 +8,15 @@ described in spec_tests/trace.h, what a command must do in spec_tests/subject.h.
   observe                            -> observation CALLS OUTCOMES STARTED BUSY REPLIES CALLBACKS
   finish PATIENCE_S                  -> finished, or: stuck WHAT
   history                            -> history N, then N lines, one event each:
-      invoke CLIENT VERB CALL REGISTRATION WAIT CANCEL_FUTURES
+      invoke CLIENT VERB CALL REGISTRATION WAIT CANCEL_FUTURES CALLS WHEN POLL
       return CLIENT REPLY
       start CALL
       end CALL REPLY
       callback CALL REGISTRATION CLIENT
 
-CALLS is one letter per call (a: absent, p, r, f, c), STARTED, BUSY and CALLBACKS are strings of 0 and 1, OUTCOMES and
+In an event CALLS is a set, as a number with a bit for each call, and WHEN is all, first or exception; VERB is that of the
+trace, or next (one step of as_completed), or abandon (a map is let go).
+In an observation CALLS is one letter per call (a: absent, p, r, f, c), STARTED, BUSY and CALLBACKS are strings of 0 and 1, OUTCOMES and
 REPLIES are lists with commas, each item a kind and a number, as in value:7. An empty field is written as -.
 
 Threads: the main one reads commands and never touches the executor, but for looking at futures. Each client is a thread.
@@ -78,7 +80,7 @@ class TraceError(Exception):
 
 
 class Statement:
-    """One operation: `verb`, and what it needs of `call`, `registration`, `gate`, `wait`, `cancel_futures`, `body`."""
+    """One operation, or for as_completed and map a row of them: `verb`, and what it needs of the other fields."""
 
     def __init__(self, verb):
         self.verb = verb
@@ -87,7 +89,13 @@ class Statement:
         self.gate = -1
         self.wait = False
         self.cancel_futures = False
-        self.body = None
+        self.calls = []
+        self.when = "all"
+        self.poll = False
+        self.body = None   # Of a submit.
+        self.inputs = []   # Of a map: submits.
+        self.taken = 0     # Of a map: how many results.
+        self.is_expected = False  # Its unseen beginning counts until it is over.
 
 
 class Body:
@@ -133,6 +141,24 @@ class Trace:
             statement.cancel_futures = bool(self._words) and self._words[-1] == "cancel"
             if statement.cancel_futures:
                 self._words.pop()
+        elif statement.verb in ("wait", "as_completed"):
+            if statement.verb == "wait":
+                statement.when = self._words.pop()
+            statement.poll = bool(self._words) and self._words[-1] == "poll"
+            if statement.poll:
+                self._words.pop()
+            while self._words:
+                statement.calls.append(self._read_number("c"))
+        elif statement.verb == "map":
+            self._expect("{")
+            while self._words[-1] != "take":
+                statement.inputs.append(self._read_statement())
+                self._expect(";")
+            self._expect("take")
+            statement.taken = int(self._words.pop())
+            self._expect("}")
+        elif statement.verb == "destroy":
+            pass
         elif statement.verb in ("release", "gate"):
             statement.gate = self._read_number("g")
             self.gates = max(self.gates, statement.gate + 1)
@@ -196,7 +222,7 @@ class Client(threading.Thread):
 
     def may_be_in_shutdown(self):
         """Whether the client is in a shutdown or on its way into one."""
-        return self.handed - self.done == 1 and self.last.verb == "shutdown"
+        return self.handed - self.done == 1 and self.last.verb in ("shutdown", "destroy")
 
     def run(self):
         here.client = self.number
@@ -204,9 +230,12 @@ class Client(threading.Thread):
             statement = self._statements.get()
             if statement is None:
                 return
-            if self._episode.makes_sense(statement):
-                self.reply = self._episode.perform(statement)
+            self._episode.perform(statement)
             self.done += 1
+
+
+# What does something before it blocks that nobody can see.
+UNSEEN = ("wait", "as_completed", "map")
 
 
 class Episode:
@@ -226,6 +255,10 @@ class Episode:
         self._callbacks_ran = [False] * trace.registrations
         self._gates = [threading.Event() for _ in range(trace.gates)]
         self._shutdowns = []  # Those that bodies are in.
+        self._lock = threading.Lock()
+        self._users = 0       # How many are in the executor, under the lock.
+        self._destroyed = False
+        self._beginnings = 0  # Statements that were handed out and have not begun unseen what they do, under the lock.
         self._shown = None
         self._executor = make_executor(max_workers=trace.workers)
         self._clients = [Client(self, number) for number in range(trace.clients)]
@@ -237,6 +270,11 @@ class Episode:
         if statement.verb == "release":
             self._gates[statement.gate].set()
         else:
+            # Behind an earlier statement it begins whenever that ends: nobody can wait for it.
+            if statement.verb in UNSEEN and not self._clients[number].busy():
+                statement.is_expected = True
+                with self._lock:
+                    self._beginnings += 1
             self._clients[number].hand(statement)
 
     def observe(self):
@@ -264,13 +302,14 @@ class Episode:
             if not self._wait_until_idle(client, deadline):
                 return "client %d does not come back from an operation" % client.number
         self._wait_for_rest()  # What bodies still submit is accepted.
-        last = Statement("shutdown")
-        last.wait = True
-        # By one more client than the trace has.
-        self._clients.append(Client(self, self.trace.clients))
-        self._clients[-1].hand(last)
-        if not self._wait_until_idle(self._clients[-1], deadline):
-            return "the shutdown at the end of the trace does not come back"
+        if not self._destroyed:
+            last = Statement("shutdown")
+            last.wait = True
+            # By one more client than the trace has.
+            self._clients.append(Client(self, self.trace.clients))
+            self._clients[-1].hand(last)
+            if not self._wait_until_idle(self._clients[-1], deadline):
+                return "the shutdown at the end of the trace does not come back"
         for client in self._clients:
             client.close()
         for client in self._clients:
@@ -301,6 +340,8 @@ class Episode:
 
         Both would make two situations look alike that are not.
         """
+        if self._beginnings > 0:
+            return False
         shutdowns = self._shutdowns + [client.last for client in self._clients if client.may_be_in_shutdown()]
         if shutdowns and not self._executor._shutdown:
             return False
@@ -343,30 +384,142 @@ class Episode:
 
     # Any thread's.
 
-    def makes_sense(self, statement):
-        """Whether the call that the statement names, if any, has a future."""
-        return statement.verb in ("submit", "shutdown") or self._futures[statement.call] is not None
-
     def perform(self, statement):
-        """Does the statement on behalf of the current client; returns the reply."""
+        """Does the statement on behalf of the current client, if it makes sense."""
+        if statement.verb in ("submit", "shutdown", "map"):
+            with self._lock:
+                if self._destroyed:
+                    self._end_beginning(statement)
+                    return
+                self._users += 1
+            if statement.verb == "map":
+                self._map(statement)  # Leaves the executor before it waits for results.
+                return
+            self._operate(statement)
+            with self._lock:
+                self._users -= 1
+        elif statement.verb == "destroy":
+            with self._lock:
+                if self._destroyed or self._users > 0:
+                    return
+                self._destroyed = True
+            self._operate(statement)
+        elif statement.verb in ("wait", "as_completed"):
+            calls = [call for call in statement.calls if self._futures[call] is not None]
+            with self._lock:
+                self._end_beginning(statement)
+            if statement.verb == "wait":
+                self._wait(statement, calls)
+            else:
+                self._go_through_completed(statement, calls)
+        elif self._futures[statement.call] is not None:
+            self._operate(statement)
+
+    def _end_beginning(self, statement):
+        """With the lock held."""
+        if statement.is_expected:
+            statement.is_expected = False
+            self._beginnings -= 1
+
+    def _invoke(self, verb, statement, calls=()):
+        fields = (verb, statement.call, statement.registration, statement.wait, statement.cancel_futures, set_of(calls))
+        self.history.append("invoke %d %s %d %d %d %d %d %s %d"
+                            % (current_client(), *fields, statement.when, statement.poll))
+
+    def _reply(self, reply):
         number = current_client()
-        fields = (statement.call, statement.registration, statement.wait, statement.cancel_futures)
-        self.history.append("invoke %d %s %d %d %d %d" % (number, statement.verb, *fields))
+        self.history.append("return %d %s" % (number, reply))
+        if 0 <= number < self.trace.clients:
+            self._clients[number].reply = reply
+
+    def _operate(self, statement):
+        """One operation."""
+        self._invoke(statement.verb, statement)
         future = None
         try:
             if statement.verb == "submit":
                 future, reply = self._submit(statement)
             elif statement.verb == "shutdown":
                 reply = self._shutdown(statement)
+            elif statement.verb == "destroy":
+                self._executor.__exit__(None, None, None)
+                reply = "ok:0"
             else:
                 reply = self._ask(statement, self._futures[statement.call])
         except Exception:
             reply = "none:0"  # An error that no law allows here. No history of the model has it.
-        self.history.append("return %d %s" % (number, reply))
+        self._reply(reply)
         if future is not None:
             self._futures[statement.call] = future
             self._published[statement.call].set()
-        return reply
+
+    def _wait(self, statement, calls):
+        self._invoke("wait", statement, calls)
+        when = {"all": "ALL_COMPLETED", "first": "FIRST_COMPLETED", "exception": "FIRST_EXCEPTION"}[statement.when]
+        futures = [self._futures[call] for call in calls]
+        try:
+            done, not_done = concurrent.futures.wait(futures, timeout=0 if statement.poll else None, return_when=when)
+            is_partition = not done & not_done and done | not_done == set(futures)
+            told = set_of(call for call in calls if self._futures[call] in done)
+            self._reply("done:%d" % signed(told) if is_partition else "none:0")
+        except Exception:
+            self._reply("none:0")
+
+    def _go_through_completed(self, statement, calls):
+        futures = {self._futures[call]: call for call in calls}
+        completed = concurrent.futures.as_completed(list(futures), timeout=0 if statement.poll else None)
+        while futures:
+            self._invoke("next", statement, futures.values())
+            try:
+                call = futures.pop(next(completed), None)
+                reply = "none:0" if call is None else "done:%d" % call
+            except concurrent.futures.TimeoutError:
+                reply = "timeout:0"
+            except BaseException:
+                reply = "none:0"
+            self._reply(reply)
+            if not reply.startswith("done"):
+                return
+
+    def _map(self, statement):
+        """Records itself as a submit for each input, a result for each item that is taken, and that the rest is let go."""
+        inputs = statement.inputs
+
+        def pull():
+            for number, submit in enumerate(inputs):
+                if number > 0:
+                    self._reply("ok:0")
+                    self._invoke("submit", submit)
+                self._published[submit.call].set()
+                yield submit
+            self._reply("ok:0")
+
+        self._invoke("submit", inputs[0])
+        results = None
+        try:
+            results = self._executor.map(lambda submit: self._run_body(submit.call, submit.body), pull())
+        except RuntimeError as error:
+            refused = str(error) == "cannot schedule new futures after shutdown"
+            self._reply("shutdown_error:0" if refused else "none:0")
+        except Exception:
+            self._reply("none:0")
+        with self._lock:
+            self._end_beginning(statement)
+            self._users -= 1
+        if results is None:
+            return
+        for number in range(statement.taken):
+            self._invoke("result", inputs[number], [submit.call for submit in inputs[number + 1:]])
+            reply = reply_of(lambda _: next(results), None)
+            self._reply(reply)
+            if not reply.startswith("value"):
+                return
+        # A generator that was never advanced lets go of nothing.
+        if statement.taken in (0, len(inputs)):
+            return
+        self._invoke("abandon", Statement("abandon"), [submit.call for submit in inputs[statement.taken:]])
+        results.close()
+        self._reply("ok:0")
 
     def _submit(self, statement):
         try:
@@ -418,7 +571,7 @@ class Episode:
                 self._at[call] = statement.gate
                 self._gates[statement.gate].wait()
                 self._at[call] = ACTIVE
-            elif self.makes_sense(statement):
+            else:
                 self.perform(statement)
         here.client = WORKER  # From here on callbacks are the worker's.
         self.history.append("end %d %s:%d" % (call, "error" if body.throws else "value", body.value))
@@ -426,6 +579,16 @@ class Episode:
         if body.throws:
             raise TraceError(body.value)
         return body.value
+
+
+def set_of(calls):
+    """As a number, a bit for each call."""
+    return sum(1 << call for call in calls)
+
+
+def signed(number):
+    """The number whose sixteen bits these are."""
+    return number - 0x10000 if number >= 0x8000 else number
 
 
 def reply_of(result, timeout):

@@ -28,12 +28,21 @@ using model::Visible;
 constexpr std::pair<std::string_view, OpKind> kVerbs[] = {
     {"submit", OpKind::kSubmit}, {"cancel", OpKind::kCancel},         {"result", OpKind::kResult},
     {"poll", OpKind::kPoll},     {"callback", OpKind::kAddCallback}, {"shutdown", OpKind::kShutdown},
+    {"wait", OpKind::kWait},     {"next", OpKind::kNext},            {"abandon", OpKind::kAbandon},
+    {"destroy", OpKind::kDestroy},
+};
+
+constexpr std::pair<std::string_view, model::ReturnWhen> kWhens[] = {
+    {"all", model::ReturnWhen::kAllCompleted},
+    {"first", model::ReturnWhen::kFirstCompleted},
+    {"exception", model::ReturnWhen::kFirstException},
 };
 
 constexpr std::pair<std::string_view, ReplyKind> kReplies[] = {
     {"none", ReplyKind::kNone},           {"ok", ReplyKind::kOk},
     {"true", ReplyKind::kTrue},           {"false", ReplyKind::kFalse},
     {"value", ReplyKind::kValue},         {"error", ReplyKind::kError},
+    {"done", ReplyKind::kDone},
     {"cancelled", ReplyKind::kCancelled}, {"timeout", ReplyKind::kTimeout},
     {"deadlock_error", ReplyKind::kDeadlockError}, {"shutdown_error", ReplyKind::kShutdownError},
 };
@@ -58,6 +67,7 @@ class Fields {
   }
 
   std::int8_t number() { return read_number<std::int8_t>(word()); }
+  model::CallSet calls() { return read_number<model::CallSet>(word()); }
   bool flag() { return number() == 1; }
   Reply reply() { return read_reply(word()); }
 
@@ -132,6 +142,9 @@ std::optional<Event> read_event(std::string_view kind, Fields& fields) {
     event.operation.registration = fields.number();
     event.operation.wait = fields.flag();
     event.operation.cancel_futures = fields.flag();
+    event.operation.calls = fields.calls();
+    event.operation.when = fields.one_of(kWhens);
+    event.operation.poll = fields.flag();
   } else if (kind == "return") {
     event.kind = ActionKind::kReturn;
     event.client = fields.number();

@@ -150,9 +150,11 @@ int stride_from_outside() {
   return text == nullptr ? 1 : std::max(std::atoi(text), 1);
 }
 
-TEST(ProcessPoolDeath, P6_AtEveryInstruction) {
+class ProcessPoolDeath : public testing::TestWithParam<Isolation> {};
+
+TEST_P(ProcessPoolDeath, P6_AtEveryInstruction) {
   Marks marks;
-  ProcessPoolExecutor executor({.max_workers = 1});
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const int stride = stride_from_outside();
   int points = 0;
   int lost = 0;
@@ -172,7 +174,7 @@ TEST(ProcessPoolDeath, P6_AtEveryInstruction) {
 }
 
 // The same while a second worker takes and delivers as fast as it can: the one that dies is somewhere in the middle.
-TEST(ProcessPoolDeath, P6_AtEveryInstructionWhileAnotherWorkerRuns) {
+TEST_P(ProcessPoolDeath, P6_AtEveryInstructionWhileAnotherWorkerRuns) {
   constexpr int kCalls = 6;
   // More than one call takes; with a stride, the build is not optimised, and a call takes ten times as many.
   const int stride = stride_from_outside();
@@ -180,7 +182,7 @@ TEST(ProcessPoolDeath, P6_AtEveryInstructionWhileAnotherWorkerRuns) {
   const int steps_apart = stride == 1 ? 2 : 200;
   const int pause_us = stride == 1 ? 500 : 10000;
   Marks marks;
-  ProcessPoolExecutor executor({.max_workers = 2});
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   int points = 0;
   int lost_in_all = 0;
   for (int steps = 0; steps < steps_max && !testing::Test::HasFailure(); steps += steps_apart) {
@@ -213,6 +215,9 @@ TEST(ProcessPoolDeath, P6_AtEveryInstructionWhileAnotherWorkerRuns) {
   std::printf("%d kill points: %d lost a call\n", points, lost_in_all);
   EXPECT_GT(lost_in_all, points / 40);  // The other worker takes most calls; enough kills must hit one even so.
 }
+
+INSTANTIATE_TEST_SUITE_P(, ProcessPoolDeath, testing::Values(Isolation::kShared, Isolation::kPerWorker),
+                         [](const auto& info) { return info.param == Isolation::kShared ? "Shared" : "PerWorker"; });
 
 }  // namespace
 }  // namespace futures

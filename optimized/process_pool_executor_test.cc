@@ -14,6 +14,7 @@
 #include <latch>
 #include <map>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -71,6 +72,26 @@ bool soon(const std::function<bool()>& condition) {
   return true;
 }
 
+// Whether this program's only collector was not woken for a while, twice as long as the pool's pause between looks.
+bool collector_is_at_rest() {
+  const auto wakes = [] {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::string name, field, count;
+      std::ifstream(task.path() / "comm") >> name;
+      if (name != "collector") continue;
+      std::ifstream status(task.path() / "status");
+      while (status >> field && field != "voluntary_ctxt_switches:") {
+      }
+      status >> count;
+      return count;
+    }
+    return std::string("no collector");
+  };
+  const std::string before = wakes();
+  std::this_thread::sleep_for(200ms);
+  return wakes() == before;
+}
+
 struct Person {
   std::string name;
   int age = 0;
@@ -81,7 +102,7 @@ struct Person {
 };
 
 // Nothing may be left: descriptors, children, shared memory.
-class ProcessPool : public testing::Test {
+class ProcessPool : public testing::TestWithParam<Isolation> {
  protected:
   static std::size_t count(const char* folder) {
     std::size_t entries = 0;
@@ -108,8 +129,8 @@ class ProcessPool : public testing::Test {
   std::size_t descriptors_ = 0;
 };
 
-TEST_F(ProcessPool, P2_CallsOfEveryKindTravel) {
-  ProcessPoolExecutor executor({.max_workers = 2});
+TEST_P(ProcessPool, P2_CallsOfEveryKindTravel) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   EXPECT_EQ(executor.submit(add, 2, 3).result(), 5);
   EXPECT_EQ(executor.submit([](double x) { return x * 2; }, 1.5).result(), 3.0);
   EXPECT_EQ(executor.submit(std::plus<int>(), 4, 5).result(), 9);
@@ -123,8 +144,8 @@ TEST_F(ProcessPool, P2_CallsOfEveryKindTravel) {
   EXPECT_NE(executor.submit(own_pid).result(), getpid());
 }
 
-TEST_F(ProcessPool, P2_WhatCannotTravelFailsThroughTheInterface) {
-  ProcessPoolExecutor processes({.max_workers = 1});
+TEST_P(ProcessPool, P2_WhatCannotTravelFailsThroughTheInterface) {
+  ProcessPoolExecutor processes({.max_workers = 1, .isolation = GetParam()});
   Executor& executor = processes;
   int captured = 1;
   EXPECT_THROW(executor.submit([captured] { return captured; }).result(), SerializationError);
@@ -132,8 +153,8 @@ TEST_F(ProcessPool, P2_WhatCannotTravelFailsThroughTheInterface) {
   EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
 }
 
-TEST_F(ProcessPool, P3_LargePayloadsTravelBothWays) {
-  ProcessPoolExecutor executor({.max_workers = 2, .payload_bytes_max = std::size_t{64} << 20});
+TEST_P(ProcessPool, P3_LargePayloadsTravelBothWays) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .payload_bytes_max = std::size_t{64} << 20});
   for (const std::size_t bytes : {4000u, 5000u, 1u << 20, 33u << 20}) {
     const std::string text(bytes, 'x');
     EXPECT_EQ(executor.submit([](const std::string& s) { return s + "y"; }, text).result(), text + "y");
@@ -145,16 +166,16 @@ TEST_F(ProcessPool, P3_LargePayloadsTravelBothWays) {
   for (const auto& size : sizes) EXPECT_EQ(size.result(), large.size());
 }
 
-TEST_F(ProcessPool, P3_WhatIsTooLargeFailsAlone) {
-  ProcessPoolExecutor executor({.max_workers = 1, .payload_bytes_max = std::size_t{1} << 20});
+TEST_P(ProcessPool, P3_WhatIsTooLargeFailsAlone) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = std::size_t{1} << 20});
   EXPECT_THROW(executor.submit([](const std::string& s) { return s.size(); }, std::string(2u << 20, 'x')).result(),
                SerializationError);
   EXPECT_THROW(executor.submit(&repeated, std::string("0123456789abcdef"), 1 << 20).result(), SerializationError);
   EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
 }
 
-TEST_F(ProcessPool, P4_ExceptionsCrossAsTheirType) {
-  ProcessPoolExecutor executor({.max_workers = 1});
+TEST_P(ProcessPool, P4_ExceptionsCrossAsTheirType) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const auto thrown_by = [&](auto fn) -> std::string {
     try {
       executor.submit(fn).result();
@@ -176,8 +197,8 @@ TEST_F(ProcessPool, P4_ExceptionsCrossAsTheirType) {
   EXPECT_EQ(thrown_by([] { throw 5; }), "RemoteError int an exception of type int");
 }
 
-TEST_F(ProcessPool, P5_ADeathCostsOneCall) {
-  ProcessPoolExecutor executor({.max_workers = 2});
+TEST_P(ProcessPool, P5_ADeathCostsOneCall) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   std::vector<Future<int>> before;
   for (int i = 0; i < 20; ++i) before.push_back(executor.submit(add, i, 1));
   const Future<void> dying = executor.submit(die_by, SIGKILL);
@@ -201,8 +222,8 @@ TEST_F(ProcessPool, P5_ADeathCostsOneCall) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(after[i].result(), i + 2);
 }
 
-TEST_F(ProcessPool, P5_BreakPoolIsPythonsWay) {
-  ProcessPoolExecutor executor({.max_workers = 1, .on_worker_death = OnWorkerDeath::kBreakPool});
+TEST_P(ProcessPool, P5_BreakPoolIsPythonsWay) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
   const Future<void> dying = executor.submit(die_by, SIGKILL);
   const Future<int> behind = executor.submit(add, 1, 1);
   EXPECT_THROW(dying.result(), BrokenProcessPool);
@@ -210,9 +231,9 @@ TEST_F(ProcessPool, P5_BreakPoolIsPythonsWay) {
   EXPECT_THROW(executor.submit(add, 1, 1), BrokenProcessPool);
 }
 
-TEST_F(ProcessPool, P1_CancelIsExactWhileTheCallIsPending) {
+TEST_P(ProcessPool, P1_CancelIsExactWhileTheCallIsPending) {
   Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 1});
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
   const Future<int> pending = executor.submit(add, 1, 1);
@@ -224,9 +245,9 @@ TEST_F(ProcessPool, P1_CancelIsExactWhileTheCallIsPending) {
   EXPECT_EQ(running.result(), 1);
 }
 
-TEST_F(ProcessPool, S3_CancelFutures) {
+TEST_P(ProcessPool, S3_CancelFutures) {
   Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 1});
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
   std::vector<Future<int>> pending;
@@ -237,16 +258,16 @@ TEST_F(ProcessPool, S3_CancelFutures) {
   EXPECT_EQ(running.result(), 1);
 }
 
-TEST_F(ProcessPool, P7_WorkersAreReplacedAfterTheirCalls) {
-  ProcessPoolExecutor executor({.max_workers = 1, .max_calls_per_worker = 3});
+TEST_P(ProcessPool, P7_WorkersAreReplacedAfterTheirCalls) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .max_calls_per_worker = 3});
   std::set<pid_t> pids;
   for (int i = 0; i < 9; ++i) pids.insert(executor.submit(own_pid).result());
   EXPECT_EQ(pids.size(), 3u);
 }
 
-TEST_F(ProcessPool, P8_KillWorkers) {
+TEST_P(ProcessPool, P8_KillWorkers) {
   Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 1});
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   const Future<int> pending = executor.submit(add, 1, 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
@@ -256,22 +277,79 @@ TEST_F(ProcessPool, P8_KillWorkers) {
   EXPECT_TRUE(executor.worker_pids().empty());
 }
 
-TEST_F(ProcessPool, P9_EveryStartMethodOfAThreadedProgram) {
+TEST_P(ProcessPool, P9_EveryStartMethodOfAThreadedProgram) {
   for (const StartMethod method : {StartMethod::kForkServer, StartMethod::kSpawn}) {
-    ProcessPoolExecutor executor({.max_workers = 2, .start_method = method});
+    ProcessPoolExecutor executor({.max_workers = 2, .start_method = method, .isolation = GetParam()});
     EXPECT_EQ(executor.submit(add, 20, 22).result(), 42);
   }
 }
 
-TEST_F(ProcessPool, P12_ACallThatOverrunsIsKilled) {
+TEST_P(ProcessPool, P12_ACallThatOverrunsIsKilled) {
   Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 1, .call_timeout = 500ms});  // Far more than the second call takes, on any machine.
+  // The timeout is far more than the second call takes, on any machine.
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .call_timeout = 500ms});
   EXPECT_THROW(executor.submit(pass, gate.path(), 1).result(), CallTimeoutError);
   EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
 }
 
-TEST_F(ProcessPool, P15_WorkersHoldOnlyTheirOwnDescriptors) {
-  ProcessPoolExecutor executor({.max_workers = 1});
+TEST_P(ProcessPool, P12_ACallThatOverrunsIsKilledHoweverQuietThePoolWas) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .call_timeout = 500ms});
+  EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
+  EXPECT_TRUE(soon(collector_is_at_rest));
+  EXPECT_THROW(executor.submit(pass, gate.path(), 1).result(10s), CallTimeoutError);
+}
+
+TEST_P(ProcessPool, E5_CallsStartInTheOrderOfTheirSubmits) {
+  constexpr int kCalls = 600;  // More than a board has slots.
+  Gate order;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::vector<Future<void>> calls;
+  for (int i = 0; i < kCalls; ++i) {
+    calls.push_back(executor.submit(
+        [](const std::string& path, int call) { std::ofstream(path, std::ios::app) << call << "\n"; }, order.path(), i));
+  }
+  for (const auto& call : calls) call.result();
+  std::ifstream file(order.path());
+  for (int i = 0, call = 0; i < kCalls; ++i) {
+    ASSERT_TRUE(file >> call);
+    EXPECT_EQ(call, i);
+  }
+}
+
+// The memory files that this process has mapped.
+std::set<std::string> mapped_memory() {
+  std::set<std::string> inodes;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::string range, access, offset, device, inode;
+    std::istringstream(line) >> range >> access >> offset >> device >> inode;
+    if (line.find("memfd:concurrent_futures") != std::string::npos) inodes.insert(inode);
+  }
+  return inodes;
+}
+
+TEST_P(ProcessPool, P11_WorkersShareMemoryOnlyIfAskedTo) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const auto memory = [](const std::string& path) {
+    const std::set<std::string> mapped = mapped_memory();
+    pass(path, 0);  // So that each worker gets one of the calls.
+    return mapped;
+  };
+  const Future<std::set<std::string>> one = executor.submit(memory, gate.path());
+  const Future<std::set<std::string>> other = executor.submit(memory, gate.path());
+  EXPECT_TRUE(soon([&] { return one.running() && other.running(); }));
+  gate.open();
+  EXPECT_EQ(one.result().size(), 2u);
+  EXPECT_EQ(other.result().size(), 2u);
+  std::set<std::string> all = one.result();
+  all.merge(std::set<std::string>(other.result()));
+  EXPECT_EQ(all.size(), GetParam() == Isolation::kShared ? 2u : 4u);
+}
+
+TEST_P(ProcessPool, P15_WorkersHoldOnlyTheirOwnDescriptors) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const int descriptors = executor.submit([] {
     int entries = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++entries;
@@ -280,10 +358,10 @@ TEST_F(ProcessPool, P15_WorkersHoldOnlyTheirOwnDescriptors) {
   EXPECT_EQ(descriptors, 3 + 4);
 }
 
-TEST_F(ProcessPool, F8_CallbacksRunOnAThreadOfThePool) {
+TEST_P(ProcessPool, F8_CallbacksRunOnAThreadOfThePool) {
   std::latch ran(1);
   std::thread::id on;
-  ProcessPoolExecutor executor({.max_workers = 1});
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   Gate gate;
   const Future<int> f = executor.submit(pass, gate.path(), 7);
   f.add_done_callback([&](const Future<int>& done) {
@@ -296,6 +374,9 @@ TEST_F(ProcessPool, F8_CallbacksRunOnAThreadOfThePool) {
   ran.wait();
   EXPECT_NE(on, std::this_thread::get_id());
 }
+
+INSTANTIATE_TEST_SUITE_P(, ProcessPool, testing::Values(Isolation::kShared, Isolation::kPerWorker),
+                         [](const auto& info) { return info.param == Isolation::kShared ? "Shared" : "PerWorker"; });
 
 }  // namespace
 }  // namespace futures

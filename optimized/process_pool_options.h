@@ -21,10 +21,18 @@ enum class StartMethod {
 // What the death of a worker costs. Law P5.
 enum class OnWorkerDeath { kFailCall, kBreakPool };
 
+// What a worker can reach of the pool. Law P11: whatever it writes there, the program stays safe.
+enum class Isolation {
+  kShared,     // Workers take calls from memory that all of them share. For code that one trusts.
+  kPerWorker,  // Each worker shares memory with the program alone and is handed one call at a time: one that turns hostile
+               // touches no call but that one. A call costs one more trip from worker to program and back.
+};
+
 struct ProcessPoolOptions {
   // The most workers, and so calls that run at once: 1 to 1000. Default: the CPUs this process may use (law T1).
   std::optional<int> max_workers = std::nullopt;
   StartMethod start_method = StartMethod::kForkServer;
+  Isolation isolation = Isolation::kShared;
   // Runs first in each worker. If it throws, the pool is broken (law T4).
   void (*initializer)() = nullptr;
   OnWorkerDeath on_worker_death = OnWorkerDeath::kFailCall;
@@ -35,8 +43,8 @@ struct ProcessPoolOptions {
   // Limits of each worker; 0: none of its own. Law P12.
   std::uint64_t worker_address_space_bytes_max = 0;
   std::uint64_t worker_cpu_seconds_max = 0;
-  // Room for payloads above 4 KB that are on their way, in all. Takes memory only as it is used. A call whose payload does
-  // not fit waits its turn; one that is larger than this fails.
+  // Room for payloads above 4 KB that are on their way, in all; with Isolation::kPerWorker, of each worker. Takes memory
+  // only as it is used. A call whose payload does not fit waits its turn; one that is larger than this fails.
   std::size_t payload_bytes_max = std::size_t{1} << 30;
   OnUnwind on_unwind = OnUnwind::kDrain;
   ExitPolicy exit_policy = ExitPolicy::kDrain;

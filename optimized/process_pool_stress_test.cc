@@ -57,8 +57,10 @@ void run_batch(ProcessPoolExecutor& executor, std::mt19937& random, int kills_ma
   tally.kills += kills;
 }
 
-TEST(ProcessPoolStress, P5_RandomKillsLoseOnlyRunningCalls) {
-  ProcessPoolExecutor executor({.max_workers = 3});
+class ProcessPoolStress : public testing::TestWithParam<Isolation> {};
+
+TEST_P(ProcessPoolStress, P5_RandomKillsLoseOnlyRunningCalls) {
+  ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam()});
   std::mt19937 random(20240229);
   Tally tally;
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
@@ -67,6 +69,9 @@ TEST(ProcessPoolStress, P5_RandomKillsLoseOnlyRunningCalls) {
   EXPECT_GT(tally.kills, 0);
   EXPECT_EQ(executor.submit(twice, 21).result(std::chrono::seconds(30)), 42);
 }
+
+INSTANTIATE_TEST_SUITE_P(, ProcessPoolStress, testing::Values(Isolation::kShared, Isolation::kPerWorker),
+                         [](const auto& info) { return info.param == Isolation::kShared ? "Shared" : "PerWorker"; });
 
 }  // namespace
 }  // namespace futures

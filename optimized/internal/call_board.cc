@@ -11,16 +11,15 @@ namespace {
 // microseconds of latency. More keeps a core busy for longer after the last call.
 constexpr int kLooksBeforeSleep = 2000;
 
-void ring_parent(CallBoard& board, int bell) {
-  // Seq_cst, here and where the parent goes to sleep: either it sees the bit, or this sees that it sleeps.
-  if (board.parent_sleeps.load(std::memory_order_seq_cst) == 0) return;
+void ring(int bell) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof(one));  // Full means that it has been rung.
 }
 
 void tell_parent(CallBoard& board, std::uint32_t slot, int bell) {
+  // Seq_cst, here and where the parent goes to sleep: either it sees the bit, or this sees that it sleeps.
   board.done[slot / 64].fetch_or(std::uint64_t{1} << (slot % 64), std::memory_order_seq_cst);
-  ring_parent(board, bell);
+  if (board.parent_sleeps.load(std::memory_order_seq_cst) != 0) ring(bell);
 }
 
 // One attempt. Returns true if `call` was taken; false if there is nothing to take.
@@ -83,6 +82,10 @@ void forget_worker(CallBoard& board, std::uint16_t worker) {
   board.workers[worker].store(static_cast<std::uint8_t>(WorkerState::kAbsent), std::memory_order_seq_cst);
 }
 
+bool is_ready(const CallBoard& board, std::uint16_t worker) {
+  return board.workers[worker].load(std::memory_order_seq_cst) != static_cast<std::uint8_t>(WorkerState::kAbsent);
+}
+
 bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
   std::uint64_t expected = SlotWord{ticket, 0, SlotPhase::kPending}.packed();
   return board.slots[slot].word.compare_exchange_strong(expected, SlotWord{ticket, 0, SlotPhase::kFree}.packed(),
@@ -108,6 +111,11 @@ void close_board(CallBoard& board) {
   board.closing.store(1, std::memory_order_seq_cst);
   board.work_bell.fetch_add(1, std::memory_order_seq_cst);
   sync::shared_futex_wake_all(board.work_bell);
+}
+
+void say_ready(CallBoard& board, std::uint16_t worker, int bell) {
+  say(board, worker, WorkerState::kBusy);
+  ring(bell);
 }
 
 TakenCall take_call(CallBoard& board, std::uint16_t worker) {

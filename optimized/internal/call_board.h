@@ -70,6 +70,12 @@ struct Place {
   std::uint64_t bytes = 0;
 };
 
+// What a worker may change at any moment: read this once, then look at the copy.
+template <typename T>
+T read_once(const T& shared) {
+  return *static_cast<const volatile T*>(&shared);
+}
+
 struct alignas(64) Slot {
   sync::atomic<std::uint64_t> word{SlotWord{}.packed()};
   sync::atomic<std::uint32_t> room_bell{0};  // Counts P3; the owner waits here for room.
@@ -123,12 +129,18 @@ void ring_for_work(CallBoard& board);
 // The worker has died.
 void forget_worker(CallBoard& board, std::uint16_t worker);
 
+// Whether the worker has said that it takes calls.
+bool is_ready(const CallBoard& board, std::uint16_t worker);
+
 // --- A worker's steps.
 
 struct TakenCall {
   std::uint32_t slot = kSlots;  // kSlots: none.
   std::uint64_t ticket = 0;
 };
+
+// Once, before the first call: it takes calls from now on. `bell` is the descriptor that wakes the parent.
+void say_ready(CallBoard& board, std::uint16_t worker, int bell);
 
 // W1, W2: takes the first pending call. Waits for one; none when the board is closed and empty.
 TakenCall take_call(CallBoard& board, std::uint16_t worker);

@@ -3,12 +3,11 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -25,24 +24,26 @@ constexpr std::uint64_t kKeptBytes = std::uint64_t{128} << 20;
 // The pool that this thread belongs to.
 thread_local const ProcessPool* current_pool = nullptr;
 
-void watch(const Descriptor& epoll, int fd) {
+}  // namespace
+
+void ProcessPool::watch(int fd, News news, std::uint16_t number) {
   epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd;
-  if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+  // Edge by edge: a bell is never read, so that no worker can make the program wait there.
+  event.events = news == News::kServer ? EPOLLIN : EPOLLIN | EPOLLET;
+  event.data.u64 = static_cast<std::uint64_t>(news) << 16 | number;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     throw std::system_error(errno, std::generic_category(), "cannot watch a descriptor");
   }
 }
-
-}  // namespace
 
 std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& options) {
   auto pool = std::make_shared<ProcessPool>(options);
   sync::mutex_lock lock(pool->mutex_);
   // The server first: kFork needs the program to have one thread.
   pool->server_ = ForkServer::start(options.start_method);
-  watch(pool->epoll_, pool->bell_.get());
-  watch(pool->epoll_, pool->server_.socket());
+  pool->watch(pool->bell_.get(), News::kBell);
+  pool->watch(pool->server_.socket(), News::kServer);
+  if (!pool->is_isolated()) pool->add_board(0);
   pool->collector_ = sync::thread::start({.name = "collector"}, [pool] {
     current_pool = pool.get();
     pool->collect();
@@ -55,17 +56,8 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
 }
 
 ProcessPool::ProcessPool(const ProcessPoolOptions& options)
-    : options_(options),
-      board_memory_(SharedMemory::create("concurrent_futures board", sizeof(CallBoard))),
-      arena_memory_(SharedMemory::create("concurrent_futures arena", 2 * options.payload_bytes_max)),
-      bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      call_arena_(arena_memory_, 0, options.payload_bytes_max, kKeptBytes),
-      result_arena_(arena_memory_, options.payload_bytes_max, options.payload_bytes_max, kKeptBytes) {
-  if (!bell_ || !epoll_ || !board_memory_.allocate(0, sizeof(CallBoard))) {
-    throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
-  }
-  for (std::uint32_t slot = kSlots; slot-- > 0;) free_slots_.push_back(slot);
+    : options_(options), bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (!bell_ || !epoll_) throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
 }
 
 ProcessPool::~ProcessPool() {
@@ -128,66 +120,85 @@ void ProcessPool::schedule(Task task) {
     check_open();
     task.state().decide_remotely(shared_from_this());
     call.task = std::move(task);
+    call.sequence = next_sequence_++;
     waiting_.push_back(std::move(call));
-    fill_board(settled);
+    hand_out(settled);
     untold_ += settled.size();
   }
   tell(std::move(settled));
 }
 
-void ProcessPool::fill_board(std::vector<Settled>& settled) {
+void ProcessPool::add_board(std::uint16_t number) {
+  const std::uint64_t kept_bytes = is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(*options_.max_workers) : kKeptBytes;
+  auto board = std::make_shared<Board>(number == 0 ? kSlots : 1, number, options_.payload_bytes_max, kept_bytes);
+  board->calls().parent_sleeps.store(wants_rings_ ? 1 : 0, std::memory_order_seq_cst);
+  if (boards_.size() <= number) boards_.resize(number + 1u);
+  boards_[number] = std::move(board);
+}
+
+void ProcessPool::hand_out(std::vector<Settled>& settled) {
   while (!waiting_.empty()) {
     if (waiting_.front().task.state().is_done()) {
       waiting_.pop_front();  // Cancelled.
       continue;
     }
-    if (!put_on_board(waiting_.front(), settled)) break;
+    Board* const board = next_board();
+    if (board == nullptr || !put_on_board(*board, waiting_.front(), settled)) break;
     waiting_.pop_front();
   }
   order_workers();
 }
 
+// Where the next call goes; null if it has to wait.
+Board* ProcessPool::next_board() {
+  if (is_isolated()) return idle_.empty() ? nullptr : boards_[idle_.back()].get();
+  return boards_[0].get();
+}
+
 // Returns false if the call has to wait.
-bool ProcessPool::put_on_board(WaitingCall& call, std::vector<Settled>& settled) {
-  if (free_slots_.empty()) return false;
-  const std::uint32_t slot = free_slots_.back();
-  HeldCall& held = held_[slot];
-  Slot& shared = board().slots[slot];
-  std::optional<Place> room;
-  if (call.encoded.size() > kInlineBytes) {
-    room = call_arena_.allocate(call.encoded.size());
-    if (!room && !call_arena_.is_unused()) return false;
-    if (!room) {
+bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) {
+  std::uint32_t slot = 0;
+  FutureState& state = call.task.state();
+  switch (board.put(call, slot)) {
+    case Board::Put::kLater:
+      // The only call of its worker has slot and room for itself. What is full is the ring: of calls that were cancelled
+      // again, and the worker did not even pass them.
+      if (board.worker() != 0) kill_worker(workers_.find(board.worker())->second, SIGKILL);
+      return false;
+    case Board::Put::kNoRoom:
       settled.push_back({.task = std::move(call.task),
                          .error = std::make_exception_ptr(SerializationError(absl::StrCat(
                              "the encoded call has ", call.encoded.size(), " bytes, and there is no room for that: ",
                              "payload_bytes_max is ", options_.payload_bytes_max, ", or memory is short")))});
       return true;
-    }
+    case Board::Put::kDone:
+      break;
   }
-  char* const to = room ? arena_memory_.data() + room->offset : shared.bytes.data();
-  std::memcpy(to, call.encoded.data(), call.encoded.size());
-  shared.run = call.run;
-  shared.call = {.offset = room ? room->offset : Place::kInline, .bytes = call.encoded.size()};
-  if (!list_call(board(), slot, next_ticket_)) {
-    if (room) call_arena_.release(*room);
-    return false;
+  ++calls_on_boards_;
+  calls_since_look_ = true;
+  if (collector_sleeps_ && !will_look_) ring_collector();
+  will_look_ = true;
+  state.remote_place = static_cast<std::int32_t>(board.worker() * kSlots + slot);
+  if (board.worker() != 0) {
+    idle_.pop_back();
+    ++workers_.find(board.worker())->second.calls_given;
+    // It has said that it takes calls: what it does with this one from now on is on its account.
+    if (options_.call_timeout) board.seen_running(slot) = sync::clock::now();
   }
-  free_slots_.pop_back();
-  call.task.state().remote_place = static_cast<std::int32_t>(slot);
-  held = {.task = std::move(call.task), .ticket = next_ticket_++, .call_room = room};
   return true;
 }
 
 // As many workers as there are calls for them, at most max_workers.
 void ProcessPool::order_workers() {
-  const std::size_t calls = waiting_.size() + (kSlots - free_slots_.size());
+  const std::size_t calls = waiting_.size() + calls_on_boards_;
   while (broken_ == nullptr && ending_ == nullptr && workers_.size() < calls &&
          workers_.size() < static_cast<std::size_t>(*options_.max_workers)) {
     std::uint16_t number = 1;  // The first that is free.
     for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;
-    if (number >= board().workers_end.load(std::memory_order_relaxed)) {
-      board().workers_end.store(number + 1u, std::memory_order_relaxed);
+    if (is_isolated()) add_board(number);
+    const Board& board = *boards_[is_isolated() ? number : 0];
+    if (number >= board.calls().workers_end.load(std::memory_order_relaxed)) {
+      board.calls().workers_end.store(number + 1u, std::memory_order_relaxed);
     }
     WorkerOrder order;
     order.number = number;
@@ -195,23 +206,68 @@ void ProcessPool::order_workers() {
     order.has_initializer = options_.initializer != nullptr;
     if (order.has_initializer) order.initializer = name_of(reinterpret_cast<const void*>(options_.initializer));
     order.calls_max = options_.max_calls_per_worker;
-    order.arena_bytes = arena_memory_.size();
+    order.arena_bytes = board.arena().size();
     order.address_space_bytes_max = options_.worker_address_space_bytes_max;
     order.cpu_seconds_max = options_.worker_cpu_seconds_max;
-    workers_.emplace(number, Worker());
+    Worker& worker = workers_[number];
+    worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    watch(worker.bell.get(), News::kBell);
     // If the server is gone, the collector sees that, and orders what was ordered again from a new one.
-    if (!server_ || !server_.order(order, board_memory_.file(), arena_memory_.file(), bell_.get())) break;
+    if (!server_ || !server_.order(order, board.memory().file(), board.arena().file(), worker.bell.get())) break;
   }
 }
 
-// The slot's call has left it.
-void ProcessPool::release_slot(std::uint32_t slot) {
-  HeldCall& held = held_[slot];
-  if (held.call_room) call_arena_.release(*held.call_room);
-  if (held.result_room) result_arena_.release(*held.result_room);
-  std::erase(wanting_room_, slot);
-  held = HeldCall();
-  free_slots_.push_back(slot);
+// A call that its worker has not taken is not one of the calls that it was given.
+void ProcessPool::forgive(const Board& board) {
+  if (board.worker() == 0) return;
+  if (const auto worker = workers_.find(board.worker()); worker != workers_.end()) --worker->second.calls_given;
+}
+
+// The call leaves its slot, which is free for the next one.
+Task ProcessPool::release(Board& board, std::uint32_t slot) {
+  --calls_on_boards_;
+  Task task = board.release(slot);
+  task.state().remote_place = -1;
+  if (board.worker() != 0) offer(board.worker());
+  return task;
+}
+
+// The worker has died before it took the call: it is as it was before.
+void ProcessPool::take_back(Board& board, std::uint32_t slot) {
+  --calls_on_boards_;
+  WaitingCall call = board.take_back(slot);
+  call.task.state().remote_place = -1;
+  const auto behind = std::find_if(waiting_.begin(), waiting_.end(),
+                                   [&call](const WaitingCall& other) { return other.sequence > call.sequence; });
+  waiting_.insert(behind, std::move(call));
+}
+
+// A worker with a board of its own gets a next call, unless it has had its last.
+void ProcessPool::offer(std::uint16_t number) {
+  const auto entry = workers_.find(number);
+  if (entry == workers_.end()) return;
+  const Worker& worker = entry->second;
+  const std::uint64_t calls_max = options_.max_calls_per_worker;
+  if (worker.life != Worker::Life::kAlive || !worker.is_ready || (calls_max > 0 && worker.calls_given >= calls_max)) return;
+  idle_.push_back(number);
+}
+
+// Where the call is, if it is on a board.
+std::optional<ProcessPool::Spot> ProcessPool::spot_of(const FutureState& state) {
+  if (state.remote_place < 0) return std::nullopt;
+  const std::size_t number = static_cast<std::size_t>(state.remote_place) / kSlots;
+  const std::uint32_t slot = static_cast<std::uint32_t>(state.remote_place) % kSlots;
+  return Spot{.board = boards_[number], .slot = slot};
+}
+
+std::vector<ProcessPool::Spot> ProcessPool::held_calls() {
+  std::vector<Spot> held;
+  for (const std::shared_ptr<Board>& board : boards_) {
+    for (std::uint32_t slot = 0; board != nullptr && slot < board->slots(); ++slot) {
+      if (board->holds(slot)) held.push_back({.board = board, .slot = slot});
+    }
+  }
+  return held;
 }
 
 // --- Cancel.
@@ -223,14 +279,12 @@ bool ProcessPool::cancel(FutureState& state) {
   {
     sync::mutex_lock lock(mutex_);
     if (state.is_done()) return false;
-    if (state.remote_place >= 0) {
-      const auto slot = static_cast<std::uint32_t>(state.remote_place);
-      HeldCall& held = held_[slot];
-      if (!held.task || &held.task.state() != &state || !cancel_call(board(), slot, held.ticket)) return false;
-      task = std::move(held.task);
+    if (const std::optional<Spot> spot = spot_of(state)) {
+      if (!spot->board->cancel(spot->slot)) return false;
+      forgive(*spot->board);
+      task = release(*spot->board, spot->slot);
       state.mark_cancelled();
-      release_slot(slot);
-      fill_board(settled);
+      hand_out(settled);
       untold_ += settled.size();
     } else if (!state.mark_cancelled()) {
       return false;
@@ -244,14 +298,10 @@ bool ProcessPool::cancel(FutureState& state) {
 void ProcessPool::look(FutureState& state) {
   if (generation_ != fork_generation()) return;
   sync::mutex_lock lock(mutex_);
-  if (state.remote_place < 0) return;
-  const auto slot = static_cast<std::uint32_t>(state.remote_place);
-  const HeldCall& held = held_[slot];
-  if (!held.task || &held.task.state() != &state) return;
-  const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
-  if (word.ticket == held.ticket && word.phase != SlotPhase::kPending && word.phase != SlotPhase::kFree) {
-    state.follow_start();
-  }
+  const std::optional<Spot> spot = spot_of(state);
+  if (!spot) return;
+  const std::optional<Board::Seen> seen = spot->board->see(spot->slot);
+  if (seen && seen->phase != SlotPhase::kPending) state.follow_start();
 }
 
 // --- Shutdown.
@@ -262,12 +312,12 @@ void ProcessPool::ring_collector() {
 }
 
 void ProcessPool::cancel_all_pending(TaskQueue& cancelled) {
-  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
-    HeldCall& held = held_[slot];
-    if (!held.task || !cancel_call(board(), slot, held.ticket)) continue;
-    held.task.mark_cancelled();
-    cancelled.push_back(std::move(held.task));
-    release_slot(slot);
+  for (const auto& [board, slot] : held_calls()) {
+    if (!board->cancel(slot)) continue;
+    forgive(*board);
+    Task task = release(*board, slot);
+    task.mark_cancelled();
+    cancelled.push_back(std::move(task));
   }
   for (WaitingCall& call : std::exchange(waiting_, {})) {
     if (call.task.mark_cancelled()) cancelled.push_back(std::move(call.task));
@@ -331,9 +381,7 @@ void ProcessPool::end_workers(int signal) {
       ending_ = std::make_exception_ptr(BrokenProcessPool(
           signal == SIGKILL ? "the pool's workers were killed" : "the pool's workers were terminated"));
     }
-    for (const auto& [number, worker] : workers_) {
-      if (worker.pidfd) syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
-    }
+    for (auto& [number, worker] : workers_) kill_worker(worker, signal);
   }
   ring_collector();
   if (!is_own_thread()) await_end(std::nullopt);

@@ -4,15 +4,18 @@
 // workers' births and deaths, and replaces them; the announcer, one thread, runs the done callbacks, so that a callback
 // that blocks holds up other callbacks only (law F8).
 //
+// Boards: with Isolation::kShared there is one, boards_[0], from which all workers take; with kPerWorker each worker has
+// one of its own, boards_[number], of one slot, and is handed the next call when that slot is free. All else is the same.
+//
 // Where a call is, under mutex_:
-//   waiting_      accepted, encoded, not on the board: all slots or the arena are full, or others wait before it.
-//   held_[slot]   on the board: pending, running or delivered, as its slot's word says.
-//   nowhere       its outcome is known; its future is done or about to be.
+//   waiting_            accepted, encoded, on no board: no slot or room is free, or others wait before it.
+//   a slot of a board   pending, running or delivered, as the slot's word says. A pending one goes back to waiting_ if the
+//                       worker that was to take it dies first.
+//   nowhere             its outcome is known; its future is done or about to be.
 // A call's future follows: it stays pending until somebody looks and finds the slot running, or its outcome is known.
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_PROCESS_POOL_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_PROCESS_POOL_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -30,10 +33,10 @@
 #include "futures/internal/process_life.h"
 #include "futures/internal/sync.h"
 #include "futures/task.h"
+#include "optimized/internal/board.h"
 #include "optimized/internal/call_board.h"
 #include "optimized/internal/descriptor.h"
 #include "optimized/internal/fork_server.h"
-#include "optimized/internal/shared_memory.h"
 #include "optimized/process_pool_options.h"
 
 namespace futures::internal {
@@ -78,31 +81,20 @@ class ProcessPool final : public DrainedAtExit,
   void wait_at_exit() override;
 
  private:
-  struct WaitingCall {
-    Task task;
-    ModuleAddress run;
-    std::string encoded;
-  };
-
-  // What the pool knows of a slot, whatever a worker may write into it.
-  struct HeldCall {
-    Task task;
-    std::uint64_t ticket = 0;
-    std::optional<Place> call_room;
-    std::optional<Place> result_room;
-    bool result_too_large = false;
-    std::optional<sync::clock::time_point> seen_running;
-  };
-
   struct Worker {
     enum class Life { kOrdered, kAlive, kEnded };
     Life life = Life::kOrdered;
     pid_t pid = 0;
     Descriptor pidfd;
+    Descriptor bell;             // An eventfd: the worker rings it when the collector sleeps. Its own, and never read: no
+                                 // worker can silence another's, nor make the program wait.
+    bool is_ready = false;       // Has said that it takes calls. Asked of workers with a board of their own.
+    std::uint64_t calls_given = 0;  // To a worker with a board of its own.
     bool has_taken_calls = false;
+    bool lost_a_call = false;
     bool timed_out = false;
     std::optional<int> status;                                  // Known once the server has told it.
-    std::optional<sync::clock::time_point> settle_by;           // Ended; its status is waited for until then.
+    sync::clock::time_point settle_by;                          // Ended; its status is waited for until then.
   };
 
   // An outcome that has left the tables and is to be told without the lock.
@@ -118,40 +110,67 @@ class ProcessPool final : public DrainedAtExit,
     Callback* callbacks;
   };
 
-  CallBoard& board() { return *reinterpret_cast<CallBoard*>(board_memory_.data()); }
+  // What the collector is woken for; with the worker's number where there is one.
+  enum class News : std::uint32_t { kBell, kServer, kWorkerEnded };
 
-  // --- Putting calls on the board (process_pool.cc).
+  // A call on a board.
+  struct Spot {
+    std::shared_ptr<Board> board;
+    std::uint32_t slot;
+  };
+
+  bool is_isolated() const { return options_.isolation == Isolation::kPerWorker; }
+
+  // --- Putting calls on boards (process_pool.cc).
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void fill_board(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool put_on_board(WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void order_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void release_slot(std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Task release(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void take_back(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void forgive(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void offer(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<Spot> spot_of(const FutureState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<Spot> held_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::size_t close_intake(bool cancel_futures);
   void cancel_all_pending(TaskQueue& cancelled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool await_end(sync::deadline until);
   void ring_collector();
+  void watch(int fd, News news, std::uint16_t number = 0);  // Throws std::system_error.
 
   // --- The collector (process_pool_collector.cc).
   void collect();
-  bool look_at_board(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void look_at_slot(std::uint32_t slot, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void take_result(std::uint32_t slot, SlotWord word, std::vector<Settled>& settled)
+  bool look_at_boards(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void provide_room(std::uint32_t slot, SlotWord word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void provide_waiting_rooms() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void tell(std::vector<Settled> settled);
   bool is_over() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void wait_for_news();
+  void hear(int timeout_ms);
   void be_rung() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void be_left_alone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<std::chrono::nanoseconds> next_deadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Workers' lives (process_pool_workers.cc).
   void hear_from_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void restart_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void worker_started(const WorkerNews& news, Descriptor pidfd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void look_for_ended_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void settle_death(std::uint16_t number, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void kill_overdue_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void look_for_ready_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void forget(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void worker_ended(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void settle_ended_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void settle_calls_of(const std::vector<std::uint16_t>& dead, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void settle_call_of_dead(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void judge_death(const Worker& worker, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void kill_worker(Worker& worker, int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void look_again(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::exception_ptr death_error(const Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -163,35 +182,42 @@ class ProcessPool final : public DrainedAtExit,
   const std::uint32_t generation_ = fork_generation();
 
   sync::mutex mutex_;
-  SharedMemory board_memory_;    // Constant; what is in it has its own rules (call_board.h).
-  SharedMemory arena_memory_;
-  Descriptor bell_;              // An eventfd: rung by workers and clients when the collector sleeps.
+  Descriptor bell_;              // An eventfd: rung by clients when the collector may sleep.
   Descriptor epoll_;
-  Arena call_arena_ ABSL_GUARDED_BY(mutex_);    // Two, so that results never wait for room that calls hold.
-  Arena result_arena_ ABSL_GUARDED_BY(mutex_);
 
-  std::deque<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::array<HeldCall, kSlots> held_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::uint32_t> free_slots_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::uint32_t> wanting_room_ ABSL_GUARDED_BY(mutex_);  // Slots whose owner waits for room.
-  std::uint64_t next_ticket_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::deque<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);  // In the order of their submits.
+  std::uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  // By worker, 0 for the one of all; null where there is none. Shared with threads that look at one without the lock.
+  std::vector<std::shared_ptr<Board>> boards_ ABSL_GUARDED_BY(mutex_);
+  std::size_t calls_on_boards_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::uint16_t> idle_ ABSL_GUARDED_BY(mutex_);  // Workers whose own board wants a call; once each.
   std::size_t untold_ ABSL_GUARDED_BY(mutex_) = 0;  // Outcomes on their way from the tables to their futures.
 
   bool intake_open_ ABSL_GUARDED_BY(mutex_) = true;
   bool left_to_itself_ ABSL_GUARDED_BY(mutex_) = false;
-  bool board_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool boards_closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::exception_ptr broken_ ABSL_GUARDED_BY(mutex_);
   std::exception_ptr ending_ ABSL_GUARDED_BY(mutex_);  // Set by end_workers: what running calls get.
 
   ForkServer server_ ABSL_GUARDED_BY(mutex_);
   std::vector<Descriptor> lives_ ABSL_GUARDED_BY(mutex_);  // Of servers that have died and whose workers live.
   std::map<std::uint16_t, Worker> workers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::uint16_t> starting_ ABSL_GUARDED_BY(mutex_);  // Workers with a board of their own, not ready yet.
+  std::vector<std::uint16_t> ended_workers_ ABSL_GUARDED_BY(mutex_);  // Not settled yet.
+  bool server_spoke_ ABSL_GUARDED_BY(mutex_) = false;
   int useless_deaths_ ABSL_GUARDED_BY(mutex_) = 0;  // Running: workers that died before they took a call.
 
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);
   int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;      // In wait_a_little.
+  // Second looks, while there are calls, at what nobody tells: that a call overruns, that a worker was stopped in the middle
+  // of something, that a worker wrote nonsense.
+  sync::clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);
+  bool calls_since_look_ ABSL_GUARDED_BY(mutex_) = false;
+  bool will_look_ ABSL_GUARDED_BY(mutex_) = false;  // The collector sleeps no longer than until next_look_.
   bool collector_sleeps_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wants_rings_ ABSL_GUARDED_BY(mutex_) = false;  // What every board says of it: its parent_sleeps.
+  std::vector<std::shared_ptr<Board>> watched_;  // The collector's: the boards that it looks at before it sleeps.
   bool collector_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // The announcer's last act.
   bool joining_ ABSL_GUARDED_BY(mutex_) = false;

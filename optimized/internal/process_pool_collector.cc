@@ -1,4 +1,5 @@
 // The collector's work on the board: results, room for results, and the end of the pool.
+#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -21,10 +22,9 @@ namespace {
 // How often the collector looks at the board before it sleeps; as for workers (call_board.cc).
 constexpr int kLooksBeforeSleep = 1000;
 
-bool any_done(CallBoard& board) {
-  return std::any_of(board.done.begin(), board.done.end(),
-                     [](const auto& bits) { return bits.load(std::memory_order_seq_cst) != 0; });
-}
+// Between second looks, at most. Shorter: less time lost when a worker is stopped at a bad moment; each look costs some
+// microseconds, while calls run.
+constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -34,12 +34,12 @@ void ProcessPool::collect() {
     bool found = false;
     {
       sync::mutex_lock lock(mutex_);
-      found = look_at_board(settled);
-      hear_from_server(settled);
-      look_for_ended_workers(settled);
-      kill_overdue_workers();
-      provide_waiting_rooms();
-      fill_board(settled);
+      found = look_at_boards(settled);
+      if (server_spoke_) hear_from_server(settled);
+      look_for_ready_workers();
+      settle_ended_workers(settled);
+      look_again(settled);
+      hand_out(settled);
       untold_ += settled.size();
       if (settled.empty() && is_over()) {
         collector_ended_ = true;
@@ -49,82 +49,48 @@ void ProcessPool::collect() {
     }
     const bool told = !settled.empty();
     tell(std::move(settled));
-    if (!found && !told) wait_for_news();
+    if (found || told) {
+      hear(0);  // However busy the workers are, deaths and births among them are heard of.
+    } else {
+      wait_for_news();
+    }
   }
 }
 
-bool ProcessPool::look_at_board(std::vector<Settled>& settled) {
+bool ProcessPool::look_at_boards(std::vector<Settled>& settled) {
   bool found = false;
-  for (std::uint32_t group = 0; group < kSlots / 64; ++group) {
-    std::uint64_t bits = board().done[group].exchange(0, std::memory_order_acq_rel);
-    found = found || bits != 0;
-    for (; bits != 0; bits &= bits - 1) {
-      look_at_slot(group * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)), settled);
+  for (const std::shared_ptr<Board>& board : boards_) {
+    if (board == nullptr) continue;
+    const Board::SlotBits done = board->take_done();
+    for (std::uint32_t group = 0; group < done.size(); ++group) {
+      for (std::uint64_t bits = done[group]; bits != 0; bits &= bits - 1) {
+        found = true;
+        look_at_slot(*board, group * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)), settled);
+      }
     }
+    board->provide_waiting_rooms();
   }
   return found;
 }
 
-void ProcessPool::look_at_slot(std::uint32_t slot, std::vector<Settled>& settled) {
-  const HeldCall& held = held_[slot];
-  const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
-  if (!held.task || word.ticket != held.ticket) return;
-  if (word.phase == SlotPhase::kWantsRoom) provide_room(slot, word);
-  if (word.phase == SlotPhase::kDone) take_result(slot, word, settled);
+void ProcessPool::look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled) {
+  const std::optional<Board::Seen> seen = board.see(slot);
+  if (!seen) return;
+  if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(slot);
+  if (seen->phase == SlotPhase::kDone) take_result(board, slot, seen->owner, settled);
 }
 
-void ProcessPool::provide_room(std::uint32_t slot, SlotWord word) {
-  HeldCall& held = held_[slot];
-  const std::uint64_t bytes = board().slots[slot].result.bytes;  // Read once; nothing but a size to look for.
-  if (held.result_room) return;
-  if (bytes > options_.payload_bytes_max) {
-    held.result_too_large = true;
-  } else if (auto room = result_arena_.allocate(bytes)) {
-    held.result_room = *room;
-  } else if (!result_arena_.is_unused()) {
-    if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
-    return;
-  } else {
-    held.result_too_large = true;  // No memory.
-  }
-  grant_room(board(), slot, word, held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : *held.result_room);
-}
-
-void ProcessPool::provide_waiting_rooms() {
-  for (const std::uint32_t slot : std::exchange(wanting_room_, {})) {
-    const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
-    if (held_[slot].task && word.ticket == held_[slot].ticket && word.phase == SlotPhase::kWantsRoom) {
-      provide_room(slot, word);
-    }
-  }
-}
-
-void ProcessPool::take_result(std::uint32_t slot, SlotWord word, std::vector<Settled>& settled) {
-  HeldCall& held = held_[slot];
-  Slot& shared = board().slots[slot];
-  const Place place = shared.result;  // Read once; believed only as far as it fits what the pool gave.
-  Settled result{.task = std::move(held.task)};
-  if (const auto worker = workers_.find(word.owner); worker != workers_.end()) {
+void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
+  Board::Result result = board.take_result(slot);
+  Settled outcome{.outcome = result.outcome, .encoded = std::move(result.encoded)};
+  if (result.error != nullptr) outcome.error = std::make_exception_ptr(SerializationError(result.error));
+  if (const auto worker = workers_.find(owner); worker != workers_.end()) {
     worker->second.has_taken_calls = true;
-    result.worker_pid = worker->second.pid;
+    outcome.worker_pid = worker->second.pid;
   }
   useless_deaths_ = 0;
-  const bool is_inline = place.offset == Place::kInline && place.bytes <= kInlineBytes;
-  const bool in_room = held.result_room && place.offset == held.result_room->offset && place.bytes <= held.result_room->bytes;
-  if (held.result_too_large) {
-    result.error = std::make_exception_ptr(SerializationError(absl::StrCat(
-        "there is no room for the encoded result: payload_bytes_max is ", options_.payload_bytes_max,
-        ", or memory is short")));
-  } else if (is_inline || in_room) {
-    const char* const from = is_inline ? shared.bytes.data() : arena_memory_.data() + place.offset;
-    result.encoded.assign(from, place.bytes);  // Copied before it is looked at: the worker can still write there.
-    result.outcome = shared.outcome == Outcome::kValue ? Outcome::kValue : Outcome::kException;
-  } else {
-    result.error = std::make_exception_ptr(SerializationError("the worker delivered a result that is nowhere"));
-  }
-  free_slot(board(), slot);
-  release_slot(slot);
-  settled.push_back(std::move(result));
+  outcome.task = release(board, slot);
+  settled.push_back(std::move(outcome));
 }
 
 // Outside the lock: decoding and destructors are code of the user.
@@ -160,11 +126,13 @@ void ProcessPool::tell(std::vector<Settled> settled) {
 // Whether nothing can happen any more. On the way there: no more calls, so the workers end; no more workers, so the
 // server does.
 bool ProcessPool::is_over() {
-  const bool calls_left = !waiting_.empty() || free_slots_.size() < kSlots || untold_ > 0;
+  const bool calls_left = !waiting_.empty() || calls_on_boards_ > 0 || untold_ > 0;
   const bool done = !intake_open_ && !calls_left;
-  if ((done || broken_ != nullptr) && !board_closed_) {
-    board_closed_ = true;
-    close_board(board());
+  if ((done || broken_ != nullptr) && !boards_closed_) {
+    boards_closed_ = true;
+    for (const std::shared_ptr<Board>& board : boards_) {
+      if (board != nullptr) close_board(board->calls());
+    }
   }
   if (!done || !workers_.empty()) return false;
   server_.reap();
@@ -175,19 +143,66 @@ bool ProcessPool::is_over() {
 std::optional<std::chrono::nanoseconds> ProcessPool::next_deadline() {
   std::optional<sync::clock::time_point> next;
   const auto consider = [&next](sync::clock::time_point at) { next = next ? std::min(*next, at) : at; };
-  const bool calls_on_board = free_slots_.size() < kSlots;
-  for (const auto& [number, worker] : workers_) {
-    if (worker.settle_by) consider(*worker.settle_by);
-  }
-  // Nobody tells the pool that a call has started: it looks, ten times within the timeout.
-  if (options_.call_timeout && calls_on_board) consider(sync::clock::now() + *options_.call_timeout / 10);
+  for (const std::uint16_t number : ended_workers_) consider(workers_.find(number)->second.settle_by);
+  will_look_ = calls_on_boards_ > 0 || calls_since_look_;
+  if (will_look_) consider(next_look_);
   if (!next) return std::nullopt;
   return std::max<std::chrono::nanoseconds>(*next - sync::clock::now(), std::chrono::nanoseconds::zero());
 }
 
+void ProcessPool::look_again(std::vector<Settled>& settled) {
+  if (calls_on_boards_ == 0 && !calls_since_look_) return;
+  const sync::clock::time_point now = sync::clock::now();
+  if (now < next_look_) return;
+  const std::chrono::nanoseconds pause = options_.call_timeout ? *options_.call_timeout / 10 : kBetweenLooks;
+  next_look_ = now + std::min(pause, kBetweenLooks);
+  calls_since_look_ = false;
+  for (const Spot& call : held_calls()) look_again_at(*call.board, call.slot, now, settled);
+  for (const std::shared_ptr<Board>& board : boards_) {
+    if (board == nullptr || !board->is_damaged()) continue;
+    if (board->worker() == 0) return break_pool("a worker has damaged the memory that all workers share", true, settled);
+    kill_worker(workers_.find(board->worker())->second, SIGKILL);
+  }
+  // A worker that was stopped, or writes nonsense, may seem about to take a call, and others were not woken for it.
+  if (!is_isolated() && calls_on_boards_ > 0) sync::shared_futex_wake_all(boards_[0]->calls().work_bell);
+}
+
+void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now,
+                                std::vector<Settled>& settled) {
+  const std::optional<Board::Seen> seen = board.see(slot);
+  if (!seen) return;
+  if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(slot);
+  if (seen->phase == SlotPhase::kDone) return take_result(board, slot, seen->owner, settled);
+  std::optional<sync::clock::time_point>& since = board.seen_running(slot);
+  if (seen->phase != SlotPhase::kPending) {
+    const auto owner = workers_.find(seen->owner);
+    if (owner == workers_.end()) {
+      const std::exception_ptr error =
+          ending_ != nullptr ? ending_ : std::make_exception_ptr(BrokenProcessPool("the call was taken by no worker of the pool"));
+      settled.push_back({.task = release(board, slot), .error = error});
+      return;
+    }
+    if (!since) since = now;
+  }
+  if (!options_.call_timeout || !since || now - *since < *options_.call_timeout) return;
+  Worker& worker = workers_.find(seen->phase == SlotPhase::kPending ? board.worker() : seen->owner)->second;
+  if (worker.timed_out) return;
+  worker.timed_out = true;
+  kill_worker(worker, SIGKILL);
+}
+
 void ProcessPool::wait_for_news() {
-  for (int look = 0; look < kLooksBeforeSleep; ++look) {
-    if (any_done(board())) return;
+  {
+    sync::mutex_lock lock(mutex_);
+    watched_.clear();
+    for (const std::shared_ptr<Board>& board : boards_) {
+      if (board != nullptr) watched_.push_back(board);
+    }
+  }
+  for (std::size_t look = 0; look < kLooksBeforeSleep; look += watched_.size() + 1) {
+    for (const std::shared_ptr<Board>& board : watched_) {
+      if (board->any_done()) return hear(0);
+    }
     sync::pause();
   }
   std::optional<std::chrono::nanoseconds> timeout;
@@ -197,48 +212,66 @@ void ProcessPool::wait_for_news() {
     collector_sleeps_ = true;
     be_rung();
   }
-  if (!any_done(board())) {
-    const int timeout_ms =
-        timeout ? static_cast<int>(std::min<std::int64_t>(timeout->count() / 1'000'000 + 1, 1'000'000)) : -1;
-    std::array<epoll_event, 16> events;
-    epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
+  hear(timeout ? static_cast<int>(std::min<std::int64_t>(timeout->count() / 1'000'000 + 1, 1'000'000)) : -1);
+  sync::mutex_lock lock(mutex_);
+  collector_sleeps_ = false;
+  be_left_alone();
+}
+
+// Waits for news of workers' lives and for the bells, and notes the former.
+void ProcessPool::hear(int timeout_ms) {
+  std::array<epoll_event, 64> events;
+  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout_ms);
+  if (count <= 0) return;
+  sync::mutex_lock lock(mutex_);
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t data = events[static_cast<std::size_t>(i)].data.u64;
+    const auto news = static_cast<News>(data >> 16);
+    if (news == News::kServer) server_spoke_ = true;
+    if (news == News::kWorkerEnded) worker_ended(static_cast<std::uint16_t>(data));
   }
-  {
-    sync::mutex_lock lock(mutex_);
-    collector_sleeps_ = false;
-    board().parent_sleeps.store(0, std::memory_order_seq_cst);
-  }
-  std::uint64_t rung = 0;
-  [[maybe_unused]] const ssize_t bytes = read(bell_.get(), &rung, sizeof(rung));
 }
 
 // Has workers ring from now on, if the collector sleeps and no client looks; rings for what was told meanwhile.
 void ProcessPool::be_rung() {
   if (!collector_sleeps_ || looking_clients_ > 0) return;
-  // Seq_cst, here and where workers ring: either they see that the parent sleeps, or this sees their bit.
-  board().parent_sleeps.store(1, std::memory_order_seq_cst);
-  if (any_done(board())) ring_collector();
+  wants_rings_ = true;
+  bool any_done = false;
+  for (const std::shared_ptr<Board>& board : boards_) {
+    if (board == nullptr) continue;
+    // Seq_cst, here and where workers ring: either they see that the parent sleeps, or this sees their bit.
+    board->calls().parent_sleeps.store(1, std::memory_order_seq_cst);
+    any_done |= board->any_done();
+  }
+  if (any_done) ring_collector();
+}
+
+void ProcessPool::be_left_alone() {
+  wants_rings_ = false;
+  for (const std::shared_ptr<Board>& board : boards_) {
+    if (board != nullptr) board->calls().parent_sleeps.store(0, std::memory_order_relaxed);
+  }
 }
 
 // While everybody is busy, a call takes a microsecond or two, and waking a thread fifty: the waiter looks at its call's
 // slot itself, and the collector sleeps on.
 void ProcessPool::wait_a_little(FutureState& state, sync::deadline until) {
   if (is_own_thread() || (until && *until <= sync::clock::now())) return;
-  std::uint32_t slot = 0;
+  std::optional<Spot> spot;
   std::uint64_t ticket = 0;
   {
     sync::mutex_lock lock(mutex_);
-    if (state.remote_place < 0) return;
-    slot = static_cast<std::uint32_t>(state.remote_place);
-    if (!held_[slot].task || &held_[slot].task.state() != &state) return;
-    ticket = held_[slot].ticket;
+    spot = spot_of(state);
+    if (!spot) return;
+    ticket = spot->board->ticket(spot->slot);
     ++looking_clients_;
-    board().parent_sleeps.store(0, std::memory_order_seq_cst);
+    if (wants_rings_) be_left_alone();
   }
-  const sync::atomic<std::uint64_t>& bits = board().done[slot / 64];
-  const std::uint64_t bit = std::uint64_t{1} << (slot % 64);
+  Board& board = *spot->board;
+  sync::atomic<std::uint64_t>& bits = board.calls().done[spot->slot / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (spot->slot % 64);
   for (int look = 0; look < kLooksBeforeSleep; ++look) {
-    const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
+    const SlotWord word = SlotWord::of(board.calls().slots[spot->slot].word.load(std::memory_order_acquire));
     // Once the bit is there, too, the worker has nothing more to say of this call.
     if (word.ticket != ticket || ((bits.load(std::memory_order_acquire) & bit) != 0)) break;
     sync::pause();
@@ -246,14 +279,12 @@ void ProcessPool::wait_a_little(FutureState& state, sync::deadline until) {
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
-    if (held_[slot].task && held_[slot].ticket == ticket) {
-      const SlotWord word = SlotWord::of(board().slots[slot].word.load(std::memory_order_acquire));
-      if (word.ticket == ticket && word.phase == SlotPhase::kDone) {
-        board().done[slot / 64].fetch_and(~bit, std::memory_order_acq_rel);
-        look_at_slot(slot, settled);
-      }
+    const std::optional<Board::Seen> seen = board.see(spot->slot);
+    if (seen && board.ticket(spot->slot) == ticket && seen->phase == SlotPhase::kDone) {
+      bits.fetch_and(~bit, std::memory_order_acq_rel);
+      take_result(board, spot->slot, seen->owner, settled);
+      hand_out(settled);
     }
-    if (!settled.empty()) fill_board(settled);
     untold_ += settled.size();
     --looking_clients_;
     be_rung();

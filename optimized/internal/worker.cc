@@ -97,6 +97,7 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   limit(RLIMIT_AS, order.address_space_bytes_max);
   limit(RLIMIT_CPU, order.cpu_seconds_max);
   initialize(order);
+  say_ready(board, order.number, bell.get());
 
   std::string encoded;
   for (std::uint64_t calls = 0; order.calls_max == 0 || calls < order.calls_max; ++calls) {

@@ -1,0 +1,157 @@
+#include "optimized/internal/board.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+namespace futures::internal {
+namespace {
+
+// The pages that the parent touches of a board with so many slots. The others stay holes.
+std::uint64_t used_bytes(std::uint32_t slots) { return offsetof(CallBoard, slots) + slots * sizeof(Slot); }
+
+}  // namespace
+
+Board::Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_bytes_max, std::uint64_t kept_bytes)
+    : worker_(worker),
+      payload_bytes_max_(payload_bytes_max),
+      memory_(SharedMemory::create("concurrent_futures board", sizeof(CallBoard))),
+      arena_(SharedMemory::create("concurrent_futures arena", 2 * payload_bytes_max)),
+      call_arena_(arena_, 0, payload_bytes_max, kept_bytes),
+      result_arena_(arena_, payload_bytes_max, payload_bytes_max, kept_bytes),
+      held_(slots) {
+  if (!memory_.allocate(0, used_bytes(slots))) {
+    throw std::system_error(errno, std::generic_category(), "cannot set up a board of calls");
+  }
+  for (std::uint32_t slot = slots; slot-- > 0;) free_slots_.push_back(slot);
+}
+
+bool Board::any_done() const {
+  const auto& done = calls().done;
+  return std::any_of(done.begin(), done.begin() + (slots() + 63) / 64,
+                     [](const auto& bits) { return bits.load(std::memory_order_seq_cst) != 0; });
+}
+
+Board::SlotBits Board::take_done() {
+  SlotBits taken{};
+  for (std::uint32_t first = 0; first < slots(); first += 64) {
+    sync::atomic<std::uint64_t>& bits = calls().done[first / 64];
+    // Seldom is there any, and a look costs less than an exchange.
+    if (bits.load(std::memory_order_relaxed) == 0) continue;
+    const std::uint32_t count = std::min(slots() - first, 64u);
+    taken[first / 64] = bits.exchange(0, std::memory_order_acq_rel) & (~std::uint64_t{0} >> (64 - count));
+  }
+  return taken;
+}
+
+std::optional<Board::Seen> Board::see(std::uint32_t slot) const {
+  if (!holds(slot)) return std::nullopt;
+  const SlotWord seen = word(slot);
+  if (seen.ticket != held_[slot].ticket || seen.phase == SlotPhase::kFree || seen.phase > SlotPhase::kDone) return std::nullopt;
+  if (seen.phase == SlotPhase::kPending && seen.owner != 0) return std::nullopt;
+  return Seen{.phase = seen.phase, .owner = worker_ != 0 ? worker_ : seen.owner};
+}
+
+bool Board::is_damaged() const {
+  const CallBoard& board = calls();
+  if (board.tail.load(std::memory_order_acquire) != next_ticket_) return true;
+  for (std::uint32_t slot = 0; slot < slots(); ++slot) {
+    if (!holds(slot)) continue;
+    const std::uint64_t ticket = held_[slot].ticket;
+    // Before the slot: an honest worker passes a call only once it is not pending.
+    const std::uint64_t head = board.head.load(std::memory_order_acquire);
+    const std::optional<Seen> seen = see(slot);
+    if (!seen) return true;
+    if (seen->phase != SlotPhase::kPending) continue;
+    if (head > ticket || board.ring[ticket % kRingEntries].load(std::memory_order_relaxed) != (ticket << 16 | slot)) return true;
+  }
+  return false;
+}
+
+Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
+  if (free_slots_.empty()) return Put::kLater;
+  slot = free_slots_.back();
+  HeldCall& held = held_[slot];
+  Slot& shared = calls().slots[slot];
+  std::optional<Place> room;
+  if (call.encoded.size() > kInlineBytes) {
+    room = call_arena_.allocate(call.encoded.size());
+    if (!room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kLater;
+  }
+  char* const to = room ? arena_.data() + room->offset : shared.bytes.data();
+  std::memcpy(to, call.encoded.data(), call.encoded.size());
+  shared.run = call.run;
+  shared.call = {.offset = room ? room->offset : Place::kInline, .bytes = call.encoded.size()};
+  if (!list_call(calls(), slot, next_ticket_)) {
+    if (room) call_arena_.release(*room);
+    return Put::kLater;
+  }
+  free_slots_.pop_back();
+  held = HeldCall{.task = std::move(call.task), .ticket = next_ticket_++, .call_room = room};
+  if (worker_ != 0) held.given = std::move(call);
+  return Put::kDone;
+}
+
+void Board::provide_room(std::uint32_t slot) {
+  HeldCall& held = held_[slot];
+  const SlotWord wants_room = word(slot);
+  if (!held.task || held.result_room || wants_room.ticket != held.ticket || wants_room.phase != SlotPhase::kWantsRoom) return;
+  const std::uint64_t bytes = calls().slots[slot].result.bytes;  // Read once; nothing but a size to look for.
+  if (bytes > payload_bytes_max_) {
+    held.result_too_large = true;
+  } else if (auto room = result_arena_.allocate(bytes)) {
+    held.result_room = *room;
+  } else if (!result_arena_.is_unused()) {
+    if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
+    return;
+  } else {
+    held.result_too_large = true;  // No memory.
+  }
+  grant_room(calls(), slot, wants_room,
+             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : *held.result_room);
+}
+
+void Board::provide_waiting_rooms() {
+  for (const std::uint32_t slot : std::exchange(wanting_room_, {})) provide_room(slot);
+}
+
+Board::Result Board::take_result(std::uint32_t slot) {
+  const HeldCall& held = held_[slot];
+  const Slot& shared = calls().slots[slot];
+  const std::uint64_t offset = read_once(shared.result.offset);
+  const std::uint64_t bytes = read_once(shared.result.bytes);
+  Result result;
+  if (held.result_too_large) {
+    result.error = "there is no room for the encoded result: it has more than payload_bytes_max, or memory is short";
+  } else if (offset == Place::kInline && bytes <= kInlineBytes) {
+    result.encoded.assign(shared.bytes.data(), bytes);
+  } else if (held.result_room && offset == held.result_room->offset && bytes <= held.result_room->bytes) {
+    result.encoded.assign(arena_.data() + offset, bytes);
+  } else {
+    result.error = "the worker delivered a result that is nowhere";
+  }
+  result.outcome = read_once(shared.outcome) == Outcome::kValue ? Outcome::kValue : Outcome::kException;
+  return result;
+}
+
+Task Board::release(std::uint32_t slot) {
+  HeldCall& held = held_[slot];
+  free_slot(calls(), slot);
+  if (held.call_room) call_arena_.release(*held.call_room);
+  if (held.result_room) result_arena_.release(*held.result_room);
+  std::erase(wanting_room_, slot);
+  Task task = std::move(held.task);
+  held = HeldCall();
+  free_slots_.push_back(slot);
+  return task;
+}
+
+WaitingCall Board::take_back(std::uint32_t slot) {
+  WaitingCall call = std::move(*held_[slot].given);
+  call.task = release(slot);
+  return call;
+}
+
+}  // namespace futures::internal

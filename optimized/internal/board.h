@@ -1,0 +1,127 @@
+// The program's side of a board of calls: the memory that it shares with workers, and what it knows of each slot, whatever
+// a worker may write there. With Isolation::kShared a pool has one board for all its workers, with kPerWorker one of a
+// single slot for each (process_pool.h).
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_BOARD_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_BOARD_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "futures/internal/module_address.h"
+#include "futures/internal/sync.h"
+#include "futures/task.h"
+#include "optimized/internal/call_board.h"
+#include "optimized/internal/shared_memory.h"
+
+namespace futures::internal {
+
+// A call that is accepted, encoded, and not on a board.
+struct WaitingCall {
+  Task task;
+  ModuleAddress run;
+  std::string encoded;
+  std::uint64_t sequence = 0;  // Grows with each submit.
+};
+
+// Thread-safety: what it knows of its slots belongs to the pool's lock; `calls` and `any_done` are for any thread.
+//
+// Trust (law P11): every number that a worker can write is read once, and used as an index, a length or a place only
+// after it has been checked against what this object knows. What a worker can cost in memory is bounded: the two arenas,
+// `payload_bytes_max` each, and one result at a time of at most that.
+class Board {
+ public:
+  // `slots` of at most kSlots; `kept_bytes` of freed payload pages stay ready in each direction. A board of a `worker` of
+  // its own (from 1; 0: of all workers) keeps the calls that it is given, in case the worker dies before it takes them.
+  // Throws std::system_error.
+  Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_bytes_max, std::uint64_t kept_bytes);
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+
+  CallBoard& calls() const { return *reinterpret_cast<CallBoard*>(memory_.data()); }
+  const SharedMemory& memory() const { return memory_; }
+  const SharedMemory& arena() const { return arena_; }
+  std::uint32_t slots() const { return static_cast<std::uint32_t>(held_.size()); }
+  std::uint16_t worker() const { return worker_; }
+  bool has_free_slot() const { return !free_slots_.empty(); }
+
+  // Whether a worker has something to say.
+  bool any_done() const;
+  // The slots whose workers have something to say, each once, as bits.
+  using SlotBits = std::array<std::uint64_t, kSlots / 64>;
+  SlotBits take_done();
+
+  // What the slot says of the call that it was given. Nothing if it holds none, or says what no honest worker would.
+  struct Seen {
+    SlotPhase phase = SlotPhase::kPending;
+    std::uint16_t owner = 0;  // Not for kPending.
+  };
+  std::optional<Seen> see(std::uint32_t slot) const;
+  // Whether a worker has written what none may: in a slot's word, or in the list of pending calls.
+  bool is_damaged() const;
+  bool holds(std::uint32_t slot) const { return static_cast<bool>(held_[slot].task); }
+  const Task& task(std::uint32_t slot) const { return held_[slot].task; }
+  std::uint64_t ticket(std::uint32_t slot) const { return held_[slot].ticket; }
+  // When the call was first seen to run; the pool's to set.
+  std::optional<sync::clock::time_point>& seen_running(std::uint32_t slot) { return held_[slot].seen_running; }
+
+  enum class Put { kDone, kLater, kNoRoom };
+  // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot, room or the ring is lacking now.
+  // kNoRoom: its payload never fits.
+  Put put(WaitingCall& call, std::uint32_t& slot);
+
+  // P5. Returns whether the call was still pending; then it is to be released.
+  bool cancel(std::uint32_t slot) { return cancel_call(calls(), slot, held_[slot].ticket); }
+
+  // P3, for a call that wants room; also as soon as there is some for one that did not get it.
+  void provide_room(std::uint32_t slot);
+  void provide_waiting_rooms();
+
+  struct Result {
+    Outcome outcome = Outcome::kValue;
+    std::string encoded;
+    const char* error = nullptr;  // Set: there is no result, and why.
+  };
+  // A copy of what the worker delivered, made before anybody looks at it: the worker can still write there. For a slot
+  // that is seen as kDone.
+  Result take_result(std::uint32_t slot);
+
+  // P4: the call leaves the slot.
+  Task release(std::uint32_t slot);
+  // The same, for a call whose worker died before it took it: as it was given. Of a worker's own board.
+  WaitingCall take_back(std::uint32_t slot);
+
+ private:
+  // What the pool knows of a slot.
+  struct HeldCall {
+    Task task;
+    std::uint64_t ticket = 0;
+    std::optional<WaitingCall> given;  // Without its task.
+    std::optional<Place> call_room;
+    std::optional<Place> result_room;
+    bool result_too_large = false;
+    std::optional<sync::clock::time_point> seen_running;
+  };
+
+  SlotWord word(std::uint32_t slot) const {
+    return SlotWord::of(calls().slots[slot].word.load(std::memory_order_acquire));
+  }
+
+  const std::uint16_t worker_;
+  const std::size_t payload_bytes_max_;
+  SharedMemory memory_;  // Constant; what is in it has its own rules (call_board.h).
+  SharedMemory arena_;
+  Arena call_arena_;     // Two, so that results never wait for room that calls hold.
+  Arena result_arena_;
+  std::vector<HeldCall> held_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<std::uint32_t> wanting_room_;  // Slots whose owner waits for room.
+  std::uint64_t next_ticket_ = 0;
+};
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_BOARD_H_

@@ -24,6 +24,7 @@
 
 #include "gtest/gtest.h"
 #include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_testing.h"
 
 namespace futures {
 namespace {
@@ -150,7 +151,7 @@ int stride_from_outside() {
   return text == nullptr ? 1 : std::max(std::atoi(text), 1);
 }
 
-class ProcessPoolDeath : public testing::TestWithParam<Isolation> {};
+using ProcessPoolDeath = testing::ProcessPoolTest;
 
 TEST_P(ProcessPoolDeath, P6_AtEveryInstruction) {
   Marks marks;
@@ -160,7 +161,7 @@ TEST_P(ProcessPoolDeath, P6_AtEveryInstruction) {
   int lost = 0;
   int untouched = 0;
   bool delivered = false;
-  for (int steps = 0; !delivered && !testing::Test::HasFailure(); steps += stride) {
+  for (int steps = 0; !delivered && !::testing::Test::HasFailure(); steps += stride) {
     const Outcome outcome = kill_after(executor, marks, steps);
     ++points;
     lost += outcome.lost ? 1 : 0;
@@ -185,7 +186,7 @@ TEST_P(ProcessPoolDeath, P6_AtEveryInstructionWhileAnotherWorkerRuns) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   int points = 0;
   int lost_in_all = 0;
-  for (int steps = 0; steps < steps_max && !testing::Test::HasFailure(); steps += steps_apart) {
+  for (int steps = 0; steps < steps_max && !::testing::Test::HasFailure(); steps += steps_apart) {
     const pid_t worker = idle_worker(executor);
     marks.reset();
     std::vector<Future<int>> calls;
@@ -216,14 +217,13 @@ TEST_P(ProcessPoolDeath, P6_AtEveryInstructionWhileAnotherWorkerRuns) {
   EXPECT_GT(lost_in_all, points / 40);  // The other worker takes most calls; enough kills must hit one even so.
 }
 
-INSTANTIATE_TEST_SUITE_P(, ProcessPoolDeath, testing::Values(Isolation::kShared, Isolation::kPerWorker),
-                         [](const auto& info) { return info.param == Isolation::kShared ? "Shared" : "PerWorker"; });
+FOR_BOTH_ISOLATIONS(ProcessPoolDeath);
 
 }  // namespace
 }  // namespace futures
 
 int main(int argc, char** argv) {
   futures::process_main(argc, argv);
-  testing::InitGoogleTest(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

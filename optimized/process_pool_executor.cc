@@ -21,6 +21,7 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
   if (options.call_timeout && options.call_timeout->count() <= 0) {
     throw std::invalid_argument("call_timeout must be more than zero");
   }
+  if (options.terminate_grace.count() < 0) throw std::invalid_argument("terminate_grace must not be negative");
   // Whole pages, and at least one.
   constexpr std::size_t kPageBytes = 4096;
   if (options.payload_bytes_max < kPageBytes || options.payload_bytes_max > (std::size_t{1} << 46)) {

@@ -61,7 +61,8 @@ class ProcessPoolExecutor final : public Executor {
   std::vector<pid_t> worker_pids() const;
 
   // Close the intake, cancel what has not started, end every worker by SIGTERM or SIGKILL, and return when none is left;
-  // the calls that were running get BrokenProcessPool. Any thread but the pool's own. Law P8.
+  // the calls that were running get BrokenProcessPool. Workers that ignore SIGTERM, or are stopped, get SIGKILL after
+  // ProcessPoolOptions::terminate_grace. From a thread of the pool they do not wait. Any thread. Law P8.
   void terminate_workers();
   void kill_workers();
 

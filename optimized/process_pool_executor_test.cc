@@ -23,11 +23,15 @@
 
 #include "futures/wait.h"
 #include "gtest/gtest.h"
+#include "optimized/process_pool_testing.h"
 
 namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::Gate;
+using testing::pass;
+using testing::soon;
 
 int add(int a, int b) { return a + b; }
 pid_t own_pid() { return getpid(); }
@@ -37,39 +41,6 @@ std::string repeated(const std::string& text, int times) {
   std::string result;
   for (int i = 0; i < times; ++i) result += text;
   return result;
-}
-
-// Waits in the worker until the file is gone: a gate that works across processes, in shared memory of the file system.
-class Gate {
- public:
-  Gate() : path_("/dev/shm/gate_" + std::to_string(getpid()) + "_" + std::to_string(++count)) {
-    close_gate();
-  }
-  ~Gate() { open(); }
-  void open() { std::filesystem::remove(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  void close_gate() {
-    FILE* const file = std::fopen(path_.c_str(), "w");
-    std::fclose(file);
-  }
-  static inline int count = 0;
-  const std::string path_;
-};
-
-int pass(const std::string& gate, int value) {
-  while (std::filesystem::exists(gate)) std::this_thread::sleep_for(1ms);
-  return value;
-}
-
-bool soon(const std::function<bool()>& condition) {
-  const auto until = std::chrono::steady_clock::now() + 10s;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(1ms);
-  }
-  return true;
 }
 
 // Whether this program's only collector was not woken for a while, twice as long as the pool's pause between looks.
@@ -101,33 +72,7 @@ struct Person {
   }
 };
 
-// Nothing may be left: descriptors, children, shared memory.
-class ProcessPool : public testing::TestWithParam<Isolation> {
- protected:
-  static std::size_t count(const char* folder) {
-    std::size_t entries = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++entries;
-    return entries;
-  }
-  static std::string children() {
-    std::string all;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::ifstream file(task.path() / "children");
-      std::string line;
-      std::getline(file, line);
-      all += line;
-    }
-    return all;
-  }
-  void SetUp() override { descriptors_ = count("/proc/self/fd"); }
-  void TearDown() override {
-    EXPECT_TRUE(soon([] { return children().empty(); })) << "children left: " << children();
-    EXPECT_TRUE(soon([this] { return count("/proc/self/fd") == descriptors_; })) << "descriptors left";
-  }
-
- private:
-  std::size_t descriptors_ = 0;
-};
+using ProcessPool = testing::ProcessPoolTest;
 
 TEST_P(ProcessPool, P2_CallsOfEveryKindTravel) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
@@ -375,14 +320,13 @@ TEST_P(ProcessPool, F8_CallbacksRunOnAThreadOfThePool) {
   EXPECT_NE(on, std::this_thread::get_id());
 }
 
-INSTANTIATE_TEST_SUITE_P(, ProcessPool, testing::Values(Isolation::kShared, Isolation::kPerWorker),
-                         [](const auto& info) { return info.param == Isolation::kShared ? "Shared" : "PerWorker"; });
+FOR_BOTH_ISOLATIONS(ProcessPool);
 
 }  // namespace
 }  // namespace futures
 
 int main(int argc, char** argv) {
   futures::process_main(argc, argv);
-  testing::InitGoogleTest(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }

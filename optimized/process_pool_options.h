@@ -40,6 +40,8 @@ struct ProcessPoolOptions {
   std::uint64_t max_calls_per_worker = 0;
   // A worker that runs a call for longer is killed and replaced, and the call gets CallTimeoutError. Law P12.
   std::optional<std::chrono::nanoseconds> call_timeout = std::nullopt;
+  // How long workers that ignore SIGTERM outlive terminate_workers, before they get SIGKILL. Law P8.
+  std::chrono::nanoseconds terminate_grace = std::chrono::seconds(5);
   // Limits of each worker; 0: none of its own. Law P12.
   std::uint64_t worker_address_space_bytes_max = 0;
   std::uint64_t worker_cpu_seconds_max = 0;

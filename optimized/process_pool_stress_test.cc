@@ -14,6 +14,7 @@
 
 #include "gtest/gtest.h"
 #include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_testing.h"
 
 namespace futures {
 
@@ -57,7 +58,7 @@ void run_batch(ProcessPoolExecutor& executor, std::mt19937& random, int kills_ma
   tally.kills += kills;
 }
 
-class ProcessPoolStress : public testing::TestWithParam<Isolation> {};
+using ProcessPoolStress = testing::ProcessPoolTest;
 
 TEST_P(ProcessPoolStress, P5_RandomKillsLoseOnlyRunningCalls) {
   ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam()});
@@ -70,15 +71,14 @@ TEST_P(ProcessPoolStress, P5_RandomKillsLoseOnlyRunningCalls) {
   EXPECT_EQ(executor.submit(twice, 21).result(std::chrono::seconds(30)), 42);
 }
 
-INSTANTIATE_TEST_SUITE_P(, ProcessPoolStress, testing::Values(Isolation::kShared, Isolation::kPerWorker),
-                         [](const auto& info) { return info.param == Isolation::kShared ? "Shared" : "PerWorker"; });
+FOR_BOTH_ISOLATIONS(ProcessPoolStress);
 
 }  // namespace
 }  // namespace futures
 
 int main(int argc, char** argv) {
   futures::process_main(argc, argv);
-  testing::InitGoogleTest(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
     constexpr std::string_view kFlag = "--seconds=";
     if (std::string_view(argv[i]).starts_with(kFlag)) futures::seconds = std::atoi(argv[i] + kFlag.size());

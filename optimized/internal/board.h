@@ -48,6 +48,10 @@ class Board {
   std::uint16_t worker() const { return worker_; }
   bool has_free_slot() const { return !free_slots_.empty(); }
 
+  // Whether the worker whose board this is takes calls, and has passed all that it was given.
+  bool is_worker_ready() const {
+    return is_ready(calls(), worker_) && calls().head.load(std::memory_order_acquire) == next_ticket_;
+  }
   // Whether a worker has something to say.
   bool any_done() const;
   // The slots whose workers have something to say, each once, as bits.
@@ -65,7 +69,8 @@ class Board {
   bool holds(std::uint32_t slot) const { return static_cast<bool>(held_[slot].task); }
   const Task& task(std::uint32_t slot) const { return held_[slot].task; }
   std::uint64_t ticket(std::uint32_t slot) const { return held_[slot].ticket; }
-  // When the call was first seen to run; the pool's to set.
+  // What second looks found: that the call had not been taken, or when it was first seen to run. The pool's to set.
+  bool& seen_pending(std::uint32_t slot) { return held_[slot].seen_pending; }
   std::optional<sync::clock::time_point>& seen_running(std::uint32_t slot) { return held_[slot].seen_running; }
 
   enum class Put { kDone, kLater, kNoRoom };
@@ -103,6 +108,7 @@ class Board {
     std::optional<Place> call_room;
     std::optional<Place> result_room;
     bool result_too_large = false;
+    bool seen_pending = false;
     std::optional<sync::clock::time_point> seen_running;
   };
 

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "futures/internal/process_life.h"
+
 namespace futures::internal {
 
 class Descriptor {
@@ -27,6 +29,35 @@ class Descriptor {
 
  private:
   int fd_ = -1;
+};
+
+// One that children made by fork() do not keep.
+class PrivateDescriptor {
+ public:
+  PrivateDescriptor() = default;
+  // `fd` was made since the NoForks.
+  PrivateDescriptor(int fd, const NoForks&) : fd_(fd) { close_in_children(fd); }
+  PrivateDescriptor(PrivateDescriptor&& other) noexcept = default;
+  PrivateDescriptor& operator=(PrivateDescriptor&& other) noexcept = default;
+  ~PrivateDescriptor() { reset(); }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(fd_); }
+  int get() const noexcept { return fd_.get(); }
+  void reset() {
+    if (!fd_) return;
+    const NoForks no_forks;
+    keep_in_children(fd_.get());
+    const Descriptor closed = std::move(fd_);  // Before forks go on.
+  }
+  // From here on an ordinary descriptor.
+  Descriptor release() {
+    const NoForks no_forks;
+    keep_in_children(fd_.get());
+    return Descriptor(fd_.release());
+  }
+
+ private:
+  Descriptor fd_;
 };
 
 }  // namespace futures::internal

@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -48,7 +49,7 @@ struct Message {
 };
 
 template <typename T>
-bool send_message(int socket, const T& body, const Message& message) {
+bool send_message(int socket, const T& body, const Message& message, int flags = 0) {
   iovec io = {const_cast<T*>(&body), sizeof(body)};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
   msghdr header{};
@@ -66,7 +67,7 @@ bool send_message(int socket, const T& body, const Message& message) {
   }
   ssize_t sent;
   do {
-    sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+    sent = sendmsg(socket, &header, MSG_NOSIGNAL | flags);
   } while (sent < 0 && errno == EINTR);
   return sent == static_cast<ssize_t>(sizeof(body));
 }
@@ -77,20 +78,31 @@ ssize_t receive_message(int socket, T& body, Message& message, int flags) {
   iovec io = {&body, sizeof(body)};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(3 * sizeof(int))> control{};
   msghdr header{};
-  header.msg_iov = &io;
-  header.msg_iovlen = 1;
-  header.msg_control = control.data();
-  header.msg_controllen = control.size();
   ssize_t received;
   do {
+    header = {};
+    header.msg_iov = &io;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
     received = recvmsg(socket, &header, flags | MSG_CMSG_CLOEXEC);
-  } while (received < 0 && errno == EINTR);
+    // A peer that dies with messages unread is said once before the messages that it had sent, which still count.
+  } while (received < 0 && (errno == EINTR || errno == ECONNRESET));
+  if (received < 0) return received;
   for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    message.descriptor_count = static_cast<int>((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-    std::memcpy(message.descriptors.data(), CMSG_DATA(part), part->cmsg_len - CMSG_LEN(0));
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
+      if (message.descriptor_count < static_cast<int>(message.descriptors.size())) {
+        message.descriptors[static_cast<std::size_t>(message.descriptor_count++)] = fd;
+      } else {
+        close(fd);  // For alignment there is room for one more than asked for.
+      }
+    }
   }
-  return received > 0 && received != static_cast<ssize_t>(sizeof(body)) ? 0 : received;
+  return received != static_cast<ssize_t>(sizeof(body)) || (header.msg_flags & MSG_TRUNC) != 0 ? 0 : received;
 }
 
 int thread_count() {
@@ -138,21 +150,47 @@ constexpr std::string_view kWorkerRole = "worker:";
              Descriptor(kSocketNumber + 3));
 }
 
+// The child of a fork waits until its news have been sent.
+[[noreturn]] void begin_worker(const WorkerOrder& order, const Message& message, int life, int news_sent) {
+  prctl(PR_SET_NAME, "worker");
+  char byte = 0;
+  ssize_t bytes;
+  do {
+    bytes = read(news_sent, &byte, 1);
+  } while (bytes < 0 && errno == EINTR);
+  if (bytes != 1) _exit(0);
+  become_worker(order, message, life);
+}
+
 void start_worker(int socket, int life, const WorkerOrder& order, const Message& message) {
-  const pid_t pid = fork();
-  if (pid == 0) become_worker(order, message, life);
-  WorkerNews news{.kind = WorkerNews::Kind::kStarted, .number = order.number, .pid = pid, .status = 0};
+  WorkerNews news{.kind = WorkerNews::Kind::kNotStarted, .number = order.number, .pid = 0, .status = 0};
   Message reply;
-  Descriptor pidfd(pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : -1);
-  if (pid < 0 || !pidfd) {
-    news.kind = WorkerNews::Kind::kNotStarted;
-    news.status = errno;
-    if (pid > 0) kill(pid, SIGKILL);
-  } else {
-    reply.descriptors[0] = pidfd.get();
-    reply.descriptor_count = 1;
+  std::array<int, 2> news_sent{-1, -1};
+  Descriptor pidfd;
+  if (message.descriptor_count == 3 && pipe2(news_sent.data(), O_CLOEXEC) == 0) {
+    news.pid = fork();
+    if (news.pid == 0) {
+      close(news_sent[1]);
+      begin_worker(order, message, life, news_sent[0]);
+    }
+    if (news.pid > 0) pidfd = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, news.pid, 0)));
   }
-  send_message(socket, news, reply);
+  news.status = errno;
+  const Descriptor waiting(news_sent[0]);
+  const Descriptor go(news_sent[1]);  // Closed without a word, it sends the child away.
+  if (pidfd) {
+    news.kind = WorkerNews::Kind::kStarted;
+    reply = {.descriptors = {pidfd.get(), -1, -1}, .descriptor_count = 1};
+  }
+  if (send_message(socket, news, reply) && pidfd) {
+    [[maybe_unused]] const ssize_t written = write(go.get(), "", 1);
+  }
+}
+
+// If it is still there: what has not been waited for keeps its pid.
+void kill_child(pid_t pid) {
+  siginfo_t info{};
+  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0) kill(pid, SIGKILL);
 }
 
 void report_ended_workers(int socket) {
@@ -210,54 +248,81 @@ ForkServer ForkServer::start(StartMethod method) {
   if (method == StartMethod::kFork && thread_count() > 1) {
     throw std::logic_error("StartMethod::kFork is for programs with one thread: this one has more");
   }
-  std::array<int, 2> ends{};
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) throw_errno("cannot make a socket");
   ForkServer server;
-  server.socket_ = Descriptor(ends[0]);
-  Descriptor far_socket(ends[1]);
-  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
-  Descriptor far_life(ends[0]);
-  server.life_ = Descriptor(ends[1]);
-  if (method == StartMethod::kFork) {
-    server.pid_ = fork();
-    if (server.pid_ < 0) throw_errno("cannot fork");
-    if (server.pid_ == 0) {
-      keep_only({far_socket.get(), far_life.get()}, kSocketNumber);
-      const int null = open("/dev/null", O_RDONLY);
-      dup2(null, 0);
-      close(null);
-      serve_forks(Descriptor(kSocketNumber), Descriptor(kLifeNumber));
-    }
-  } else {
-    server.pid_ = spawn_self(far_socket.get(), far_life.get());
+  PrivateDescriptor far_socket;
+  PrivateDescriptor far_life;
+  {
+    const NoForks no_forks;
+    std::array<int, 2> ends{};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) throw_errno("cannot make a socket");
+    server.socket_ = PrivateDescriptor(ends[0], no_forks);
+    far_socket = PrivateDescriptor(ends[1], no_forks);
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
+    far_life = PrivateDescriptor(ends[0], no_forks);
+    server.life_ = PrivateDescriptor(ends[1], no_forks);
   }
-  return server;
+  if (method != StartMethod::kFork) {
+    server.pid_ = spawn_self(far_socket.get(), far_life.get());
+    return server;
+  }
+  const Descriptor kept_socket = far_socket.release();
+  const Descriptor kept_life = far_life.release();
+  server.pid_ = fork();
+  if (server.pid_ < 0) throw_errno("cannot fork");
+  if (server.pid_ > 0) return server;
+  keep_only({kept_socket.get(), kept_life.get()}, kSocketNumber);
+  const int null = open("/dev/null", O_RDONLY);
+  dup2(null, 0);
+  close(null);
+  serve_forks(Descriptor(kSocketNumber), Descriptor(kLifeNumber));
+}
+
+ForkServer::ForkServer(ForkServer&& other) noexcept
+    : socket_(std::move(other.socket_)), life_(std::move(other.life_)), pid_(std::exchange(other.pid_, 0)) {}
+
+ForkServer& ForkServer::operator=(ForkServer&& other) noexcept {
+  std::swap(socket_, other.socket_);
+  std::swap(life_, other.life_);
+  std::swap(pid_, other.pid_);
+  return *this;
 }
 
 bool ForkServer::order(const WorkerOrder& order, int board, int arena, int bell) {
-  return send_message(socket(), order, {.descriptors = {board, arena, bell}, .descriptor_count = 3});
+  return send_message(socket(), order, {.descriptors = {board, arena, bell}, .descriptor_count = 3}, MSG_DONTWAIT);
 }
 
-ForkServer::Received ForkServer::receive() {
+void ForkServer::kill_worker(pid_t pid) {
+  WorkerOrder order;
+  order.kill = pid;
+  send_message(socket(), order, {}, MSG_DONTWAIT);
+}
+
+Received receive_news(int socket) {
   WorkerNews news;
   Message message;
-  const ssize_t received = receive_message(socket(), news, message, MSG_DONTWAIT);
+  const ssize_t received = receive_message(socket, news, message, MSG_DONTWAIT);
   Received result;
-  if (message.descriptor_count > 0) result.pidfd = Descriptor(message.descriptors[0]);
-  if (received > 0) {
+  for (int i = 0; i < message.descriptor_count; ++i) {
+    Descriptor descriptor(message.descriptors[static_cast<std::size_t>(i)]);
+    if (i == 0) result.pidfd = std::move(descriptor);
+  }
+  if (received > 0 && news.kind <= WorkerNews::Kind::kEnded) {
     result.news = news;
   } else {
-    result.server_is_gone = received == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+    result.server_is_gone = received >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
   }
   return result;
 }
 
-void ForkServer::reap() {
-  socket_ = Descriptor();
-  life_ = Descriptor();
-  if (pid_ > 0) {
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+void ForkServer::kill() {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
+void ForkServer::end() {
+  socket_.reset();
+  life_.reset();
+  kill();  // It may be stopped, and then it would not see that its socket has ended.
+  while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pid_ = 0;
 }
@@ -283,7 +348,11 @@ void serve_forks(Descriptor socket, Descriptor life) {
     WorkerOrder order;
     Message message;
     if (receive_message(socket.get(), order, message, 0) <= 0) _exit(0);  // The pool, or the program, has ended.
-    start_worker(socket.get(), life.get(), order, message);
+    if (order.kill > 0) {
+      kill_child(order.kill);
+    } else {
+      start_worker(socket.get(), life.get(), order, message);
+    }
     for (int i = 0; i < message.descriptor_count; ++i) close(message.descriptors[static_cast<std::size_t>(i)]);
   }
 }

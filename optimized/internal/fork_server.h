@@ -5,7 +5,11 @@
 // its pid, and reports its end. It lives as long as the pool; if it dies, workers go on, and another is started.
 //
 // Everybody knows when the program is gone, however that came about: the server's socket ends, and each worker holds the
-// reading end of a pipe that only the program can write, set up so that its end kills the worker at once.
+// reading end of a pipe that only the program can write, set up so that its end kills the worker at once. Children that the
+// program makes by fork() keep neither.
+//
+// A worker starts its work only once the server has told the program of it: if the server dies in between, no worker is
+// left that nobody knows of.
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_FORK_SERVER_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_FORK_SERVER_H_
 
@@ -22,6 +26,7 @@ namespace futures::internal {
 
 // What a worker has to know. Travels as its bytes.
 struct WorkerOrder {
+  pid_t kill = 0;                   // Set: no worker is ordered; the one of this pid is killed if it is still there.
   std::uint16_t number = 0;         // From 1: the owner in the slots' words.
   bool has_initializer = false;
   ModuleAddress initializer;        // A void(*)().
@@ -44,37 +49,47 @@ struct WorkerNews {
   int status = 0;            // kEnded: as waitpid gives it. kNotStarted: errno.
 };
 
-// The program's end of a fork server. Not thread-safe.
+// What the program hears from its server. Whatever the bytes are, it is one of these.
+struct Received {
+  bool server_is_gone = false;
+  std::optional<WorkerNews> news;  // Nothing: no news now.
+  Descriptor pidfd;                // With kStarted, unless this process has no descriptor free.
+};
+
+// The next message on the program's end of a server's socket. Does not block.
+Received receive_news(int socket);
+
+// The program's end of a fork server. Not thread-safe. The destructor ends the server.
 class ForkServer {
  public:
   ForkServer() = default;
   // Starts one. Throws std::system_error; std::logic_error, naming the line to add, if `method` needs the hook in main
   // and the program has not called it; std::logic_error if kFork is asked for in a program that has threads.
   static ForkServer start(StartMethod method);
+  ForkServer(ForkServer&& other) noexcept;
+  ForkServer& operator=(ForkServer&& other) noexcept;
+  ~ForkServer() { end(); }
 
   explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
   int socket() const noexcept { return socket_.get(); }
-  Descriptor& life() noexcept { return life_; }
 
-  // Orders a worker. Returns false if the server is gone.
+  // Orders a worker. Returns false if the server is gone, or does not read what it was sent. Does not block.
   bool order(const WorkerOrder& order, int board, int arena, int bell);
+  // Has a worker killed whose pidfd did not arrive. The server is its parent: only it knows that the pid is still the
+  // worker's. Does not block.
+  void kill_worker(pid_t pid);
 
-  struct Received {
-    bool server_is_gone = false;
-    std::optional<WorkerNews> news;  // Nothing: no news now.
-    Descriptor pidfd;                // With kStarted.
-  };
-  // Does not block.
-  Received receive();
+  // Ends the server at once, even one that is stopped; its socket says so.
+  void kill();
+  // The same; ends its workers, too, unless `take_life` was called. Returns when it is gone: no zombie is left.
+  void end();
+  // What keeps the server's workers alive while somebody holds it.
+  PrivateDescriptor take_life() noexcept { return std::move(life_); }
 
  private:
-  Descriptor socket_;
-  Descriptor life_;   // The writing end; never written.
+  PrivateDescriptor socket_;
+  PrivateDescriptor life_;  // The writing end; never written.
   pid_t pid_ = 0;
-
- public:
-  // Collects the server after its socket has ended, so that it leaves no zombie.
-  void reap();
 };
 
 // True once process_main has been called in this program.

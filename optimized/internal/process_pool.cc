@@ -40,18 +40,24 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
   auto pool = std::make_shared<ProcessPool>(options);
   sync::mutex_lock lock(pool->mutex_);
   // The server first: kFork needs the program to have one thread.
-  pool->server_ = ForkServer::start(options.start_method);
+  pool->start_server();
   pool->watch(pool->bell_.get(), News::kBell);
-  pool->watch(pool->server_.socket(), News::kServer);
   if (!pool->is_isolated()) pool->add_board(0);
-  pool->collector_ = sync::thread::start({.name = "collector"}, [pool] {
-    current_pool = pool.get();
-    pool->collect();
-  });
   pool->announcer_ = sync::thread::start({.name = "announcer"}, [pool] {
     current_pool = pool.get();
     pool->announce();
   });
+  try {
+    pool->collector_ = sync::thread::start({.name = "collector"}, [pool] {
+      current_pool = pool.get();
+      pool->collect();
+    });
+  } catch (...) {
+    pool->collector_ended_ = true;  // Lets the announcer go, and the pool with it.
+    pool->announcer_work_.notify_all();
+    pool->announcer_.detach();
+    throw;
+  }
   return pool;
 }
 
@@ -146,7 +152,11 @@ void ProcessPool::hand_out(std::vector<Settled>& settled) {
     if (board == nullptr || !put_on_board(*board, waiting_.front(), settled)) break;
     waiting_.pop_front();
   }
-  order_workers();
+  order_workers(settled);
+  if (waiting_.empty() && calls_on_boards_ == 0) return;
+  calls_since_look_ = true;
+  if (collector_sleeps_ && !will_look_) ring_collector();
+  will_look_ = true;
 }
 
 // Where the next call goes; null if it has to wait.
@@ -162,8 +172,10 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
   switch (board.put(call, slot)) {
     case Board::Put::kLater:
       // The only call of its worker has slot and room for itself. What is full is the ring: of calls that were cancelled
-      // again, and the worker did not even pass them.
-      if (board.worker() != 0) kill_worker(workers_.find(board.worker())->second, SIGKILL);
+      // again, and the worker did not even pass them, or made up that it did not.
+      if (board.worker() == 0) return false;
+      kill_worker(workers_.find(board.worker())->second, SIGKILL);
+      idle_.pop_back();
       return false;
     case Board::Put::kNoRoom:
       settled.push_back({.task = std::move(call.task),
@@ -175,45 +187,51 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
       break;
   }
   ++calls_on_boards_;
-  calls_since_look_ = true;
-  if (collector_sleeps_ && !will_look_) ring_collector();
-  will_look_ = true;
   state.remote_place = static_cast<std::int32_t>(board.worker() * kSlots + slot);
   if (board.worker() != 0) {
     idle_.pop_back();
     ++workers_.find(board.worker())->second.calls_given;
-    // It has said that it takes calls: what it does with this one from now on is on its account.
-    if (options_.call_timeout) board.seen_running(slot) = sync::clock::now();
   }
   return true;
 }
 
 // As many workers as there are calls for them, at most max_workers.
-void ProcessPool::order_workers() {
-  const std::size_t calls = waiting_.size() + calls_on_boards_;
-  while (broken_ == nullptr && ending_ == nullptr && workers_.size() < calls &&
-         workers_.size() < static_cast<std::size_t>(*options_.max_workers)) {
+void ProcessPool::order_workers(std::vector<Settled>& settled) {
+  while (broken_ == nullptr && ending_ == nullptr && workers_.size() < waiting_.size() + calls_on_boards_ &&
+         workers_.size() < static_cast<std::size_t>(*options_.max_workers) && sync::clock::now() >= next_order_) {
     std::uint16_t number = 1;  // The first that is free.
     for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;
-    if (is_isolated()) add_board(number);
-    const Board& board = *boards_[is_isolated() ? number : 0];
-    if (number >= board.calls().workers_end.load(std::memory_order_relaxed)) {
-      board.calls().workers_end.store(number + 1u, std::memory_order_relaxed);
+    try {
+      order_worker(number);
+    } catch (const std::exception& e) {
+      start_failed(number, e.what(), settled);
     }
-    WorkerOrder order;
-    order.number = number;
-    order.fresh = options_.start_method == StartMethod::kSpawn;
-    order.has_initializer = options_.initializer != nullptr;
-    if (order.has_initializer) order.initializer = name_of(reinterpret_cast<const void*>(options_.initializer));
-    order.calls_max = options_.max_calls_per_worker;
-    order.arena_bytes = board.arena().size();
-    order.address_space_bytes_max = options_.worker_address_space_bytes_max;
-    order.cpu_seconds_max = options_.worker_cpu_seconds_max;
-    Worker& worker = workers_[number];
-    worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    watch(worker.bell.get(), News::kBell);
-    // If the server is gone, the collector sees that, and orders what was ordered again from a new one.
-    if (!server_ || !server_.order(order, board.memory().file(), board.arena().file(), worker.bell.get())) break;
+  }
+}
+
+// Throws std::system_error, and what ForkServer::start throws.
+void ProcessPool::order_worker(std::uint16_t number) {
+  if (!server_) start_server();
+  Worker& worker = workers_[number];
+  worker.ordered_at = sync::clock::now();
+  worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  watch(worker.bell.get(), News::kBell);
+  if (is_isolated()) add_board(number);
+  const Board& board = *boards_[is_isolated() ? number : 0];
+  if (number >= board.calls().workers_end.load(std::memory_order_relaxed)) {
+    board.calls().workers_end.store(number + 1u, std::memory_order_relaxed);
+  }
+  WorkerOrder order;
+  order.number = number;
+  order.fresh = options_.start_method == StartMethod::kSpawn;
+  order.has_initializer = options_.initializer != nullptr;
+  if (order.has_initializer) order.initializer = name_of(reinterpret_cast<const void*>(options_.initializer));
+  order.calls_max = options_.max_calls_per_worker;
+  order.arena_bytes = board.arena().size();
+  order.address_space_bytes_max = options_.worker_address_space_bytes_max;
+  order.cpu_seconds_max = options_.worker_cpu_seconds_max;
+  if (!server_.order(order, board.memory().file(), board.arena().file(), worker.bell.get())) {
+    throw std::system_error(errno, std::generic_category(), "the fork server takes no order");
   }
 }
 
@@ -232,7 +250,7 @@ Task ProcessPool::release(Board& board, std::uint32_t slot) {
   return task;
 }
 
-// The worker has died before it took the call: it is as it was before.
+// The worker has died before it took the call, or does not take it: it is as it was before.
 void ProcessPool::take_back(Board& board, std::uint32_t slot) {
   --calls_on_boards_;
   WaitingCall call = board.take_back(slot);
@@ -381,7 +399,9 @@ void ProcessPool::end_workers(int signal) {
       ending_ = std::make_exception_ptr(BrokenProcessPool(
           signal == SIGKILL ? "the pool's workers were killed" : "the pool's workers were terminated"));
     }
+    ending_signal_ = signal;
     for (auto& [number, worker] : workers_) kill_worker(worker, signal);
+    kill_at_ = sync::clock::now() + (signal == SIGKILL ? std::chrono::nanoseconds(0) : options_.terminate_grace);
   }
   ring_collector();
   if (!is_own_thread()) await_end(std::nullopt);

@@ -62,7 +62,8 @@ class ProcessPool final : public DrainedAtExit,
   void schedule(Task task);
   void check_intake();
   Progress shutdown(const ShutdownOptions& options);
-  // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker. Returns when none is left.
+  // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker, and SIGKILL after the grace.
+  // Returns when none is left.
   void end_workers(int signal);
   std::vector<pid_t> worker_pids();
 
@@ -90,10 +91,12 @@ class ProcessPool final : public DrainedAtExit,
                                  // worker can silence another's, nor make the program wait.
     bool is_ready = false;       // Has said that it takes calls. Asked of workers with a board of their own.
     std::uint64_t calls_given = 0;  // To a worker with a board of its own.
+    std::optional<sync::clock::time_point> left_a_call_at;  // It had been given one and did not take it. Not ready since.
     bool has_taken_calls = false;
     bool lost_a_call = false;
     bool timed_out = false;
     std::optional<int> status;                                  // Known once the server has told it.
+    sync::clock::time_point ordered_at;
     sync::clock::time_point settle_by;                          // Ended; its status is waited for until then.
   };
 
@@ -127,7 +130,8 @@ class ProcessPool final : public DrainedAtExit,
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void order_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void order_worker(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Task release(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_back(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forgive(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -156,8 +160,14 @@ class ProcessPool final : public DrainedAtExit,
 
   // --- Workers' lives (process_pool_workers.cc).
   void hear_from_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void restart_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void worker_started(const WorkerNews& news, Descriptor pidfd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void start_server() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void server_ended() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void start_failed(std::uint16_t number, const std::string& reason, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void worker_started(const WorkerNews& news, Descriptor pidfd, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  sync::clock::time_point answer_by(const Worker& ordered) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void keep_deadlines() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_for_ready_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forget(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void worker_ended(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -168,6 +178,7 @@ class ProcessPool final : public DrainedAtExit,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void judge_death(const Worker& worker, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void kill_worker(Worker& worker, int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void give_to_another(Board& board, std::uint32_t slot, sync::clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_again(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -199,13 +210,17 @@ class ProcessPool final : public DrainedAtExit,
   std::exception_ptr broken_ ABSL_GUARDED_BY(mutex_);
   std::exception_ptr ending_ ABSL_GUARDED_BY(mutex_);  // Set by end_workers: what running calls get.
 
+  int ending_signal_ ABSL_GUARDED_BY(mutex_) = 0;         // The same.
+
   ForkServer server_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Descriptor> lives_ ABSL_GUARDED_BY(mutex_);  // Of servers that have died and whose workers live.
+  std::vector<PrivateDescriptor> lives_ ABSL_GUARDED_BY(mutex_);  // Of servers that have died and whose workers live.
   std::map<std::uint16_t, Worker> workers_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::uint16_t> starting_ ABSL_GUARDED_BY(mutex_);  // Workers with a board of their own, not ready yet.
+  std::vector<std::uint16_t> starting_ ABSL_GUARDED_BY(mutex_);  // Workers with a board of their own, not ready.
   std::vector<std::uint16_t> ended_workers_ ABSL_GUARDED_BY(mutex_);  // Not settled yet.
   bool server_spoke_ ABSL_GUARDED_BY(mutex_) = false;
-  int useless_deaths_ ABSL_GUARDED_BY(mutex_) = 0;  // Running: workers that died before they took a call.
+  int useless_deaths_ ABSL_GUARDED_BY(mutex_) = 0;  // Running: workers that did not start, or died before they took a call.
+  sync::clock::time_point next_order_ ABSL_GUARDED_BY(mutex_);  // Not before, since one could not be started.
+  std::optional<sync::clock::time_point> kill_at_ ABSL_GUARDED_BY(mutex_);  // The end of the grace.
 
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);

@@ -36,6 +36,7 @@ void ProcessPool::collect() {
       sync::mutex_lock lock(mutex_);
       found = look_at_boards(settled);
       if (server_spoke_) hear_from_server(settled);
+      keep_deadlines();
       look_for_ready_workers();
       settle_ended_workers(settled);
       look_again(settled);
@@ -135,7 +136,7 @@ bool ProcessPool::is_over() {
     }
   }
   if (!done || !workers_.empty()) return false;
-  server_.reap();
+  server_.end();
   lives_.clear();
   return true;
 }
@@ -144,14 +145,18 @@ std::optional<std::chrono::nanoseconds> ProcessPool::next_deadline() {
   std::optional<sync::clock::time_point> next;
   const auto consider = [&next](sync::clock::time_point at) { next = next ? std::min(*next, at) : at; };
   for (const std::uint16_t number : ended_workers_) consider(workers_.find(number)->second.settle_by);
-  will_look_ = calls_on_boards_ > 0 || calls_since_look_;
+  for (const auto& [number, worker] : workers_) {
+    if (worker.life == Worker::Life::kOrdered) consider(answer_by(worker));
+  }
+  if (kill_at_) consider(*kill_at_);
+  will_look_ = calls_on_boards_ > 0 || !waiting_.empty() || calls_since_look_;
   if (will_look_) consider(next_look_);
   if (!next) return std::nullopt;
   return std::max<std::chrono::nanoseconds>(*next - sync::clock::now(), std::chrono::nanoseconds::zero());
 }
 
 void ProcessPool::look_again(std::vector<Settled>& settled) {
-  if (calls_on_boards_ == 0 && !calls_since_look_) return;
+  if (calls_on_boards_ == 0 && waiting_.empty() && !calls_since_look_) return;
   const sync::clock::time_point now = sync::clock::now();
   if (now < next_look_) return;
   const std::chrono::nanoseconds pause = options_.call_timeout ? *options_.call_timeout / 10 : kBetweenLooks;
@@ -173,22 +178,35 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
   if (!seen) return;
   if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(slot);
   if (seen->phase == SlotPhase::kDone) return take_result(board, slot, seen->owner, settled);
-  std::optional<sync::clock::time_point>& since = board.seen_running(slot);
-  if (seen->phase != SlotPhase::kPending) {
-    const auto owner = workers_.find(seen->owner);
-    if (owner == workers_.end()) {
-      const std::exception_ptr error =
-          ending_ != nullptr ? ending_ : std::make_exception_ptr(BrokenProcessPool("the call was taken by no worker of the pool"));
-      settled.push_back({.task = release(board, slot), .error = error});
-      return;
-    }
-    if (!since) since = now;
+  if (seen->phase == SlotPhase::kPending) {
+    // A worker with a board of its own was ready when it got the call.
+    const bool second_time = std::exchange(board.seen_pending(slot), true);
+    if (board.worker() != 0 && second_time) give_to_another(board, slot, now);
+    return;
   }
-  if (!options_.call_timeout || !since || now - *since < *options_.call_timeout) return;
-  Worker& worker = workers_.find(seen->phase == SlotPhase::kPending ? board.worker() : seen->owner)->second;
-  if (worker.timed_out) return;
-  worker.timed_out = true;
-  kill_worker(worker, SIGKILL);
+  std::optional<sync::clock::time_point>& since = board.seen_running(slot);
+  const auto owner = workers_.find(seen->owner);
+  if (owner == workers_.end()) {
+    const std::exception_ptr error =
+        ending_ != nullptr ? ending_ : std::make_exception_ptr(BrokenProcessPool("the call was taken by no worker of the pool"));
+    settled.push_back({.task = release(board, slot), .error = error});
+    return;
+  }
+  if (!since) since = now;
+  if (!options_.call_timeout || now - *since < *options_.call_timeout || owner->second.timed_out) return;
+  owner->second.timed_out = true;
+  kill_worker(owner->second, SIGKILL);
+}
+
+// The worker does not take the call: it is stopped, perhaps. It gets no other one until it has passed this one.
+void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock::time_point now) {
+  const auto entry = workers_.find(board.worker());
+  if (entry == workers_.end() || entry->second.life != Worker::Life::kAlive || !board.cancel(slot)) return;
+  forgive(board);
+  take_back(board, slot);
+  entry->second.is_ready = false;
+  entry->second.left_a_call_at = now;
+  starting_.push_back(board.worker());
 }
 
 void ProcessPool::wait_for_news() {

@@ -20,6 +20,15 @@ namespace {
 // with a machine that is short of memory for longer, and starts more workers in vain.
 constexpr int kUselessDeathsMax = 8;
 
+// How long nobody is started after a start that failed. Shorter: a shortage is over sooner for the pool, and costs more
+// while it lasts.
+constexpr std::chrono::milliseconds kStartPause{100};
+
+// How long the fork server may leave an order unanswered before it is taken for stuck, and replaced. When the pool is
+// ending there is nothing to wait for but an answer on its way.
+constexpr std::chrono::seconds kOrderPatience{10};
+constexpr std::chrono::seconds kLastOrderPatience{1};
+
 // How long the fork server may take to say how a worker ended. After that nobody knows.
 constexpr std::chrono::milliseconds kStatusPatience{100};
 
@@ -29,72 +38,107 @@ void ProcessPool::kill_worker(Worker& worker, int signal) {
   if (worker.pidfd) syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
 }
 
+// Throws as ForkServer::start, and std::system_error.
+void ProcessPool::start_server() {
+  server_ = ForkServer::start(options_.start_method);
+  watch(server_.socket(), News::kServer);
+}
+
 void ProcessPool::hear_from_server(std::vector<Settled>& settled) {
   server_spoke_ = false;
   while (server_) {
-    ForkServer::Received received = server_.receive();
-    if (received.server_is_gone) return restart_server(settled);
+    Received received = receive_news(server_.socket());
+    if (received.server_is_gone) return server_ended();
     if (!received.news) return;
     const WorkerNews& news = *received.news;
-    if (news.kind == WorkerNews::Kind::kStarted) {
-      worker_started(news, std::move(received.pidfd));
-    } else if (news.kind == WorkerNews::Kind::kEnded) {
+    const auto entry = workers_.find(news.number);
+    const bool is_ordered = entry != workers_.end() && entry->second.life == Worker::Life::kOrdered;
+    if (news.kind == WorkerNews::Kind::kEnded) {
       for (auto& [number, worker] : workers_) {
         if (worker.life == Worker::Life::kOrdered || worker.pid != news.pid) continue;
         worker.status = news.status;
         worker_ended(number);
       }
-    } else {
-      forget(news.number);
-      if (workers_.empty() && broken_ == nullptr) {
-        break_pool(absl::StrCat("no worker process can be started: ", std::strerror(news.status)), true, settled);
-      }
+    } else if (is_ordered && news.kind == WorkerNews::Kind::kStarted) {
+      worker_started(news, std::move(received.pidfd), settled);
+    } else if (is_ordered) {
+      start_failed(news.number, std::strerror(news.status), settled);
     }
   }
 }
 
-// Law P5: costs no call. The living workers go on; those that had been ordered are ordered again.
-void ProcessPool::restart_server(std::vector<Settled>& settled) {
-  lives_.push_back(std::move(server_.life()));
-  server_.reap();
+// Law P5: costs no call. The living workers go on; those that had been ordered are ordered again, from a new one.
+void ProcessPool::server_ended() {
+  lives_.push_back(server_.take_life());
+  server_.end();
   std::vector<std::uint16_t> ordered;
   for (const auto& [number, worker] : workers_) {
     if (worker.life == Worker::Life::kOrdered) ordered.push_back(number);
   }
   for (const std::uint16_t number : ordered) forget(number);
-  if (options_.start_method == StartMethod::kFork) {
-    if (workers_.empty()) break_pool("the fork server has ended, and this program cannot be forked any more", true, settled);
-    return;
-  }
-  try {
-    server_ = ForkServer::start(options_.start_method);
-    watch(server_.socket(), News::kServer);
-  } catch (const std::exception& e) {
-    if (workers_.empty()) break_pool(absl::StrCat("the fork server has ended, and no other starts: ", e.what()), true, settled);
+}
+
+// With a worker left the pool goes on with what it has, and tries again.
+void ProcessPool::start_failed(std::uint16_t number, const std::string& reason, std::vector<Settled>& settled) {
+  forget(number);
+  next_order_ = sync::clock::now() + kStartPause;
+  if (++useless_deaths_ >= kUselessDeathsMax && workers_.empty()) {
+    break_pool(absl::StrCat("no worker process can be started: ", reason), true, settled);
   }
 }
 
-void ProcessPool::worker_started(const WorkerNews& news, Descriptor pidfd) {
-  const auto entry = workers_.find(news.number);
-  if (entry == workers_.end() || entry->second.life != Worker::Life::kOrdered) return;
-  Worker& worker = entry->second;
+void ProcessPool::worker_started(const WorkerNews& news, Descriptor pidfd, std::vector<Settled>& settled) {
+  Worker& worker = workers_.find(news.number)->second;
+  if (!pidfd) {
+    // Nobody would hear of its end.
+    server_.kill_worker(news.pid);
+    return start_failed(news.number, "no file descriptor is free", settled);
+  }
   worker.life = Worker::Life::kAlive;
   worker.pid = news.pid;
   worker.pidfd = std::move(pidfd);
-  watch(worker.pidfd.get(), News::kWorkerEnded, news.number);
-  if (ending_ != nullptr) kill_worker(worker, SIGKILL);
+  try {
+    watch(worker.pidfd.get(), News::kWorkerEnded, news.number);
+  } catch (const std::exception& e) {
+    kill_worker(worker, SIGKILL);
+    return start_failed(news.number, e.what(), settled);
+  }
+  if (ending_ != nullptr) kill_worker(worker, kill_at_ ? ending_signal_ : SIGKILL);
   if (is_isolated()) starting_.push_back(news.number);
+}
+
+sync::clock::time_point ProcessPool::answer_by(const Worker& ordered) {
+  const bool ends = ending_ != nullptr || boards_closed_;
+  return ordered.ordered_at + (ends ? kLastOrderPatience : kOrderPatience);
+}
+
+// The end of the grace; a fork server that is stuck.
+void ProcessPool::keep_deadlines() {
+  if (kill_at_ && sync::clock::now() >= *kill_at_) {
+    kill_at_.reset();
+    for (auto& [number, worker] : workers_) kill_worker(worker, SIGKILL);
+  }
+  for (const auto& [number, worker] : workers_) {
+    // What it had told is still heard, and then that it has ended.
+    if (worker.life == Worker::Life::kOrdered && sync::clock::now() >= answer_by(worker)) return server_.kill();
+  }
 }
 
 void ProcessPool::look_for_ready_workers() {
   for (const std::uint16_t number : std::exchange(starting_, {})) {
     const auto entry = workers_.find(number);
     if (entry == workers_.end() || entry->second.life != Worker::Life::kAlive) continue;
-    if (is_ready(boards_[number]->calls(), number)) {
-      entry->second.is_ready = true;
+    Worker& worker = entry->second;
+    if (boards_[number]->is_worker_ready()) {
+      worker.is_ready = true;
+      worker.left_a_call_at.reset();
       offer(number);
-    } else {
-      starting_.push_back(number);
+      continue;
+    }
+    starting_.push_back(number);
+    // It was not even stopped for a moment. No call is lost with it.
+    if (options_.call_timeout && worker.left_a_call_at && sync::clock::now() - *worker.left_a_call_at >= *options_.call_timeout) {
+      kill_worker(worker, SIGKILL);
     }
   }
 }
@@ -104,7 +148,7 @@ void ProcessPool::forget(std::uint16_t number) {
   workers_.erase(number);
   std::erase(idle_, number);
   if (is_isolated()) {
-    boards_[number].reset();
+    if (number < boards_.size()) boards_[number].reset();
   } else {
     forget_worker(boards_[0]->calls(), number);
   }

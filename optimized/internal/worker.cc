@@ -25,13 +25,19 @@ namespace futures::internal {
 namespace {
 
 // From now on the kernel kills this process when the last writing end of the pipe is closed: when the program is gone,
-// whatever ended it, and whatever this process is doing then.
-void die_with_program(int life) {
-  fcntl(life, F_SETOWN, getpid());
-  fcntl(life, F_SETSIG, SIGKILL);
-  fcntl(life, F_SETFL, O_ASYNC | O_NONBLOCK);
+// whatever ended it, and whatever this process is doing then. Opens the pipe anew: who is to be told belongs to what was
+// opened, and that all workers have got from their fork server.
+void die_with_program(Descriptor& inherited) {
+  const std::string path = "/proc/self/fd/" + std::to_string(inherited.get());
+  const int life = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (life < 0) _exit(1);
+  dup2(life, inherited.get());
+  close(life);
+  fcntl(inherited.get(), F_SETOWN, getpid());
+  fcntl(inherited.get(), F_SETSIG, SIGKILL);
+  fcntl(inherited.get(), F_SETFL, O_ASYNC | O_NONBLOCK);
   char byte;
-  if (read(life, &byte, 1) == 0) _exit(0);  // It was gone before.
+  if (read(inherited.get(), &byte, 1) == 0) _exit(0);  // It was gone before.
 }
 
 void limit(__rlimit_resource resource, std::uint64_t most) {
@@ -90,7 +96,7 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
                 Descriptor bell) {
   const std::string name = "worker_" + std::to_string(order.number);
   prctl(PR_SET_NAME, name.c_str());
-  die_with_program(life.get());
+  die_with_program(life);
   const SharedMemory board_memory = SharedMemory::map(std::move(board_file), sizeof(CallBoard));
   const SharedMemory arena = SharedMemory::map(std::move(arena_file), order.arena_bytes);
   auto& board = *reinterpret_cast<CallBoard*>(board_memory.data());

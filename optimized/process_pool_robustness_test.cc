@@ -1,0 +1,520 @@
+// What a pool of processes bears: its fork server and workers killed or stopped at bad moments, shortages of memory and of
+// descriptors, calls that treat their worker badly, a program that is killed. Laws P5, P8, P10, P13, P14.
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_testing.h"
+
+namespace futures {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Gate;
+using testing::pass;
+using testing::soon;
+
+int twice(int value) { return 2 * value; }
+pid_t own_pid() { return getpid(); }
+
+using ProcessPoolRobustness = testing::ProcessPoolTest;
+
+// Returns once it stands still.
+void stop(pid_t pid) {
+  kill(pid, SIGSTOP);
+  EXPECT_TRUE(soon([pid] { return testing::state_of(pid) == 'T'; }));
+}
+
+void expect_pool_works(ProcessPoolExecutor& executor) {
+  std::vector<Future<int>> calls;
+  for (int i = 0; i < 40; ++i) calls.push_back(executor.submit(twice, i));
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(calls[i].result(20s), 2 * i);
+}
+
+// --- The fork server.
+
+TEST_P(ProcessPoolRobustness, P5_TheForkServersDeathCostsNoCall) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  const pid_t server = testing::fork_server();
+  ASSERT_GT(server, 0);
+  kill(server, SIGKILL);
+  EXPECT_TRUE(soon([&] { return testing::state_of(server) == '?'; }));
+  // Another one is there as soon as a worker is needed.
+  const pid_t other = executor.submit(own_pid).result(20s);
+  expect_pool_works(executor);
+  kill(other, SIGKILL);
+  expect_pool_works(executor);
+  gate.open();
+  EXPECT_EQ(running.result(), 1);
+}
+
+// Workers come and go all the time, so servers die in the middle of making one.
+TEST_P(ProcessPoolRobustness, P5_TheForkServerDiesAtRandomMoments) {
+  ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .max_calls_per_worker = 1});
+  int kills = 0;
+  for (int round = 0; round < 40; ++round) {
+    std::vector<Future<int>> calls;
+    for (int i = 0; i < 8; ++i) calls.push_back(executor.submit(twice, i));
+    std::this_thread::sleep_for(std::chrono::microseconds(137 * (round % 29)));
+    if (const pid_t server = testing::fork_server(); server > 0 && kill(server, SIGKILL) == 0) ++kills;
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(calls[i].result(20s), 2 * i);
+  }
+  EXPECT_GT(kills, 10);
+}
+
+TEST_P(ProcessPoolRobustness, P5_TheForkServerIsStopped) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  const pid_t worker = executor.submit(own_pid).result();
+  const pid_t server = testing::fork_server();
+  stop(server);
+  expect_pool_works(executor);
+  kill(worker, SIGKILL);
+  // Nobody replaces it, and the rest of the pool goes on, and comes to its end.
+  gate.open();
+  EXPECT_EQ(running.result(20s), 1);
+  expect_pool_works(executor);
+}
+
+TEST_P(ProcessPoolRobustness, P8_KillWorkersWhileTheForkServerIsStopped) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  EXPECT_GT(executor.submit(own_pid).result(), 0);
+  stop(testing::fork_server());
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  const Future<int> other = executor.submit(pass, gate.path(), 2);  // Its worker is ordered, and never comes.
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  executor.kill_workers();
+  EXPECT_THROW(running.result(), BrokenProcessPool);
+  EXPECT_TRUE(other.cancelled());
+}
+
+// --- Workers.
+
+TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedInACall) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const Future<pid_t> stopped = executor.submit([](const std::string& path) { return pass(path, 0), getpid(); }, gate.path());
+  EXPECT_TRUE(soon([&] { return stopped.running(); }));
+  const pid_t other = executor.submit(own_pid).result(20s);
+  const std::vector<pid_t> pids = executor.worker_pids();
+  for (const pid_t pid : pids) {
+    if (pid != other) stop(pid);
+  }
+  gate.open();
+  expect_pool_works(executor);
+  EXPECT_FALSE(stopped.done());
+  executor.kill_workers();
+  EXPECT_THROW(stopped.result(), BrokenProcessPool);
+}
+
+TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedBetweenCalls) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  Gate gate;
+  const Future<int> first = executor.submit(pass, gate.path(), 1);
+  const Future<int> second = executor.submit(pass, gate.path(), 2);
+  EXPECT_TRUE(soon([&] { return first.running() && second.running(); }));
+  gate.open();
+  first.result();
+  second.result();
+  // At whatever it is: looking for calls, or asleep.
+  const pid_t stopped = executor.worker_pids()[0];
+  stop(stopped);
+  expect_pool_works(executor);
+  kill(stopped, SIGCONT);
+  expect_pool_works(executor);
+}
+
+TEST_P(ProcessPoolRobustness, P5_AllWorkersDieAtOnce) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 4, .isolation = GetParam()});
+  std::vector<Future<int>> running;
+  for (int i = 0; i < 4; ++i) running.push_back(executor.submit(pass, gate.path(), i));
+  EXPECT_TRUE(soon([&] { return std::ranges::all_of(running, [](const auto& f) { return f.running(); }); }));
+  std::vector<Future<int>> behind;
+  for (int i = 0; i < 400; ++i) behind.push_back(executor.submit(twice, i));
+  for (const pid_t pid : executor.worker_pids()) kill(pid, SIGKILL);
+  for (const auto& call : running) {
+    try {
+      call.result(20s);
+      ADD_FAILURE() << "the call survived its worker";
+    } catch (const WorkerDiedError& e) {
+      EXPECT_EQ(e.signal(), SIGKILL);
+    }
+  }
+  for (int i = 0; i < 400; ++i) EXPECT_EQ(behind[i].result(20s), 2 * i);
+}
+
+TEST_P(ProcessPoolRobustness, P8_TerminateEscalates) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .terminate_grace = 300ms});
+  const auto stubborn = [](const std::string& path) {
+    signal(SIGTERM, SIG_IGN);
+    std::filesystem::remove(path + "_ignores");
+    return pass(path, 1);
+  };
+  std::ofstream(gate.path() + "_ignores").close();
+  const Future<int> ignoring = executor.submit(stubborn, gate.path());
+  const Future<int> obeying = executor.submit(pass, gate.path(), 2);
+  EXPECT_TRUE(soon([&] { return obeying.running() && !std::filesystem::exists(gate.path() + "_ignores"); }));
+  const auto start = std::chrono::steady_clock::now();
+  executor.terminate_workers();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
+  EXPECT_THROW(ignoring.result(), BrokenProcessPool);
+  EXPECT_THROW(obeying.result(), BrokenProcessPool);
+}
+
+TEST_P(ProcessPoolRobustness, P8_TerminateIsAtOnceWhereWorkersObey) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .terminate_grace = 1h});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  executor.terminate_workers();
+  EXPECT_THROW(running.result(), BrokenProcessPool);
+}
+
+// --- Shortages.
+
+// From now on the system has no pages for a part of a memory file larger than this, in this process and its children.
+void run_out_of_memory(std::uint32_t bytes) {
+  constexpr auto kLength = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 3 * sizeof(std::uint64_t));
+  std::array<sock_filter, 6> filter = {
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
+      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kLength),
+      sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, bytes, 0, 1),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const sock_fprog program = {.len = filter.size(), .filter = filter.data()};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+void expect_large_payloads_fail_alone(Isolation isolation) {
+  run_out_of_memory(4 << 20);  // First of all, so that the pool's threads have it, too.
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = isolation});
+  const auto size = [](const std::string& text) { return text.size(); };
+  const auto text = [](std::size_t bytes) { return std::string(bytes, 'x'); };
+  EXPECT_THROW(executor.submit(size, text(8 << 20)).result(20s), SerializationError);
+  EXPECT_THROW(executor.submit(text, std::size_t{8} << 20).result(20s), SerializationError);
+  expect_pool_works(executor);
+  EXPECT_EQ(executor.submit(size, text(1 << 20)).result(20s), 1u << 20);
+  EXPECT_EQ(executor.submit(text, std::size_t{1} << 20).result(20s).size(), 1u << 20);
+}
+
+// In a process of its own: a filter of system calls is for life.
+TEST_P(ProcessPoolRobustness, P3_NoMemoryForAPayload) {
+  const pid_t program = fork();
+  if (program == 0) {
+    expect_large_payloads_fail_alone(GetParam());
+    _exit(HasFailure() ? 1 : 0);
+  }
+  int status = -1;
+  waitpid(program, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+// This process gets no more descriptors than it has.
+class DescriptorShortage {
+ public:
+  DescriptorShortage() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    // The lowest number that is free is the first that is refused.
+    const int free = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(free);
+    const rlimit now = {static_cast<rlim_t>(free), before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &now);
+  }
+  ~DescriptorShortage() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_P(ProcessPoolRobustness, P10_NoDescriptorForThePool) {
+  const DescriptorShortage shortage;
+  EXPECT_THROW(ProcessPoolExecutor({.max_workers = 1, .isolation = GetParam()}), std::system_error);
+}
+
+// Each pool that fails to start has got one step further than the one before; each leaves nothing.
+TEST_P(ProcessPoolRobustness, P10_TooFewDescriptorsForThePool) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const int first = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  close(first);
+  bool started = false;
+  int failures = 0;
+  for (int spare = 0; !started && spare < 40; ++spare) {
+    const rlimit now = {static_cast<rlim_t>(first + spare), before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &now);
+    try {
+      const ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+      started = true;
+    } catch (const std::system_error&) {
+      ++failures;
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+  }
+  EXPECT_TRUE(started);
+  EXPECT_GT(failures, 4);
+}
+
+TEST_P(ProcessPoolRobustness, P5_NoDescriptorForAWorker) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  Future<int> call;
+  {
+    const DescriptorShortage shortage;
+    call = executor.submit(twice, 21);
+    EXPECT_THROW(call.result(150ms), TimeoutError);  // Longer than it takes to try twice.
+  }
+  EXPECT_EQ(call.result(20s), 42);
+}
+
+TEST_P(ProcessPoolRobustness, P5_NoDescriptorForEver) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const DescriptorShortage shortage;
+  EXPECT_THROW(executor.submit(twice, 21).result(20s), BrokenProcessPool);
+  EXPECT_THROW(executor.submit(twice, 21), BrokenProcessPool);
+}
+
+TEST_P(ProcessPoolRobustness, P5_NoDescriptorForAReplacement) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const Future<int> running = executor.submit(pass, gate.path(), 1);
+  const pid_t other = executor.submit(own_pid).result(20s);
+  {
+    // A dead worker gives back what its replacement needs, so all that is free in between goes, too.
+    std::vector<int> taken;
+    rlimit before{};
+    getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit few = {64, before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &few);
+    kill(other, SIGKILL);
+    const Future<int> waiting = executor.submit(twice, 1);
+    for (int i = 0; i < 200; ++i) {
+      for (int fd = dup(1); fd >= 0; fd = dup(1)) taken.push_back(fd);
+      std::this_thread::sleep_for(1ms);
+    }
+    gate.open();
+    EXPECT_EQ(running.result(20s), 1);
+    for (const int fd : taken) close(fd);
+    setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(waiting.result(20s), 2);
+  }
+  expect_pool_works(executor);
+}
+
+// --- Calls that treat their worker badly.
+
+TEST_P(ProcessPoolRobustness, P11_AWorkerClosesAllItsDescriptors) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const auto close_all = [] {
+    for (int fd = 0; fd < 1000; ++fd) close(fd);
+    return 7;
+  };
+  EXPECT_EQ(executor.submit(close_all).result(20s), 7);
+  expect_pool_works(executor);
+}
+
+TEST_P(ProcessPoolRobustness, P5_ACallExits) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const auto code_of = [&](void (*ends)(int), int code) {
+    try {
+      executor.submit(ends, code).result(20s);
+    } catch (const WorkerDiedError& e) {
+      return e.exit_code();
+    }
+    return -2;
+  };
+  EXPECT_EQ(code_of(&std::exit, 3), 3);
+  EXPECT_EQ(code_of(&std::exit, 0), 0);
+  EXPECT_EQ(code_of(&_exit, 4), 4);
+  EXPECT_EQ(code_of(&_exit, 0), 0);
+  expect_pool_works(executor);
+}
+
+TEST_P(ProcessPoolRobustness, P10_ACallForksAChildThatLivesLonger) {
+  Gate gate;
+  {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+    const auto fork_child = [](const std::string& path) {
+      const pid_t child = fork();
+      if (child != 0) return child;
+      prctl(PR_SET_NAME, "worker's child");
+      pass(path, 0);
+      _exit(0);
+    };
+    EXPECT_GT(executor.submit(fork_child, gate.path()).result(20s), 0);
+    expect_pool_works(executor);
+    kill(executor.worker_pids()[0], SIGKILL);
+    expect_pool_works(executor);
+  }
+  gate.open();
+}
+
+TEST_P(ProcessPoolRobustness, P13_StandardDescriptors) {
+  const std::string path = "/dev/shm/output_" + std::to_string(getpid());
+  const int file = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_APPEND, 0600);
+  std::fflush(nullptr);
+  const std::array<int, 2> kept = {dup(1), dup(2)};
+  dup2(file, 1);
+  dup2(file, 2);
+  std::string standard_input;
+  {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+    standard_input = executor.submit([] {
+      std::fputs("out\n", stdout);
+      std::fflush(stdout);
+      std::fputs("err\n", stderr);
+      return std::filesystem::read_symlink("/proc/self/fd/0").string();
+    }).result();
+  }
+  dup2(kept[0], 1);
+  dup2(kept[1], 2);
+  for (const int fd : {kept[0], kept[1], file}) close(fd);
+  std::ifstream written(path);
+  const std::string text((std::istreambuf_iterator<char>(written)), std::istreambuf_iterator<char>());
+  std::filesystem::remove(path);
+  EXPECT_EQ(standard_input, "/dev/null");
+  EXPECT_EQ(text, "out\nerr\n");
+}
+
+TEST_P(ProcessPoolRobustness, P14_Signals) {
+  sigset_t some, before;
+  sigemptyset(&some);
+  sigaddset(&some, SIGUSR2);
+  sigaddset(&some, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &some, &before);
+  const auto handler = signal(SIGUSR1, [](int) {});
+  const auto pipe_handler = signal(SIGPIPE, SIG_IGN);
+  const auto interrupt = signal(SIGINT, SIG_DFL);
+  for (const StartMethod method : {StartMethod::kForkServer, StartMethod::kSpawn}) {
+    ProcessPoolExecutor executor({.max_workers = 1, .start_method = method, .isolation = GetParam()});
+    const auto signals = [] {
+      std::array<unsigned long long, 3> sets{};
+      std::ifstream status("/proc/self/status");
+      for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("SigBlk:")) sets[0] = std::stoull(line.substr(7), nullptr, 16);
+        if (line.starts_with("SigIgn:")) sets[1] = std::stoull(line.substr(7), nullptr, 16);
+        if (line.starts_with("SigCgt:")) sets[2] = std::stoull(line.substr(7), nullptr, 16);
+      }
+      return sets;
+    };
+    const auto [blocked, ignored, caught] = executor.submit(signals).result();
+    EXPECT_EQ(blocked, 0u);
+    EXPECT_EQ(ignored, 1ull << (SIGINT - 1));
+    EXPECT_EQ(caught & (1ull << (SIGUSR1 - 1)), 0u);
+  }
+  signal(SIGUSR1, handler);
+  signal(SIGPIPE, pipe_handler);
+  signal(SIGINT, interrupt);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// --- The program is killed.
+
+// Starts a program, by fork: this one has no other thread now. Gives the pids of its two workers, each in a call.
+pid_t start_program(Isolation isolation, bool with_child, std::vector<pid_t>& workers, const std::string& gate) {
+  std::array<int, 2> report{};
+  if (pipe2(report.data(), O_CLOEXEC) != 0) return 0;
+  const pid_t program = fork();
+  if (program == 0) {
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    ProcessPoolExecutor executor({.max_workers = 2, .isolation = isolation});
+    const Future<int> one = executor.submit(pass, gate, 1);
+    const Future<int> other = executor.submit(pass, gate, 2);
+    if (!soon([&] { return one.running() && other.running(); })) _exit(1);
+    std::vector<pid_t> told = executor.worker_pids();
+    if (with_child) {
+      const pid_t child = fork();
+      if (child == 0) {
+        prctl(PR_SET_NAME, "worker's uncle");  // Collected as an orphan, like the workers.
+        close(report[1]);
+        pass(gate, 0);
+        _exit(0);
+      }
+      told.push_back(child);
+    }
+    if (write(report[1], told.data(), told.size() * sizeof(pid_t)) < 0) _exit(1);
+    for (;;) pause();
+  }
+  close(report[1]);
+  workers.resize(with_child ? 3 : 2);
+  const ssize_t bytes = read(report[0], workers.data(), workers.size() * sizeof(pid_t));
+  close(report[0]);
+  EXPECT_EQ(bytes, static_cast<ssize_t>(workers.size() * sizeof(pid_t)));
+  return program;
+}
+
+// Returns when its fork server, now an orphan, is gone as well.
+void kill_program(pid_t program) {
+  kill(program, SIGKILL);
+  waitpid(program, nullptr, 0);
+  EXPECT_TRUE(soon([] { return testing::fork_server() == 0; }));
+  testing::reap_orphans("fork_server");
+}
+
+bool is_gone(pid_t pid) {
+  const char state = testing::state_of(pid);
+  return state == '?' || state == 'Z';
+}
+
+TEST_P(ProcessPoolRobustness, P10_TheProgramIsKilled) {
+  Gate gate;
+  std::vector<pid_t> workers;
+  const pid_t program = start_program(GetParam(), false, workers, gate.path());
+  ASSERT_GT(program, 0);
+  kill_program(program);
+  for (const pid_t worker : workers) EXPECT_TRUE(soon([&] { return is_gone(worker); })) << worker;
+}
+
+TEST_P(ProcessPoolRobustness, P10_TheProgramIsKilledAndAChildOfItLives) {
+  Gate gate;
+  std::vector<pid_t> workers;
+  const pid_t program = start_program(GetParam(), true, workers, gate.path());
+  ASSERT_GT(program, 0);
+  const pid_t child = workers.back();
+  workers.pop_back();
+  kill_program(program);
+  for (const pid_t worker : workers) EXPECT_TRUE(soon([&] { return is_gone(worker); })) << worker;
+  EXPECT_FALSE(is_gone(child));
+}
+
+FOR_BOTH_ISOLATIONS(ProcessPoolRobustness);
+
+}  // namespace
+}  // namespace futures
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

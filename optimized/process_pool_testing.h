@@ -1,0 +1,69 @@
+// What the tests of the process pool share: gates that work across processes, and the proof that nothing is left behind.
+#ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTING_H_
+#define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTING_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "optimized/process_pool_options.h"
+
+namespace futures::testing {
+
+// Waits in the worker until the file is gone: a gate that works across processes, in shared memory of the file system.
+class Gate {
+ public:
+  Gate();
+  ~Gate() { open(); }
+  void open();
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
+};
+
+// A call: returns `value` once the gate is open.
+int pass(const std::string& gate, int value);
+
+// Whether the condition comes true within a time that is long on any machine.
+bool soon(const std::function<bool()>& condition);
+
+struct Process {
+  pid_t pid = 0;
+  char state = 0;    // As in /proc: R, S, T, Z, ...
+  std::string name;  // worker_N, fork_server, ...
+};
+
+// The processes whose parent is this one.
+std::vector<Process> children();
+// This program's fork server; 0 if it has none.
+pid_t fork_server();
+// Waits for those that have ended and whose name begins so.
+void reap_orphans(const std::string& name);
+// '?' once it is gone.
+char state_of(pid_t pid);
+
+// Runs a test with both isolations, and proves that it left nothing: no process, not even a zombie, no descriptor, no
+// memory file mapped. Orphans come to this process, so that none escapes the count.
+class ProcessPoolTest : public ::testing::TestWithParam<Isolation> {
+ protected:
+  ProcessPoolTest();
+  void TearDown() override;
+
+ private:
+  const std::size_t descriptors_;
+};
+
+std::string isolation_name(const ::testing::TestParamInfo<Isolation>& info);
+
+}  // namespace futures::testing
+
+// All tests of the fixture `Test`, with both isolations.
+#define FOR_BOTH_ISOLATIONS(Test)                                                                                   \
+  INSTANTIATE_TEST_SUITE_P(, Test, ::testing::Values(::futures::Isolation::kShared, ::futures::Isolation::kPerWorker), \
+                           &::futures::testing::isolation_name)
+
+#endif  // CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTING_H_

@@ -11,6 +11,7 @@
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int* argc, char*** argv);  // A target need not have one.
 
 namespace {
 
@@ -31,6 +32,7 @@ std::vector<std::filesystem::path> files_of(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
   const std::vector<std::filesystem::path> files = files_of(argc, argv);
   for (const std::filesystem::path& path : files) {
     std::ifstream file(path, std::ios::binary);

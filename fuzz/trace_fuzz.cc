@@ -13,6 +13,7 @@
 
 #include "absl/types/span.h"
 #include "fuzz/trace_check.h"
+#include "optimized/process_main.h"
 #include "spec_tests/stepwise.h"
 #include "spec_tests/subject.h"
 #include "spec_tests/trace.h"
@@ -47,6 +48,12 @@ void run_everywhere(const spec_tests::Trace& trace) {
 
 }  // namespace
 }  // namespace futures::fuzz
+
+// The first thing that libFuzzer's main does.
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  futures::process_main(*argc, *argv);
+  return 0;
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   futures::fuzz::run_everywhere(futures::spec_tests::decode_trace(absl::MakeConstSpan(data, size)));

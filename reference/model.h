@@ -78,6 +78,9 @@ struct Policy {
   // Law S7: shutdown(wait) in a body closes the intake, cancels what cancel_futures asks for, then throws and waits for
   // nothing. False: it waits for its own call, for ever.
   bool self_shutdown_throws = true;
+  // Whether a body may use the executor and the futures of the trace. False: it runs where there are none; it passes gates,
+  // and its other statements do nothing (law P1).
+  bool bodies_act = true;
   // Law S6: the destructor waits, unless a shutdown(wait = false) came before it. False: it waits always.
   bool destroy_respects_no_wait = true;
   // Law M4: a map that was never advanced is abandoned like any other. False: its calls stay.

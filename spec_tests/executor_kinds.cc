@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "optimized/process_pool_executor.h"
 #include "optimized/thread_pool_executor.h"
 #include "reference/model.h"
 #include "reference/reference_executor.h"
@@ -27,6 +28,14 @@ std::unique_ptr<Executor> make_thread_pool(const ExecutorOptions& options) {
                                                                 .exit_policy = options.exit_policy});
 }
 
+template <Isolation kIsolation>
+std::unique_ptr<Executor> make_process_pool(const ExecutorOptions& options) {
+  return std::make_unique<ProcessPoolExecutor>(ProcessPoolOptions{.max_workers = options.max_workers,
+                                                                  .isolation = kIsolation,
+                                                                  .on_unwind = options.on_unwind,
+                                                                  .exit_policy = options.exit_policy});
+}
+
 }  // namespace
 
 const std::vector<ExecutorKind>& executor_kinds() {
@@ -36,6 +45,31 @@ const std::vector<ExecutorKind>& executor_kinds() {
   static const auto* const kinds = new std::vector<ExecutorKind>{
       {.name = "reference", .make = &make_reference, .policy = policy, .skips = {}},
       {.name = "thread_pool", .make = &make_thread_pool, .policy = policy, .skips = {}},
+  };
+  return *kinds;
+}
+
+const std::vector<ExecutorKind>& process_kinds() {
+  // As threads do, but that a body finds no executor where it runs. So nothing asks what a body could do to it (law P1).
+  const model::Policy policy{.drain = model::Drain::kStepwise, .bodies_act = false};
+  std::map<std::string, std::string> skips = {
+      {"E10", "does not apply: a worker has no executor"},
+      {"S7", "does not apply: a worker has no executor"},
+  };
+  for (const char* const law : {"T1", "T2", "T3", "T4", "T5", "T8", "T9", "T10"}) {
+    skips.emplace(law, "a law of thread pools");
+  }
+  static const auto* const kinds = new std::vector<ExecutorKind>{
+      {.name = "process_pool",
+       .make = &make_process_pool<Isolation::kShared>,
+       .policy = policy,
+       .shares_memory = false,
+       .skips = skips},
+      {.name = "process_pool_per_worker",
+       .make = &make_process_pool<Isolation::kPerWorker>,
+       .policy = policy,
+       .shares_memory = false,
+       .skips = skips},
   };
   return *kinds;
 }

@@ -11,6 +11,9 @@ namespace futures::spec_tests {
 // "reference" and "thread_pool". The vector lives until the program ends.
 const std::vector<ExecutorKind>& executor_kinds();
 
+// Those whose calls run in other processes. A program that makes one begins its main with futures::process_main.
+const std::vector<ExecutorKind>& process_kinds();
+
 }  // namespace futures::spec_tests
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_EXECUTOR_KINDS_H_

@@ -42,21 +42,30 @@ class Waiter {
   int pauses_ = 0;
 };
 
-// Whether every thread of this program but the calling one sleeps. Then nothing happens any more, unless a sleep is
-// timed. Linux alone tells.
-bool others_sleep() {
-  const std::string self = std::to_string(::syscall(SYS_gettid));
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    if (task.path().filename() == self) continue;
+// Whether every thread of the process sleeps, but for `self`, and so do those of its child processes. One that has just
+// ended is as good as asleep.
+bool all_sleep(const std::string& process, const std::string& self) {
+  std::error_code gone;
+  for (const auto& task : std::filesystem::directory_iterator(absl::StrCat("/proc/", process, "/task"), gone)) {
     std::ifstream file(task.path() / "stat");
     std::string stat;
-    if (!std::getline(file, stat)) continue;  // It has just ended.
+    if (!std::getline(file, stat)) continue;
     // "tid (name) state ...": the name may hold anything.
     const std::size_t name_end = stat.rfind(')');
-    if (name_end == std::string::npos || name_end + 2 >= stat.size() || stat[name_end + 2] != 'S') return false;
+    if (name_end == std::string::npos || name_end + 2 >= stat.size()) return false;
+    const bool sleeps = stat[name_end + 2] == 'S' || stat[name_end + 2] == 'Z';
+    if (!sleeps && task.path().filename() != self) return false;
+    std::ifstream children(task.path() / "children");
+    for (std::string child; children >> child;) {
+      if (!all_sleep(child, self)) return false;
+    }
   }
   return true;
 }
+
+// Whether every thread of this program but the calling one sleeps, its child processes included. Then nothing happens any
+// more, unless a sleep is timed. Linux alone tells.
+bool others_sleep() { return all_sleep("self", std::to_string(::syscall(SYS_gettid))); }
 
 std::atomic<int> episodes_given_up{0};
 

@@ -12,23 +12,29 @@
 namespace futures::spec_tests {
 namespace {
 
-SubjectEntry entry_of(const ExecutorKind& kind) {
-  return {.name = kind.name,
-          .make = [&kind](std::chrono::milliseconds patience) { return std::make_unique<ExecutorSubject>(kind, patience); },
-          .kind = kind,
-          .skips = kind.skips,
-          .broken_law = kind.broken_law};
-}
-
-// CPython is asked through traces alone: what only the checks in C++ ask does not reach it.
-std::map<std::string, std::string> skips_of_cpython() {
+// Some executors are asked through traces alone: what only the checks ask does not reach them.
+std::map<std::string, std::string> skips_of_traces(const std::string& reason) {
   std::map<std::string, std::string> skips;
   const auto oracles = oracle_laws();
   for (const Law& law : all_laws()) {
-    if (std::find(oracles.begin(), oracles.end(), law.id) == oracles.end()) {
-      skips.emplace(law.id, "traces cannot ask for it");
-    }
+    if (std::find(oracles.begin(), oracles.end(), law.id) == oracles.end()) skips.emplace(law.id, reason);
   }
+  return skips;
+}
+
+SubjectEntry entry_of(const ExecutorKind& kind) {
+  SubjectEntry entry{
+      .name = kind.name,
+      .make = [&kind](std::chrono::milliseconds patience) { return std::make_unique<ExecutorSubject>(kind, patience); },
+      .kind = kind,
+      .skips = kind.skips,
+      .broken_law = kind.broken_law};
+  if (!kind.shares_memory) entry.skips.merge(skips_of_traces("its checks share memory with the calls"));
+  return entry;
+}
+
+std::map<std::string, std::string> skips_of_cpython() {
+  std::map<std::string, std::string> skips = skips_of_traces("traces cannot ask for it");
   skips["S3"] = "differs: a call that a worker has taken may still start";
   skips["W4"] = "differs: a cancelled call may never count as done, so traces with both are left out";
   return skips;
@@ -52,6 +58,7 @@ const std::vector<SubjectEntry>& subjects() {
   static const auto* const all = [] {
     auto* entries = new std::vector<SubjectEntry>;
     for (const ExecutorKind& kind : executor_kinds()) entries->push_back(entry_of(kind));
+    for (const ExecutorKind& kind : process_kinds()) entries->push_back(entry_of(kind));
     entries->push_back(cpython_entry());
     for (const ExecutorKind& kind : broken_kinds()) entries->push_back(entry_of(kind));
     return entries;

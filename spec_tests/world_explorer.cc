@@ -88,6 +88,11 @@ bool Explorer::comes_too_late(const World& world, const Statement& statement) {
   return world.destroyed && needs_executor(statement.verb);
 }
 
+bool Explorer::is_passed_over(const World& world, const Statement& statement) const {
+  return !policy_.bodies_act || comes_too_late(world, statement) ||
+         (names_call(statement) && !contains(world.known, statement.call));
+}
+
 bool Explorer::can_issue(const World& world, Client client, const Statement& statement) const {
   if (world.core.clients[client].phase != OpPhase::kIdle || comes_too_late(world, statement)) return false;
   if (statement.verb != Verb::kDestroy) return !names_call(statement) || contains(world.known, statement.call);
@@ -190,8 +195,7 @@ void Explorer::add_script_moves(const World& world, std::vector<Move>& moves) co
     const Statement& statement = body.statements[position];
     if (statement.verb == Verb::kGate) {
       if (contains(world.released, statement.gate)) moves.push_back({.passes = true, .call = call});
-    } else if (comes_too_late(world, statement) ||
-               (names_call(statement) && !contains(world.known, statement.call))) {
+    } else if (is_passed_over(world, statement)) {
       moves.push_back({.passes = true, .call = call});
     } else {
       moves.push_back({.action = {.kind = ActionKind::kInvoke,
@@ -280,6 +284,7 @@ Explorer::Quiet Explorer::run_to_quiet(std::vector<World> worlds, std::size_t wo
 void Explorer::add_body(const World& world, const Body& body, std::size_t from, Prospect& prospect) const {
   for (std::size_t i = from; i < body.statements.size(); ++i) {
     const Statement& statement = body.statements[i];
+    if (!policy_.bodies_act && statement.verb != Verb::kGate) continue;
     if (names_call(statement)) prospect.names |= bit(statement.call);
     switch (statement.verb) {
       case Verb::kSubmit:
@@ -427,7 +432,7 @@ bool Explorer::is_held(const World& world, Call call) const {
 bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<Prospect>& prospects) const {
   if (move.passes) {
     const Statement& statement = bodies_[move.call]->statements[static_cast<std::size_t>(world.positions[move.call])];
-    if (statement.verb == Verb::kGate) return true;
+    if (statement.verb == Verb::kGate || !policy_.bodies_act) return true;
     // Skipped for want of a future, unless somebody may yet deliver it.
     return !contains(others_than(model::body_client(static_cast<Call>(move.call)), prospects).submits, statement.call);
   }

@@ -110,6 +110,8 @@ class Explorer {
   void continue_script(World& world, model::Client client, const model::Reply& reply) const;
   // Whether the executor is needed for it, and gone.
   static bool comes_too_late(const World& world, const Statement& statement);
+  // Whether a body passes over the statement.
+  bool is_passed_over(const World& world, const Statement& statement) const;
 
   // Follows `world` while there is one move, or one that may go first. Returns the moves to choose from; none if quiet.
   std::vector<Move> settle(World& world) const;

@@ -29,6 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "optimized/process_main.h"
 #include "spec_tests/law.h"
 #include "spec_tests/stepwise.h"
 #include "spec_tests/subjects.h"
@@ -167,8 +168,10 @@ int run_program(int argc, char** argv) {
 }  // namespace futures::conformance
 
 int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
   const int status = futures::conformance::run_program(argc, argv);
   // The end of a program waits for the calls of its executors, and one that has failed may never end them.
+  std::cout.flush();
   if (status != 0) std::_Exit(status);
   return status;
 }

@@ -72,6 +72,7 @@ class Candidate {
   ExecutorResult result;
 
  private:
+  bool runs_checks() const { return entry_.kind.has_value() && entry_.kind->shares_memory; }
   bool wants(std::string_view law) const;
   void count(const Findings& findings);
   void run_check(const spec_tests::Law& law);
@@ -107,7 +108,7 @@ void Candidate::count(const Findings& findings) {
 }
 
 void Candidate::check_laws() {
-  if (!entry_.kind.has_value()) return;
+  if (!runs_checks()) return;
   for (const spec_tests::Law& law : spec_tests::all_laws()) {
     // What is broken on purpose promises nothing, and is looked at where it must be caught.
     if (!wants(law.id) || (entry_.broken() && entry_.broken_law != law.id)) continue;
@@ -228,7 +229,7 @@ void Candidate::compare(const EpisodeReport& report, const EpisodeReport& refere
 
 // Every law that applies has a cell, and so has every one that is skipped.
 void Candidate::settle_cells() {
-  const bool runs_checks = entry_.kind.has_value() && !options_.replay.has_value() && !entry_.broken();
+  const bool runs_checks = this->runs_checks() && !options_.replay.has_value() && !entry_.broken();
   const bool runs_traces = options_.traces > 0 && !options_.replay.has_value();
   const auto require = [&](std::string_view law) {
     if (wants(law)) result.laws[std::string(law)].required = true;

@@ -261,6 +261,8 @@ class Episode:
         self._beginnings = 0  # Statements that were handed out and have not begun unseen what they do, under the lock.
         self._shown = None
         self._executor = make_executor(max_workers=trace.workers)
+        self._accepted = []  # The futures of all calls, those of maps too.
+        self._executor.submit = self._noting(self._executor.submit)
         self._clients = [Client(self, number) for number in range(trace.clients)]
 
     # The main thread's.
@@ -301,7 +303,11 @@ class Episode:
         for client in self._clients:
             if not self._wait_until_idle(client, deadline):
                 return "client %d does not come back from an operation" % client.number
-        self._wait_for_rest()  # What bodies still submit is accepted.
+        # What bodies still submit is accepted: the shutdown comes when all is quiet.
+        while not (self._rests(True) and self._all_done()):
+            if time.monotonic() > deadline:
+                return "a call does not come to its end"
+            time.sleep(LOOK_S)
         if not self._destroyed:
             last = Statement("shutdown")
             last.wait = True
@@ -316,6 +322,21 @@ class Episode:
             client.join()
         self._executor = None
         return None
+
+    def _noting(self, submit):
+        """The executor's submit; it notes what it returns."""
+
+        def submit_and_note(*args):
+            future = submit(*args)
+            self._accepted.append(future)
+            return future
+
+        return submit_and_note
+
+    def _all_done(self):
+        seen = len(self.history)
+        # Twice, since the last one done may have submitted another.
+        return all(f.done() for f in self._accepted[:]) and self._rests(True) and seen == len(self.history)
 
     @staticmethod
     def _wait_until_idle(client, deadline):

@@ -63,6 +63,10 @@ struct Law {
   void (*check)(LawRun& run);  // Throws nothing.
 };
 
+// Whether the check can be run on the kind: those of group P are for executors whose calls run in other processes, the
+// others share memory with their calls.
+inline bool can_run(const Law& law, const ExecutorKind& kind) { return law.id.starts_with('P') != kind.shares_memory; }
+
 // Every check, in the order of the laws. Defined in //spec_tests/laws.
 std::vector<Law> all_laws();
 

@@ -10,11 +10,13 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/log/initialize.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
+#include "optimized/process_main.h"
 #include "spec_tests/executor_kind.h"
 #include "spec_tests/executor_kinds.h"
 
@@ -47,8 +49,14 @@ class LawTest : public testing::Test {
 };
 
 void register_law_tests() {
-  for (const ExecutorKind& kind : executor_kinds()) {
+  std::vector<const ExecutorKind*> kinds;
+  for (const auto* const some : {&executor_kinds(), &process_kinds()}) {
+    for (const ExecutorKind& kind : *some) kinds.push_back(&kind);
+  }
+  for (const ExecutorKind* const kind_of_test : kinds) {
+    const ExecutorKind& kind = *kind_of_test;
     for (const Law& law : all_laws()) {
+      if (!can_run(law, kind)) continue;
       const std::string group(law.id.substr(0, 1));
       testing::RegisterTest(group.c_str(), absl::StrCat(law.id, "_", law.name, "/", kind.name).c_str(), nullptr, nullptr,
                             __FILE__, __LINE__, [law, &kind]() -> testing::Test* { return new LawTest(law, kind); });
@@ -82,6 +90,7 @@ TEST(AllLaws, AreCompleteForTheGroupsThatAreOffered) {
 }  // namespace futures::spec_tests
 
 int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
   testing::InitGoogleTest(&argc, argv);
   absl::InitializeLog();
   std::thread([] {}).join();  // With the first thread, a sanitizer starts one of its own, which stays.

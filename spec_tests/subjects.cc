@@ -17,7 +17,16 @@ std::map<std::string, std::string> skips_of_traces(const std::string& reason) {
   std::map<std::string, std::string> skips;
   const auto oracles = oracle_laws();
   for (const Law& law : all_laws()) {
+    if (law.id.starts_with('P')) continue;
     if (std::find(oracles.begin(), oracles.end(), law.id) == oracles.end()) skips.emplace(law.id, reason);
+  }
+  return skips;
+}
+
+std::map<std::string, std::string> skips_of_processes() {
+  std::map<std::string, std::string> skips;
+  for (const Law& law : all_laws()) {
+    if (law.id.starts_with('P')) skips.emplace(law.id, "a law of process pools");
   }
   return skips;
 }
@@ -29,12 +38,17 @@ SubjectEntry entry_of(const ExecutorKind& kind) {
       .kind = kind,
       .skips = kind.skips,
       .broken_law = kind.broken_law};
-  if (!kind.shares_memory) entry.skips.merge(skips_of_traces("its checks share memory with the calls"));
+  if (kind.shares_memory) {
+    entry.skips.merge(skips_of_processes());
+  } else {
+    entry.skips.merge(skips_of_traces("its checks share memory with the calls"));
+  }
   return entry;
 }
 
 std::map<std::string, std::string> skips_of_cpython() {
   std::map<std::string, std::string> skips = skips_of_traces("traces cannot ask for it");
+  skips.merge(skips_of_processes());
   skips["S3"] = "differs: a call that a worker has taken may still start";
   skips["W4"] = "differs: a cancelled call may never count as done, so traces with both are left out";
   return skips;

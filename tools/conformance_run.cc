@@ -72,7 +72,6 @@ class Candidate {
   ExecutorResult result;
 
  private:
-  bool runs_checks() const { return entry_.kind.has_value() && entry_.kind->shares_memory; }
   bool wants(std::string_view law) const;
   void count(const Findings& findings);
   void run_check(const spec_tests::Law& law);
@@ -108,10 +107,10 @@ void Candidate::count(const Findings& findings) {
 }
 
 void Candidate::check_laws() {
-  if (!runs_checks()) return;
+  if (!entry_.kind.has_value()) return;
   for (const spec_tests::Law& law : spec_tests::all_laws()) {
     // What is broken on purpose promises nothing, and is looked at where it must be caught.
-    if (!wants(law.id) || (entry_.broken() && entry_.broken_law != law.id)) continue;
+    if (!can_run(law, *entry_.kind) || !wants(law.id) || (entry_.broken() && entry_.broken_law != law.id)) continue;
     options_.progress(absl::StrCat(entry_.name, "  ", law.id, " ", law.name));
     run_check(law);
   }
@@ -229,13 +228,15 @@ void Candidate::compare(const EpisodeReport& report, const EpisodeReport& refere
 
 // Every law that applies has a cell, and so has every one that is skipped.
 void Candidate::settle_cells() {
-  const bool runs_checks = this->runs_checks() && !options_.replay.has_value() && !entry_.broken();
+  const bool runs_checks = entry_.kind.has_value() && !options_.replay.has_value() && !entry_.broken();
   const bool runs_traces = options_.traces > 0 && !options_.replay.has_value();
   const auto require = [&](std::string_view law) {
     if (wants(law)) result.laws[std::string(law)].required = true;
   };
   if (runs_checks) {
-    for (const spec_tests::Law& law : spec_tests::all_laws()) require(law.id);
+    for (const spec_tests::Law& law : spec_tests::all_laws()) {
+      if (can_run(law, *entry_.kind)) require(law.id);
+    }
   }
   if (runs_traces) {
     for (const std::string_view law : spec_tests::oracle_laws()) require(law);

@@ -18,6 +18,7 @@ absl::Span<const Law> shutdown_laws();  // S
 absl::Span<const Law> lifetime_laws();  // S6, T8, T10
 absl::Span<const Law> process_laws();   // S8, T5, T9
 absl::Span<const Law> thread_laws();    // T
+absl::Span<const Law> process_pool_laws();  // P
 
 }  // namespace futures::spec_tests
 

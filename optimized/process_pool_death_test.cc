@@ -141,7 +141,9 @@ Outcome kill_after(ProcessPoolExecutor& executor, Marks& marks, int steps) {
   EXPECT_EQ(next.result(20s), 9);
   // What was not lost ran exactly once, on this worker or the next; what was lost at most once.
   EXPECT_LE(marks.count(), 1u);
-  if (!outcome.lost) EXPECT_EQ(marks.count(), 1u);
+  if (!outcome.lost) {
+    EXPECT_EQ(marks.count(), 1u);
+  }
   return outcome;
 }
 

@@ -169,6 +169,7 @@ class Composer {
     // Early shutdowns leave nothing to look at.
     if (trace_.steps.size() < 3 && dice_.percent(70)) return;
     ++shutdowns_;
+    if (dice_.percent(40)) add_callback();  // On what the shutdown may cancel.
     Statement shutdown{.verb = Verb::kShutdown, .wait = dice_.percent(50), .cancel_futures = dice_.percent(50)};
     const int client = free_client(/*last=*/true);
     if (shutdown.cancel_futures) {

@@ -72,6 +72,7 @@ class Candidate {
   ExecutorResult result;
 
  private:
+  bool is_selected(std::string_view law) const;
   bool wants(std::string_view law) const;
   void count(const Findings& findings);
   void run_check(const spec_tests::Law& law);
@@ -88,7 +89,10 @@ class Candidate {
 };
 
 bool Candidate::wants(std::string_view law) const {
-  if (entry_.skips.contains(std::string(law))) return false;
+  return !entry_.skips.contains(std::string(law)) && is_selected(law);
+}
+
+bool Candidate::is_selected(std::string_view law) const {
   return options_.laws.empty() || std::find(options_.laws.begin(), options_.laws.end(), law) != options_.laws.end();
 }
 
@@ -243,7 +247,9 @@ void Candidate::settle_cells() {
     require(spec_tests::kModelLaw);
     require(spec_tests::kStepLaw);
   }
-  for (const auto& [law, reason] : entry_.skips) result.laws[law] = {.skipped = reason};
+  for (const auto& [law, reason] : entry_.skips) {
+    if (is_selected(law)) result.laws[law] = {.skipped = reason};
+  }
 }
 
 void run_traces(const Options& options, std::vector<std::unique_ptr<Candidate>>& candidates) {

@@ -451,8 +451,13 @@ pid_t start_program(Isolation isolation, bool with_child, std::vector<pid_t>& wo
     ProcessPoolExecutor executor({.max_workers = 2, .isolation = isolation});
     const Future<int> one = executor.submit(pass, gate, 1);
     const Future<int> other = executor.submit(pass, gate, 2);
-    if (!soon([&] { return one.running() && other.running(); })) _exit(1);
-    std::vector<pid_t> told = executor.worker_pids();
+    // A worker can take a call before the program has heard that it lives.
+    std::vector<pid_t> told;
+    const auto both_run = [&] {
+      told = executor.worker_pids();
+      return told.size() == 2 && one.running() && other.running();
+    };
+    if (!soon(both_run)) _exit(1);
     if (with_child) {
       const pid_t child = fork();
       if (child == 0) {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/base/config.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
 #include "futures/encoding.h"
 #include "futures/errors.h"
@@ -387,6 +388,10 @@ void Episode::map(Client client, const Statement& statement, Beginning& beginnin
     reply(client, reply_of(ReplyKind::kOk));
     if (i + 1 < inputs.size()) invoke_submit(i + 1);
   };
+  // Last of all, once the range is gone.
+  const absl::Cleanup note_let_go = [&] {
+    let_go_.fetch_or(calls_between(statement, 0, inputs.size()), std::memory_order_release);
+  };
   const std::vector<std::uint64_t> keys(inputs.size() + 1, memory_->key().packed());  // So that the inputs end it.
   using Results = decltype(executor_->map(&run_body, keys, std::declval<Inputs>()));
   std::optional<Results> results;
@@ -485,6 +490,14 @@ bool Episode::rests() const {
     if (slots_[call].future.done()) return false;
   }
   return true;
+}
+
+model::CallSet Episode::let_go() const {
+  model::CallSet calls = let_go_.load(std::memory_order_acquire);
+  for (int call = 0; call < static_cast<int>(slots_.size()); ++call) {
+    if (memory_->has_started(call)) calls &= static_cast<model::CallSet>(~model::set_of(static_cast<model::Call>(call)));
+  }
+  return calls;
 }
 
 bool Episode::all_done() const {

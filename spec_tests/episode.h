@@ -67,6 +67,10 @@ class Episode {
   // Whether it rests with every call done.
   bool all_done() const;
 
+  // The calls that a map has let go of and whose bodies have not begun. Nobody has a future of them to look at: each is
+  // cancelled, or about to begin.
+  model::CallSet let_go() const;
+
   // The part of an observation that is about calls and callbacks. By one thread at a time.
   void look(Observation& observation);
 
@@ -122,6 +126,7 @@ class Episode {
   std::vector<Slot> slots_;                                              // By call.
   std::vector<std::atomic<int>> callback_calls_;                         // By registration: the call, once it is added.
   std::vector<std::atomic<bool>> callbacks_ran_;                         // By registration.
+  std::atomic<model::CallSet> let_go_{0};                                // Whether or not they have begun.
   std::array<std::atomic<model::Reply>, kClientsMax + 1> replies_;       // By client.
 };
 

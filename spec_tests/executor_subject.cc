@@ -173,6 +173,7 @@ absl::Status ExecutorSubject::begin(const Trace& trace) {
   while (static_cast<int>(clients_.size()) < kClientsMax + 1) clients_.push_back(ClientThread::start());
   episode_ = Episode::start(trace, kind_.make(ExecutorOptions{.max_workers = trace.workers}));
   running_ = true;
+  cancelled_ = 0;
   return absl::OkStatus();
 }
 
@@ -208,6 +209,10 @@ bool ExecutorSubject::wait_for(const std::function<bool()>& condition, Clock::ti
 
 bool ExecutorSubject::settle() {
   const Clock::time_point until = Clock::now() + patience_;
+  // A call that a map has let go of begins, or else it is cancelled: it is if everybody sleeps and it has not begun.
+  const model::CallSet let_go = episode_->let_go();
+  const auto settled = [this, let_go] { return (episode_->let_go() & let_go & ~cancelled_) == 0; };
+  if (!wait_for(settled, until) && Clock::now() < until) cancelled_ |= episode_->let_go() & let_go;
   const bool rests = wait_for([this] { return episode_->rests(); }, until);
   // Whether a shutdown has closed the intake cannot be seen while it waits: it has if its thread sleeps there, and
   // nobody is awake whose lock it may be waiting for.
@@ -236,7 +241,8 @@ Observation ExecutorSubject::observe() {
     const std::size_t events = episode_->recorder().size();
     const Observation before = look();
     Observation after = look();
-    const bool still = after == before && episode_->rests() == rested && episode_->recorder().size() == events;
+    const bool still = after == before && episode_->rests() == rested && episode_->recorder().size() == events &&
+                       (episode_->let_go() & ~cancelled_) == 0;
     if (still || Clock::now() >= until) return after;
   }
 }

@@ -39,5 +39,6 @@ const std::vector<ExecutorKind>& broken_kinds() {
 }
 
 ExecutorKind faultless_kind() { return make_kind("faultless", Fault::kNone, ""); }
+ExecutorKind dawdling_kind() { return make_kind("dawdling", Fault::kDawdles, ""); }
 
 }  // namespace futures::spec_tests

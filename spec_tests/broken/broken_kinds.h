@@ -15,6 +15,9 @@ const std::vector<ExecutorKind>& broken_kinds();
 // The same pool without a fault: what the checks must find nothing wrong with.
 ExecutorKind faultless_kind();
 
+// The same, with a long moment in each call between being claimed and running.
+ExecutorKind dawdling_kind();
+
 }  // namespace futures::spec_tests
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_

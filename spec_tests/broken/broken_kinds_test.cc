@@ -2,6 +2,7 @@
 // in them is the fault.
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "spec_tests/broken/broken_kinds.h"
 #include "spec_tests/concurrent.h"
@@ -24,6 +25,23 @@ TEST(BrokenPool, WithoutAFaultKeepsTheLaws) {
       }
       ASSERT_TRUE(report.ok());
     }
+  }
+}
+
+// A call that its map has let go of is running, with no future to see it by, and its body has not begun: the checker has to
+// wait for that before it calls the moment quiet.
+TEST(BrokenPool, WhatHasBeenLetGoOfMayStillBegin) {
+  ExecutorSubject subject(dawdling_kind());
+  for (const char* const text : {
+           "workers 3\nclients 2\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 1 }\n",
+           "workers 2\nclients 1\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 0 }\n0 submit c2 { return 2 }\n",
+           "workers 1\nclients 1\n0 map { submit c0 { throw 0 }; submit c1 { return 0 }; take 2 }\n",
+       }) {
+    const absl::StatusOr<Trace> trace = parse_trace(text);
+    ASSERT_TRUE(trace.ok()) << trace.status();
+    const EpisodeReport report = run_stepwise(subject, *trace);
+    EXPECT_TRUE(report.ok()) << to_table(report);
+    EXPECT_FALSE(report.rows.empty());
   }
 }
 

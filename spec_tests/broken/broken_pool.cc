@@ -1,5 +1,6 @@
 #include "spec_tests/broken/broken_pool.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -12,6 +13,12 @@ namespace futures::spec_tests {
 namespace {
 
 thread_local const void* current_pool = nullptr;
+
+// Longer than a checker needs to look at a pool a few times.
+void dawdle() {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+}
 
 // Takes one out; `queue` must not be empty.
 Task next(std::deque<Task>& queue, bool last_first) {
@@ -95,6 +102,7 @@ void BrokenPool::work(const std::shared_ptr<Shared>& keep) {
     Task task = next(source, shared.has(Fault::kStartsOutOfOrder));
     const bool runs = task.claim() || was_cancelled;
     lock.unlock();
+    if (shared.has(Fault::kDawdles)) dawdle();
     if (runs && !(shared.has(Fault::kSwallowsException) && run_swallowing(task))) task.run();
     if (was_cancelled) task.announce_cancelled();
     task = Task();

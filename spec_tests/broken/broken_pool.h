@@ -14,6 +14,7 @@ namespace futures::spec_tests {
 
 enum class Fault : std::uint8_t {
   kNone,                  // Beside it the faults are the only differences: it keeps the laws of traces.
+  kDawdles,               // No fault either: it takes its time, awake, between claiming a call and running it.
   kLosesCallOnShutdown,   // E7: a shutdown drops the last call in the queue.
   kRunsCancelled,         // F2: what shutdown(cancel_futures) has cancelled runs all the same.
   kIgnoresMaxWorkers,     // E6: one thread per call.

@@ -357,11 +357,15 @@ class Episode:
             time.sleep(LOOK_S)
 
     def _rests(self, shutdowns_may_wait):
-        """Whether no body is between two gates, and no shutdown has yet to close the intake or to cancel.
+        """Whether no body is between two gates or about to begin, and no shutdown has yet to close the intake or to cancel.
 
-        Both would make two situations look alike that are not.
+        Either would make two situations look alike that are not.
         """
         if self._beginnings > 0:
+            return False
+        # A call that a map has let go of is cancelled or about to begin: no future of it is looked at.
+        claimed = sum(1 for future in self._accepted[:] if future.running() or (future.done() and not future.cancelled()))
+        if claimed > sum(1 for at in self._at if at != NOT_STARTED):
             return False
         shutdowns = self._shutdowns + [client.last for client in self._clients if client.may_be_in_shutdown()]
         if shutdowns and not self._executor._shutdown:

@@ -11,13 +11,16 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_H_
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -25,6 +28,7 @@
 #include <typeinfo>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "cereal/cereal.hpp"
 #include "cereal/types/array.hpp"
@@ -44,6 +48,7 @@
 #include "cereal/types/vector.hpp"
 #include "futures/errors.h"
 #include "futures/internal/exception_wire.h"
+#include "futures/internal/fresh_memory.h"
 #include "futures/internal/module_address.h"
 #include "futures/internal/result_state.h"
 #include "futures/internal/wire_call.h"
@@ -59,15 +64,50 @@ inline constexpr bool travels_bitwise<std::array<T, kSize>> = travels_bitwise<T>
 
 namespace internal {
 
-// Writes to the end of a string what cereal gives it.
+// Writes what cereal gives it to a place of fixed size, and counts what does not fit there.
 class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyClassElision> {
  public:
-  explicit WireOutput(std::string& encoded) : OutputArchive(this), encoded_(encoded) {}
-  void write(const void* data, std::size_t bytes) { encoded_.append(static_cast<const char*>(data), bytes); }
+  explicit WireOutput(std::span<char> place) : OutputArchive(this), place_(place) {}
+
+  void write(const void* data, std::size_t bytes) {
+    if (bytes <= place_.size() - std::min(bytes_, place_.size()) && bytes > 0) std::memcpy(place_.data() + bytes_, data, bytes);
+    bytes_ += bytes;
+  }
+  // How many there were. The place holds them all, or else it is too small, and what is in it is of no use.
+  std::size_t bytes() const { return bytes_; }
 
  private:
-  std::string& encoded_;
+  const std::span<char> place_;
+  std::size_t bytes_ = 0;
 };
+
+// Encodes what `write` gives to a WireOutput, at hand if it fits there. Returns its size. Throws what `write` throws, and
+// SerializationError if that says something else the second time.
+template <typename Write>
+std::size_t encode_into(WireRoom& room, const Write& write) {
+  WireOutput at_hand(room.at_hand());
+  write(at_hand);
+  const std::size_t bytes = at_hand.bytes();
+  if (bytes <= room.at_hand().size()) return bytes;
+  const std::span<char> place = room.get(bytes);
+  if (place.size() < bytes) return bytes;
+  WireOutput in_room(place.first(bytes));
+  write(in_room);
+  if (in_room.bytes() != bytes) throw SerializationError("a `serialize` does not write the same each time");
+  return bytes;
+}
+
+// The same, to the end of a string.
+template <typename Write>
+void append_encoded(std::string& encoded, const Write& write) {
+  WireOutput counting({});
+  write(counting);
+  const std::size_t before = encoded.size();
+  encoded.resize(before + counting.bytes());
+  WireOutput output(std::span(encoded).subspan(before));
+  write(output);
+  if (output.bytes() != counting.bytes()) throw SerializationError("a `serialize` does not write the same each time");
+}
 
 // Reads what a WireOutput wrote; the bytes may be anything. Throws SerializationError instead of reading past their end,
 // and before anything is allocated for a length that they cannot hold: so no container is made larger than
@@ -77,10 +117,17 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
   explicit WireInput(std::string_view encoded) : InputArchive(this), left_(encoded) {}
 
   void read(void* data, std::size_t bytes) {
-    if (bytes > left_.size()) throw SerializationError("the encoded data ends too early");
     if (bytes == 0) return;  // An empty vector's data may be null.
-    std::memcpy(data, left_.data(), bytes);
+    std::memcpy(data, take(bytes).data(), bytes);
+    // Who wrote the bytes may still be writing: what has been checked is what was read here, once.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  // The next bytes where they are, to be copied before anything about them is decided.
+  std::string_view take(std::size_t bytes) {
+    if (bytes > left_.size()) throw SerializationError("the encoded data ends too early");
+    const std::string_view taken = left_.substr(0, bytes);
     left_.remove_prefix(bytes);
+    return taken;
   }
   void check_length(std::uint64_t elements) const {
     if (elements > left_.size()) throw SerializationError("the encoded data holds an impossible length");
@@ -134,6 +181,36 @@ void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const cereal::BinaryData<T>&
 template <typename T>
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, cereal::BinaryData<T>& data) {
   archive.read(data.data, static_cast<std::size_t>(data.size));
+}
+
+// Contiguous data is copied once. cereal would fill the memory with zeros first.
+template <typename Traits, typename Allocator>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::basic_string<char, Traits, Allocator>& text) {
+  cereal::size_type length = 0;
+  archive(cereal::make_size_tag(length));
+  const std::string_view bytes = archive.take(length);
+  text.clear();
+  text.reserve(bytes.size());
+  take_pages(text.data(), bytes.size());
+  text.append(bytes.data(), bytes.size());
+}
+template <typename T, typename Allocator>
+  requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::vector<T, Allocator>& values) {
+  cereal::size_type length = 0;
+  archive(cereal::make_size_tag(length));
+  archive.check_length(length);  // So that the product below is one.
+  const std::string_view bytes = archive.take(length * sizeof(T));
+  values.clear();
+  values.reserve(length);
+  take_pages(values.data(), bytes.size());
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(T) == 0) {
+    const T* const first = reinterpret_cast<const T*>(bytes.data());
+    values.insert(values.end(), first, first + length);
+  } else {
+    values.resize(length);
+    if (length > 0) std::memcpy(values.data(), bytes.data(), bytes.size());
+  }
 }
 
 template <typename T>
@@ -203,7 +280,13 @@ struct CallEncoding<R, Fn, Args...> {
     return &kWire;
   }
 
-  static void run(std::string_view encoded_call, std::string& encoded_value) {
+  // Of a call that is encoded by encode_parts as it is submitted.
+  static const WireCall* encoded_call() noexcept {
+    static constexpr WireCall kWire = {&run, nullptr, &store_result};
+    return &kWire;
+  }
+
+  static std::size_t run(std::string_view encoded_call, WireRoom& room) {
     WireInput input(encoded_call);
     // Braces, not parentheses: they fix the order of reading.
     std::tuple<Fn, Args...> parts{read_value<Fn>(input), read_value<Args>(input)...};
@@ -211,17 +294,25 @@ struct CallEncoding<R, Fn, Args...> {
     const auto call = [](Fn& fn, Args&... args) -> R { return std::invoke(std::move(fn), std::move(args)...); };
     if constexpr (std::is_void_v<R>) {
       std::apply(call, parts);
+      return 0;
     } else {
       const R value = std::apply(call, parts);
-      WireOutput output(encoded_value);
-      write_value(output, value);
+      return encode_into(room, [&value](WireOutput& output) { write_value(output, value); });
     }
   }
 
+  // From where they are given; what is stored by a call is one of Fn and Args, and so is what it is stored from.
+  static std::size_t encode_parts(WireRoom& room, const Fn& fn, const Args&... args) {
+    return encode_into(room, [&](WireOutput& output) {
+      write_value(output, fn);
+      (write_value(output, args), ...);
+    });
+  }
+
   template <typename Call>
-  static void encode(FutureState& call, std::string& encoded_call) {
-    WireOutput output(encoded_call);
-    std::apply([&](const auto&... part) { (write_value(output, part), ...); }, static_cast<Call&>(call).parts());
+  static std::size_t encode(FutureState& call, WireRoom& room) {
+    return std::apply([&room](const Fn& fn, const Args&... args) { return encode_parts(room, fn, args...); },
+                      static_cast<Call&>(call).parts());
   }
 
   static void store_result(FutureState& call, std::string_view encoded_value) {
@@ -256,8 +347,9 @@ class ExceptionRegistration {
  private:
   static void encode(const std::exception& exception, std::string& encoded) {
     if constexpr (internal::ValueTravels<E>) {
-      internal::WireOutput output(encoded);
-      internal::write_value(output, static_cast<const E&>(exception));
+      internal::append_encoded(encoded, [&exception](internal::WireOutput& output) {
+        internal::write_value(output, static_cast<const E&>(exception));
+      });
     } else {
       encoded += exception.what();
     }

@@ -4,11 +4,14 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <memory>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "futures/encoding.h"
 #include "futures/executor.h"
 #include "optimized/process_main.h"
@@ -54,7 +57,23 @@ class ProcessPoolExecutor final : public Executor {
                     "ProcessPoolExecutor::submit: the result cannot travel back from another process; pointers, references "
                     "and views never can, a type of yours needs a `serialize` or travels_bitwise");
     }
-    return Executor::submit(std::forward<F>(fn), std::forward<Args>(args)...);
+    using Encoding = internal::encoding_of_t<F, Args...>;
+    constexpr bool kStorable =
+        std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
+    if constexpr (!kStorable || std::is_same_v<Encoding, internal::NoEncoding>) {
+      return Executor::submit(std::forward<F>(fn), std::forward<Args>(args)...);  // Which says what is wrong.
+    } else {
+      using R = internal::call_result_t<F, Args...>;
+      if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
+      auto* call = new internal::RemoteCall<R, Encoding>();
+      Task task(call);
+      Future<R> future = internal::FutureAccess::future<R>(*call);
+      // From where the caller has them: no copy is stored. What was given to be moved is gone afterwards, as it should be.
+      schedule_encoded(std::move(task), [&](internal::WireRoom& room) { return Encoding::encode_parts(room, fn, args...); });
+      internal::let_go(std::forward<F>(fn));
+      (internal::let_go(std::forward<Args>(args)), ...);
+      return future;
+    }
   }
 
   // The processes that are alive as workers now.
@@ -68,6 +87,7 @@ class ProcessPoolExecutor final : public Executor {
 
  private:
   void schedule(Task task) override;
+  void schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::WireRoom&)> encode);
   void check_intake() override;
   ShutdownResult do_shutdown(const ShutdownOptions& options) override;
 

@@ -48,9 +48,10 @@ Phase FutureState::phase() const {
   return phase_of(word);
 }
 
-void FutureState::encode(std::string& encoded_call) {
-  wire_call()->encode(*this, encoded_call);
+std::size_t FutureState::encode(WireRoom& room) {
+  const std::size_t bytes = wire_call()->encode(*this, room);
   discard_call();
+  return bytes;
 }
 
 void FutureState::decide_remotely(std::shared_ptr<RemoteDecision> decision) {
@@ -76,7 +77,7 @@ bool FutureState::wait_until(sync::deadline until) {
   if (!is_done(phase_of(word))) {
     check_process();
     if ((word & kRemote) != 0) {
-      remote_->wait_a_little(*this, until);
+      remote_->await(*this, until);
       word = word_.load(std::memory_order_acquire);
     }
   }

@@ -22,10 +22,10 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -39,6 +39,7 @@ inline constexpr std::uint32_t kAnyGeneration = 0;
 enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
 
 class FutureState;
+class WireRoom;
 struct WireCall;
 
 // Where it is decided whether a call runs or is cancelled, if that is not the state word: another process. The word
@@ -50,8 +51,8 @@ class RemoteDecision {
   virtual bool cancel(FutureState& state) = 0;
   // Makes `state` running if the call has started.
   virtual void look(FutureState& state) = 0;
-  // A thread is about to sleep until `state` is done: it may look for a while itself, and finish it. May return at once.
-  virtual void wait_a_little(FutureState& state, sync::deadline until) = 0;
+  // A thread is about to sleep until `state` is done or `until`: it may wait here instead, and finish it. May return at once.
+  virtual void await(FutureState& state, sync::deadline until) = 0;
 };
 
 // A done callback. Owned by the state until it runs.
@@ -148,8 +149,8 @@ class FutureState {
   // --- Calls that run in another process.
   // How the call travels; null if it cannot.
   virtual const WireCall* wire_call() const noexcept { return nullptr; }
-  // Encodes the call and destroys the callable. Throws what its serialisation throws. Needs a wire_call.
-  void encode(std::string& encoded_call);
+  // Encodes the call and destroys the callable. Returns its size. Throws as WireCall::encode. Needs a wire_call.
+  std::size_t encode(WireRoom& room);
   // From here on `decision` is asked. Before anyone else has a handle.
   void decide_remotely(std::shared_ptr<RemoteDecision> decision);
   // kPending -> kRunning, once the call is known to have started. No effect if it is running already.

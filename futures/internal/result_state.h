@@ -141,6 +141,22 @@ class Call final : public ResultState<R> {
   std::optional<std::tuple<Fn, Args...>> call_;
 };
 
+// One accepted call that was encoded as it was submitted: nothing of it is left here but the future's state.
+template <typename R, typename Encoding>
+class RemoteCall final : public ResultState<R> {
+ public:
+  RemoteCall() : ResultState<R>(fork_generation()) {}
+  const WireCall* wire_call() const noexcept override { return Encoding::encoded_call(); }
+};
+
+// Ends the life of what was given to be moved, as moving it into a call and the call's end would.
+template <typename T>
+void let_go(T&& given) {
+  if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {
+    [[maybe_unused]] const T taken = std::move(given);
+  }
+}
+
 // What a call of Fn with Args gives, as a future holds it: no const at the top, no rvalue reference.
 template <typename R>
 using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cv_t<std::remove_reference_t<R>>>;

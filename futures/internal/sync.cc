@@ -21,6 +21,21 @@ const std::uint32_t* address_of(const atomic<std::uint32_t>& word) {
   return reinterpret_cast<const std::uint32_t*>(&word);
 }
 
+// Waits with `options` added to the operation.
+bool wait_on(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until, int options) {
+  timespec at{};
+  if (until) {
+    const auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(until->time_since_epoch());
+    if (since_epoch.count() <= 0) return false;
+    at.tv_sec = static_cast<std::time_t>(since_epoch.count() / 1'000'000'000);
+    at.tv_nsec = static_cast<long>(since_epoch.count() % 1'000'000'000);
+  }
+  // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, which is what steady_clock counts.
+  const long rc = syscall(SYS_futex, address_of(word), FUTEX_WAIT_BITSET | options, expected, until ? &at : nullptr, nullptr,
+                          FUTEX_BITSET_MATCH_ANY);
+  return rc == 0 || errno != ETIMEDOUT;
+}
+
 // Handlers belong in the program's own threads: only what a thread does to itself is delivered here.
 void block_asynchronous_signals(sigset_t* previous) {
   sigset_t blocked;
@@ -47,25 +62,15 @@ void* run_launched(void* argument) {
 }  // namespace
 
 bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until) {
-  timespec at{};
-  if (until) {
-    const auto since_epoch = std::chrono::duration_cast<std::chrono::nanoseconds>(until->time_since_epoch());
-    if (since_epoch.count() <= 0) return false;
-    at.tv_sec = static_cast<std::time_t>(since_epoch.count() / 1'000'000'000);
-    at.tv_nsec = static_cast<long>(since_epoch.count() % 1'000'000'000);
-  }
-  // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, which is what steady_clock counts.
-  const long rc = syscall(SYS_futex, address_of(word), FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-                          until ? &at : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
-  return rc == 0 || errno != ETIMEDOUT;
+  return wait_on(word, expected, until, FUTEX_PRIVATE_FLAG);
 }
 
 void futex_wake_all(const atomic<std::uint32_t>& word) {
   syscall(SYS_futex, address_of(word), FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, nullptr, nullptr, 0);
 }
 
-void shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected) {
-  syscall(SYS_futex, address_of(word), FUTEX_WAIT, expected, nullptr, nullptr, 0);
+bool shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until) {
+  return wait_on(word, expected, until, 0);
 }
 
 void shared_futex_wake_one(const atomic<std::uint32_t>& word) {

@@ -97,9 +97,9 @@ bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadl
 // Wakes every thread that waits on `word`. Touches the address only, so `word` may already be gone.
 void futex_wake_all(const atomic<std::uint32_t>& word);
 
-// The same for words in memory that several processes share. No timeout: the peer's death is known by other means, and
-// whoever learns of it wakes.
-void shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected);
+// The same for words in memory that several processes share. A peer's death is known by other means, and whoever learns of
+// it wakes.
+bool shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until = std::nullopt);
 void shared_futex_wake_one(const atomic<std::uint32_t>& word);
 void shared_futex_wake_all(const atomic<std::uint32_t>& word);
 

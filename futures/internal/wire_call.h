@@ -3,20 +3,39 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_WIRE_CALL_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_WIRE_CALL_H_
 
-#include <string>
+#include <cstddef>
+#include <span>
 #include <string_view>
 
 namespace futures::internal {
 
 class FutureState;
 
+// Where an encoded call or value goes. What it is encoded from is gone through once if it fits at hand, and a second time
+// if not, since only then its size is known: so that it is written where it travels from, and nowhere before.
+class WireRoom {
+ public:
+  explicit WireRoom(std::span<char> at_hand) : at_hand_(at_hand) {}
+  virtual ~WireRoom() = default;
+  WireRoom(const WireRoom&) = delete;
+  WireRoom& operator=(const WireRoom&) = delete;
+
+  std::span<char> at_hand() const noexcept { return at_hand_; }
+  // Room for so many bytes, more than there are at hand. Smaller if there is none, and whoever provides it sees to that.
+  virtual std::span<char> get(std::size_t bytes) = 0;
+
+ private:
+  const std::span<char> at_hand_;
+};
+
 // One type of call; constant. What a worker writes is not trusted: `store_result` reads within its bytes whatever they are.
 struct WireCall {
-  // Runs in the worker: decodes callable and arguments, calls, encodes the value. Throws what the call throws, and
-  // SerializationError. Its address is the call's name: worker and parent run the same program.
-  void (*run)(std::string_view encoded_call, std::string& encoded_value);
-  // Appends callable and arguments. Throws what their serialisation throws.
-  void (*encode)(FutureState& call, std::string& encoded_call);
+  // Runs in the worker: decodes callable and arguments, calls, encodes the value. Returns its size. Throws what the call
+  // throws, and SerializationError. Its address is the call's name: worker and parent run the same program.
+  std::size_t (*run)(std::string_view encoded_call, WireRoom& room);
+  // Encodes callable and arguments. Returns their size. Throws what their serialisation throws, and SerializationError. Null
+  // for a call that keeps neither.
+  std::size_t (*encode)(FutureState& call, WireRoom& room);
   // Decodes the value into the future's state. Throws what its deserialisation throws; then there is no value.
   void (*store_result)(FutureState& call, std::string_view encoded_value);
 };

@@ -21,7 +21,8 @@ Board::Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_byte
       arena_(SharedMemory::create("concurrent_futures arena", 2 * payload_bytes_max)),
       call_arena_(arena_, 0, payload_bytes_max, kept_bytes),
       result_arena_(arena_, payload_bytes_max, payload_bytes_max, kept_bytes),
-      held_(slots) {
+      held_(slots),
+      sleeping_clients_(slots) {
   if (!memory_.allocate(0, used_bytes(slots))) {
     throw std::system_error(errno, std::generic_category(), "cannot set up a board of calls");
   }
@@ -75,21 +76,22 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   slot = free_slots_.back();
   HeldCall& held = held_[slot];
   Slot& shared = calls().slots[slot];
-  std::optional<Place> room;
-  if (call.encoded.size() > kInlineBytes) {
-    room = call_arena_.allocate(call.encoded.size());
-    if (!room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kLater;
+  if (!call.room && call.bytes > kInlineBytes) {
+    if (call.bytes > payload_bytes_max_) return Put::kNoRoom;
+    call.room = room_for_call(call.bytes);
+    if (!call.room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kLater;
+    std::memcpy(bytes_of(call.room).data(), call.encoded.data(), call.bytes);
+    if (worker_ == 0) call.encoded = std::string();
   }
-  char* const to = room ? arena_.data() + room->offset : shared.bytes.data();
-  std::memcpy(to, call.encoded.data(), call.encoded.size());
+  if (!call.room) std::memcpy(shared.bytes.data(), call.encoded.data(), call.bytes);
   shared.run = call.run;
-  shared.call = {.offset = room ? room->offset : Place::kInline, .bytes = call.encoded.size()};
+  shared.call = {.offset = call.room ? call.room.place().offset : Place::kInline, .bytes = call.bytes};
   if (!list_call(calls(), slot, next_ticket_)) {
-    if (room) call_arena_.release(*room);
+    if (worker_ != 0) call.room = Arena::Room();  // It may go to another worker, and this board away.
     return Put::kLater;
   }
   free_slots_.pop_back();
-  held = HeldCall{.task = std::move(call.task), .ticket = next_ticket_++, .call_room = room};
+  held = HeldCall{.task = std::move(call.task), .ticket = next_ticket_++, .call_room = std::move(call.room)};
   if (worker_ != 0) held.given = std::move(call);
   return Put::kDone;
 }
@@ -97,12 +99,14 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
 void Board::provide_room(std::uint32_t slot) {
   HeldCall& held = held_[slot];
   const SlotWord wants_room = word(slot);
-  if (!held.task || held.result_room || wants_room.ticket != held.ticket || wants_room.phase != SlotPhase::kWantsRoom) return;
-  const std::uint64_t bytes = calls().slots[slot].result.bytes;  // Read once; nothing but a size to look for.
+  if (!held.task || wants_room.ticket != held.ticket || wants_room.phase != SlotPhase::kWantsRoom) return;
+  const std::uint64_t bytes = read_once(calls().slots[slot].result.bytes);  // Nothing but a size to look for.
+  held.result_room = Arena::Room();  // What could not be encoded there after all; an exception is next.
+  held.result_too_large = false;
   if (bytes > payload_bytes_max_) {
     held.result_too_large = true;
-  } else if (auto room = result_arena_.allocate(bytes)) {
-    held.result_room = *room;
+  } else if (Arena::Room room = result_arena_.allocate(bytes)) {
+    held.result_room = std::move(room);
   } else if (!result_arena_.is_unused()) {
     if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
     return;
@@ -110,7 +114,7 @@ void Board::provide_room(std::uint32_t slot) {
     held.result_too_large = true;  // No memory.
   }
   grant_room(calls(), slot, wants_room,
-             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : *held.result_room);
+             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : held.result_room.place());
 }
 
 void Board::provide_waiting_rooms() {
@@ -118,7 +122,7 @@ void Board::provide_waiting_rooms() {
 }
 
 Board::Result Board::take_result(std::uint32_t slot) {
-  const HeldCall& held = held_[slot];
+  HeldCall& held = held_[slot];
   const Slot& shared = calls().slots[slot];
   const std::uint64_t offset = read_once(shared.result.offset);
   const std::uint64_t bytes = read_once(shared.result.bytes);
@@ -127,11 +131,12 @@ Board::Result Board::take_result(std::uint32_t slot) {
     result.error = "there is no room for the encoded result: it has more than payload_bytes_max, or memory is short";
   } else if (offset == Place::kInline && bytes <= kInlineBytes) {
     result.encoded.assign(shared.bytes.data(), bytes);
-  } else if (held.result_room && offset == held.result_room->offset && bytes <= held.result_room->bytes) {
-    result.encoded.assign(arena_.data() + offset, bytes);
+  } else if (held.result_room && offset == held.result_room.place().offset && bytes <= held.result_room.place().bytes) {
+    result.room = std::move(held.result_room);
   } else {
     result.error = "the worker delivered a result that is nowhere";
   }
+  result.bytes = result.error == nullptr ? bytes : 0;
   result.outcome = read_once(shared.outcome) == Outcome::kValue ? Outcome::kValue : Outcome::kException;
   return result;
 }
@@ -139,8 +144,6 @@ Board::Result Board::take_result(std::uint32_t slot) {
 Task Board::release(std::uint32_t slot) {
   HeldCall& held = held_[slot];
   free_slot(calls(), slot);
-  if (held.call_room) call_arena_.release(*held.call_room);
-  if (held.result_room) result_arena_.release(*held.result_room);
   std::erase(wanting_room_, slot);
   Task task = std::move(held.task);
   held = HeldCall();

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,14 @@
 
 namespace futures::internal {
 
-// A call that is accepted, encoded, and not on a board.
+// A call that is accepted, encoded, and not on a board. Where it has room in an arena already, that is where it was encoded
+// to, and it must not outlive the board.
 struct WaitingCall {
   Task task;
   ModuleAddress run;
-  std::string encoded;
+  std::string encoded;        // Unless it has room.
+  Arena::Room room;
+  std::size_t bytes = 0;      // Encoded.
   std::uint64_t sequence = 0;  // Grows with each submit.
 };
 
@@ -58,6 +62,10 @@ class Board {
   using SlotBits = std::array<std::uint64_t, kSlots / 64>;
   SlotBits take_done();
 
+  void forget_done(std::uint32_t slot) {
+    calls().done[slot / 64].fetch_and(~(std::uint64_t{1} << (slot % 64)), std::memory_order_acq_rel);
+  }
+
   // What the slot says of the call that it was given. Nothing if it holds none, or says what no honest worker would.
   struct Seen {
     SlotPhase phase = SlotPhase::kPending;
@@ -73,6 +81,16 @@ class Board {
   bool& seen_pending(std::uint32_t slot) { return held_[slot].seen_pending; }
   std::optional<sync::clock::time_point>& seen_running(std::uint32_t slot) { return held_[slot].seen_running; }
 
+  // Room for a call of so many bytes, more than a slot holds, to be encoded to before it is put. Empty if there is none now.
+  Arena::Room room_for_call(std::size_t bytes) {
+    return bytes <= payload_bytes_max_ ? call_arena_.allocate(bytes) : Arena::Room();
+  }
+  // What is to be mapped before somebody goes through the room, without the lock (SharedMemory::expect_use).
+  Place expected_use(const Arena::Room& room) {
+    return (room.place().offset < payload_bytes_max_ ? call_arena_ : result_arena_).expected_use(room.place());
+  }
+  std::span<char> bytes_of(const Arena::Room& room) const { return {arena_.data() + room.place().offset, room.place().bytes}; }
+
   enum class Put { kDone, kLater, kNoRoom };
   // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot, room or the ring is lacking now.
   // kNoRoom: its payload never fits.
@@ -87,12 +105,17 @@ class Board {
 
   struct Result {
     Outcome outcome = Outcome::kValue;
-    std::string encoded;
+    std::string encoded;          // Unless it has room.
+    Arena::Room room;             // Where it is. No worker's any more, but a hostile one can still write there.
+    std::size_t bytes = 0;
     const char* error = nullptr;  // Set: there is no result, and why.
   };
-  // A copy of what the worker delivered, made before anybody looks at it: the worker can still write there. For a slot
-  // that is seen as kDone.
+  // What the worker delivered; a small one is copied. For a slot that is seen as kDone.
   Result take_result(std::uint32_t slot);
+
+  // Clients that sleep until the call leaves the slot, or wants something of the program, are counted here.
+  void add_sleeping_client(std::uint32_t slot) { set_sleeping_clients(slot, sleeping_clients_[slot] + 1); }
+  void remove_sleeping_client(std::uint32_t slot) { set_sleeping_clients(slot, sleeping_clients_[slot] - 1); }
 
   // P4: the call leaves the slot.
   Task release(std::uint32_t slot);
@@ -105,8 +128,8 @@ class Board {
     Task task;
     std::uint64_t ticket = 0;
     std::optional<WaitingCall> given;  // Without its task.
-    std::optional<Place> call_room;
-    std::optional<Place> result_room;
+    Arena::Room call_room;
+    Arena::Room result_room;
     bool result_too_large = false;
     bool seen_pending = false;
     std::optional<sync::clock::time_point> seen_running;
@@ -116,6 +139,11 @@ class Board {
     return SlotWord::of(calls().slots[slot].word.load(std::memory_order_acquire));
   }
 
+  void set_sleeping_clients(std::uint32_t slot, std::uint32_t count) {
+    sleeping_clients_[slot] = count;
+    calls().slots[slot].sleeping_clients.store(count, std::memory_order_seq_cst);  // As wake_clients says.
+  }
+
   const std::uint16_t worker_;
   const std::size_t payload_bytes_max_;
   SharedMemory memory_;  // Constant; what is in it has its own rules (call_board.h).
@@ -123,6 +151,7 @@ class Board {
   Arena call_arena_;     // Two, so that results never wait for room that calls hold.
   Arena result_arena_;
   std::vector<HeldCall> held_;
+  std::vector<std::uint32_t> sleeping_clients_;  // By slot. They may still be counted when its next call is there.
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::uint32_t> wanting_room_;  // Slots whose owner waits for room.
   std::uint64_t next_ticket_ = 0;

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 
 namespace futures::internal {
 namespace {
@@ -11,14 +13,28 @@ namespace {
 // microseconds of latency. More keeps a core busy for longer after the last call.
 constexpr int kLooksBeforeSleep = 2000;
 
+// How long a worker sleeps before it rests, which costs the calls after it some memory to take anew.
+constexpr std::chrono::milliseconds kBeforeRest{100};
+
 void ring(int bell) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof(one));  // Full means that it has been rung.
 }
 
+// Returns whether there was anybody.
+bool wake_clients(Slot& slot) {
+  // Seq_cst, here and where a client goes to sleep: either it sees the slot's word, or this sees that it sleeps.
+  if (slot.sleeping_clients.load(std::memory_order_seq_cst) == 0) return false;
+  slot.client_bell.fetch_add(1, std::memory_order_seq_cst);
+  sync::shared_futex_wake_all(slot.client_bell);
+  return true;
+}
+
 void tell_parent(CallBoard& board, std::uint32_t slot, int bell) {
   // Seq_cst, here and where the parent goes to sleep: either it sees the bit, or this sees that it sleeps.
   board.done[slot / 64].fetch_or(std::uint64_t{1} << (slot % 64), std::memory_order_seq_cst);
+  // A client that waits for the call does what the collector would.
+  if (wake_clients(board.slots[slot])) return;
   if (board.parent_sleeps.load(std::memory_order_seq_cst) != 0) ring(bell);
 }
 
@@ -105,6 +121,7 @@ bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place
 
 void free_slot(CallBoard& board, std::uint32_t slot) {
   board.slots[slot].word.store(SlotWord{}.packed(), std::memory_order_release);
+  wake_clients(board.slots[slot]);
 }
 
 void close_board(CallBoard& board) {
@@ -118,8 +135,9 @@ void say_ready(CallBoard& board, std::uint16_t worker, int bell) {
   ring(bell);
 }
 
-TakenCall take_call(CallBoard& board, std::uint16_t worker) {
+TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
   TakenCall call;
+  bool has_rested = false;
   for (;;) {
     say(board, worker, WorkerState::kLooking);
     for (int look = 0; look < kLooksBeforeSleep; ++look) {
@@ -131,7 +149,11 @@ TakenCall take_call(CallBoard& board, std::uint16_t worker) {
     say(board, worker, WorkerState::kSleeping);
     const std::uint32_t bell = board.work_bell.load(std::memory_order_seq_cst);
     if (try_take(board, worker, call)) return busy_with(board, worker, call);
-    if (board.closing.load(std::memory_order_seq_cst) == 0) sync::shared_futex_wait(board.work_bell, bell);
+    if (board.closing.load(std::memory_order_seq_cst) != 0) continue;
+    const sync::deadline until = has_rested ? std::nullopt : sync::deadline(sync::clock::now() + kBeforeRest);
+    if (sync::shared_futex_wait(board.work_bell, bell, until)) continue;
+    rest();
+    has_rested = true;
   }
 }
 
@@ -139,15 +161,16 @@ Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worke
   Slot& s = board.slots[call.slot];
   s.result = {.offset = 0, .bytes = bytes};
   const std::uint32_t before = s.room_bell.load(std::memory_order_acquire);
-  s.word.store(SlotWord{call.ticket, worker, SlotPhase::kWantsRoom}.packed(), std::memory_order_release);
+  s.word.store(SlotWord{call.ticket, worker, SlotPhase::kWantsRoom}.packed(), std::memory_order_seq_cst);
   tell_parent(board, call.slot, bell);
   while (s.room_bell.load(std::memory_order_acquire) == before) sync::shared_futex_wait(s.room_bell, before);
   return s.result;
 }
 
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell) {
-  // Release: the result's bytes happen before the parent's reads, which follow its acquire of the word.
-  board.slots[call.slot].word.store(SlotWord{call.ticket, worker, SlotPhase::kDone}.packed(), std::memory_order_release);
+  // Release at least: the result's bytes happen before the parent's reads, which follow its acquire of the word. Seq_cst as
+  // wake_clients says.
+  board.slots[call.slot].word.store(SlotWord{call.ticket, worker, SlotPhase::kDone}.packed(), std::memory_order_seq_cst);
   tell_parent(board, call.slot, bell);
 }
 

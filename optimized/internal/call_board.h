@@ -14,7 +14,7 @@
 //   kWantsRoom                              ->   P3 kRunning, with room   parent
 //   (bytes of the result)                        W4 write                 worker    the call has failed
 //   kRunning                                ->   W5 kDone                 worker    delivered: what was said counts
-//   (bit in done_, bell)                         W6 tell                  worker    the parent finds it with the death
+//   (bit in done, bells)                         W6 tell                  worker    the parent finds it with the death
 //   kDone                                   ->   P4 kFree                 parent
 //   kPending                                ->   P5 kFree (cancel)        parent
 //
@@ -79,6 +79,9 @@ T read_once(const T& shared) {
 struct alignas(64) Slot {
   sync::atomic<std::uint64_t> word{SlotWord{}.packed()};
   sync::atomic<std::uint32_t> room_bell{0};  // Counts P3; the owner waits here for room.
+  // Counts W3, W5, P4 and P5: a client that waits for this call alone sleeps here, and is woken without a detour.
+  sync::atomic<std::uint32_t> client_bell{0};
+  sync::atomic<std::uint32_t> sleeping_clients{0};  // The parent's.
   // Written by the parent before P1, read by the owner after W1.
   ModuleAddress run;
   Place call;
@@ -116,7 +119,7 @@ bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket);
 // P3. Returns whether the owner was waiting for room; it continues with `room`.
 bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place room);
 
-// P4, and after a death: the slot is free.
+// P4, and after a death: the slot is free. Wakes the clients that wait for its call.
 void free_slot(CallBoard& board, std::uint32_t slot);
 
 // No call will come any more: idle workers end.
@@ -142,8 +145,9 @@ struct TakenCall {
 // Once, before the first call: it takes calls from now on. `bell` is the descriptor that wakes the parent.
 void say_ready(CallBoard& board, std::uint16_t worker, int bell);
 
-// W1, W2: takes the first pending call. Waits for one; none when the board is closed and empty.
-TakenCall take_call(CallBoard& board, std::uint16_t worker);
+// W1, W2: takes the first pending call. Waits for one; none when the board is closed and empty. Calls `rest` once in a wait
+// that lasts.
+TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)());
 
 // W3, then waits for P3. Returns where the result goes.
 Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, std::uint64_t bytes, int bell);

@@ -3,11 +3,15 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +24,9 @@ namespace {
 
 // Freed payload pages that stay ready for the next payload.
 constexpr std::uint64_t kKeptBytes = std::uint64_t{128} << 20;
+
+// How long after the first call the collector takes its first second look, at most.
+constexpr std::chrono::nanoseconds kFirstLook = std::chrono::milliseconds(100);
 
 // The pool that this thread belongs to.
 thread_local const ProcessPool* current_pool = nullptr;
@@ -42,6 +49,7 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
   // The server first: kFork needs the program to have one thread.
   pool->start_server();
   pool->watch(pool->bell_.get(), News::kBell);
+  pool->watch(pool->timer_.get(), News::kBell);
   if (!pool->is_isolated()) pool->add_board(0);
   pool->announcer_ = sync::thread::start({.name = "announcer"}, [pool] {
     current_pool = pool.get();
@@ -62,8 +70,11 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
 }
 
 ProcessPool::ProcessPool(const ProcessPoolOptions& options)
-    : options_(options), bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-  if (!bell_ || !epoll_) throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
+    : options_(options),
+      bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (!bell_ || !timer_ || !epoll_) throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
 }
 
 ProcessPool::~ProcessPool() {
@@ -98,40 +109,90 @@ void ProcessPool::check_intake() {
   check_open();
 }
 
-void ProcessPool::schedule(Task task) {
-  check_intake();
-  const WireCall* const wire = task.state().wire_call();
-  WaitingCall call;
+// Where a call is encoded to: a slot's worth at hand, and beyond that its room in the arena. Only if there is none now, or
+// it is not known yet whose arena it will be, memory of the program's, from where it is copied when its turn comes.
+class ProcessPool::CallRoom final : public WireRoom {
+ public:
+  CallRoom(ProcessPool& pool, WaitingCall& call) : WireRoom(at_hand_), pool_(pool), call_(call) {}
+
+  std::span<char> get(std::size_t bytes) override {
+    std::shared_ptr<Board> board;
+    Place unmapped;
+    if (!pool_.is_isolated()) {
+      sync::mutex_lock lock(pool_.mutex_);
+      board = pool_.boards_[0];
+      call_.room = board->room_for_call(bytes);
+      if (call_.room) unmapped = board->expected_use(call_.room);
+    }
+    if (!call_.room) {
+      call_.encoded.resize(bytes);
+      return call_.encoded;
+    }
+    board->arena().expect_use(unmapped.offset, unmapped.bytes);
+    return board->bytes_of(call_.room);
+  }
+
+  // The call has been encoded.
+  void keep(std::size_t bytes) {
+    call_.bytes = bytes;
+    if (bytes <= kInlineBytes) call_.encoded.assign(at_hand_.data(), bytes);
+  }
+
+ private:
+  ProcessPool& pool_;
+  WaitingCall& call_;
+  std::array<char, kInlineBytes> at_hand_;
+};
+
+// Returns why the call cannot be encoded; null if it is.
+std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call) {
   try {
+    const WireCall* const wire = task.state().wire_call();
     if (wire == nullptr) {
       throw SerializationError(
           "the call cannot travel to another process: its callable, an argument or the result is of a type that cannot, "
           "or futures/encoding.h is not included where submit is called");
     }
     call.run = name_of(reinterpret_cast<const void*>(wire->run));
-    task.state().encode(call.encoded);
+    CallRoom room(*this, call);
+    room.keep(encode(room));
+    return nullptr;
   } catch (const SerializationError&) {
-    task.fail(std::current_exception());  // Law P3: this future alone.
-    return;
+    return std::current_exception();
   } catch (const std::exception& e) {
-    task.fail(std::make_exception_ptr(SerializationError(absl::StrCat("the call could not be encoded: ", e.what()))));
-    return;
+    return std::make_exception_ptr(SerializationError(absl::StrCat("the call could not be encoded: ", e.what())));
   } catch (...) {
-    task.fail(std::make_exception_ptr(SerializationError("the call could not be encoded")));
-    return;
+    return std::make_exception_ptr(SerializationError("the call could not be encoded"));
   }
+}
+
+void ProcessPool::schedule(Task task, Encode encode) {
+  check_intake();
+  WaitingCall call;
+  const std::exception_ptr refusal = encode_call(task, encode, call);
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
-    check_open();
-    task.state().decide_remotely(shared_from_this());
-    call.task = std::move(task);
-    call.sequence = next_sequence_++;
-    waiting_.push_back(std::move(call));
-    hand_out(settled);
-    untold_ += settled.size();
+    if (refusal != nullptr || !intake_open_ || broken_ != nullptr) give_back_room(call);
+    if (refusal == nullptr) {
+      check_open();
+      task.state().decide_remotely(shared_from_this());
+      call.task = std::move(task);
+      call.sequence = next_sequence_++;
+      waiting_.push_back(std::move(call));
+      hand_out(settled);
+      untold_ += settled.size();
+    }
   }
+  if (refusal != nullptr) task.fail(refusal);  // Law P3: this future alone.
   tell(std::move(settled));
+}
+
+// Of a call that does not get in line. Others may wait for it.
+void ProcessPool::give_back_room(WaitingCall& call) {
+  if (!call.room) return;
+  call.room = Arena::Room();
+  ring_collector();
 }
 
 void ProcessPool::add_board(std::uint16_t number) {
@@ -149,13 +210,38 @@ void ProcessPool::hand_out(std::vector<Settled>& settled) {
       continue;
     }
     Board* const board = next_board();
-    if (board == nullptr || !put_on_board(*board, waiting_.front(), settled)) break;
-    waiting_.pop_front();
+    if (board == nullptr) break;
+    if (put_on_board(*board, waiting_.front(), settled)) {
+      waiting_.pop_front();
+    } else if (calls_on_boards_ > 0 || !reclaim_rooms()) {
+      break;
+    }
   }
   order_workers(settled);
-  if (waiting_.empty() && calls_on_boards_ == 0) return;
+  if (!waiting_.empty() || calls_on_boards_ > 0) expect_calls();
+}
+
+// The first call waits for room, and none will be given back: calls behind it have it all. They give it back, and what they
+// were encoded to waits elsewhere. Returns whether any did.
+bool ProcessPool::reclaim_rooms() {
+  bool reclaimed = false;
+  for (WaitingCall& call : waiting_) {
+    if (!call.room) continue;
+    call.encoded.assign(boards_[0]->bytes_of(call.room).data(), call.bytes);
+    call.room = Arena::Room();
+    reclaimed = true;
+  }
+  return reclaimed;
+}
+
+// There are calls, and so there will be second looks. A collector that sleeps without knowing is not woken for that now, when
+// the call's worker is.
+void ProcessPool::expect_calls() {
   calls_since_look_ = true;
-  if (collector_sleeps_ && !will_look_) ring_collector();
+  if (collector_sleeps_ && !will_look_) {
+    const itimerspec once = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = kFirstLook.count()}};
+    timerfd_settime(timer_.get(), 0, &once, nullptr);
+  }
   will_look_ = true;
 }
 
@@ -180,7 +266,7 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
     case Board::Put::kNoRoom:
       settled.push_back({.task = std::move(call.task),
                          .error = std::make_exception_ptr(SerializationError(absl::StrCat(
-                             "the encoded call has ", call.encoded.size(), " bytes, and there is no room for that: ",
+                             "the encoded call has ", call.bytes, " bytes, and there is no room for that: ",
                              "payload_bytes_max is ", options_.payload_bytes_max, ", or memory is short")))});
       return true;
     case Board::Put::kDone:

@@ -27,11 +27,13 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "futures/executor.h"
 #include "futures/internal/future_state.h"
 #include "futures/internal/module_address.h"
 #include "futures/internal/process_life.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/wire_call.h"
 #include "futures/task.h"
 #include "optimized/internal/board.h"
 #include "optimized/internal/call_board.h"
@@ -59,7 +61,10 @@ class ProcessPool final : public DrainedAtExit,
 
   const ProcessPoolOptions& options() const { return options_; }
 
-  void schedule(Task task);
+  // Encodes a call to where it is told, and returns the size.
+  using Encode = absl::FunctionRef<std::size_t(WireRoom&)>;
+  // As Executor::schedule. `encode` is called once, here and without a lock, unless the intake is closed.
+  void schedule(Task task, Encode encode);
   void check_intake();
   Progress shutdown(const ShutdownOptions& options);
   // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker, and SIGKILL after the grace.
@@ -75,7 +80,7 @@ class ProcessPool final : public DrainedAtExit,
   // RemoteDecision.
   bool cancel(FutureState& state) override;
   void look(FutureState& state) override;
-  void wait_a_little(FutureState& state, sync::deadline until) override;
+  void await(FutureState& state, sync::deadline until) override;
 
   // DrainedAtExit.
   void close_at_exit() override;
@@ -103,10 +108,11 @@ class ProcessPool final : public DrainedAtExit,
   // An outcome that has left the tables and is to be told without the lock.
   struct Settled {
     Task task;
-    Outcome outcome = Outcome::kValue;
-    std::string encoded;          // Unless `error` is set.
-    std::exception_ptr error;
+    Board::Result result;         // Unless `error` is set.
+    std::exception_ptr error = nullptr;
     pid_t worker_pid = 0;
+    std::shared_ptr<Board> board = nullptr;  // Where the result is, if it has room there.
+    Place expected_use = {};                 // And what of it to map first.
   };
   struct Announcement {
     Task task;
@@ -115,6 +121,8 @@ class ProcessPool final : public DrainedAtExit,
 
   // What the collector is woken for; with the worker's number where there is one.
   enum class News : std::uint32_t { kBell, kServer, kWorkerEnded };
+
+  class CallRoom;
 
   // A call on a board.
   struct Spot {
@@ -125,10 +133,14 @@ class ProcessPool final : public DrainedAtExit,
   bool is_isolated() const { return options_.isolation == Isolation::kPerWorker; }
 
   // --- Putting calls on boards (process_pool.cc).
+  std::exception_ptr encode_call(const Task& task, Encode encode, WaitingCall& call);
+  void give_back_room(WaitingCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool reclaim_rooms() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void expect_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void order_worker(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -150,6 +162,11 @@ class ProcessPool final : public DrainedAtExit,
   void look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void store_outcome(Settled& settled);
+  bool serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool look_out(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled);
+  void sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled);
   void tell(std::vector<Settled> settled);
   bool is_over() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void wait_for_news();
@@ -194,12 +211,13 @@ class ProcessPool final : public DrainedAtExit,
 
   sync::mutex mutex_;
   Descriptor bell_;              // An eventfd: rung by clients when the collector may sleep.
+  Descriptor timer_;             // A timerfd: wakes the collector for a second look that it did not know of when it slept.
   Descriptor epoll_;
 
-  std::deque<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);  // In the order of their submits.
-  std::uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   // By worker, 0 for the one of all; null where there is none. Shared with threads that look at one without the lock.
   std::vector<std::shared_ptr<Board>> boards_ ABSL_GUARDED_BY(mutex_);
+  std::deque<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);  // In the order of their submits.
+  std::uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t calls_on_boards_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint16_t> idle_ ABSL_GUARDED_BY(mutex_);  // Workers whose own board wants a call; once each.
   std::size_t untold_ ABSL_GUARDED_BY(mutex_) = 0;  // Outcomes on their way from the tables to their futures.
@@ -224,7 +242,7 @@ class ProcessPool final : public DrainedAtExit,
 
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);
-  int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;      // In wait_a_little.
+  int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;      // In await, awake.
   // Second looks, while there are calls, at what nobody tells: that a call overruns, that a worker was stopped in the middle
   // of something, that a worker wrote nonsense.
   sync::clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,7 @@
 #include <bit>
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,11 @@ namespace {
 
 // How often the collector looks at the board before it sleeps; as for workers (call_board.cc).
 constexpr int kLooksBeforeSleep = 1000;
+
+// How long a client looks for its result before it sleeps: about as long as it takes to wake a worker and to run a tiny call,
+// so that the wait for one is over without a second wake. Longer takes more of the processor from others for nothing.
+constexpr std::chrono::nanoseconds kClientLooks = std::chrono::microseconds(100);
+constexpr int kLooksPerReading = 32;  // Of the clock.
 
 // Between second looks, at most. Shorter: less time lost when a worker is stopped at a bad moment; each look costs some
 // microseconds, while calls run.
@@ -82,9 +88,13 @@ void ProcessPool::look_at_slot(Board& board, std::uint32_t slot, std::vector<Set
 }
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  Board::Result result = board.take_result(slot);
-  Settled outcome{.outcome = result.outcome, .encoded = std::move(result.encoded)};
+  Settled outcome{.result = board.take_result(slot)};
+  const Board::Result& result = outcome.result;
   if (result.error != nullptr) outcome.error = std::make_exception_ptr(SerializationError(result.error));
+  if (result.room) {
+    outcome.board = boards_[board.worker()];
+    outcome.expected_use = board.expected_use(result.room);
+  }
   if (const auto worker = workers_.find(owner); worker != workers_.end()) {
     worker->second.has_taken_calls = true;
     outcome.worker_pid = worker->second.pid;
@@ -94,31 +104,49 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
   settled.push_back(std::move(outcome));
 }
 
+// What the worker delivered becomes the future's outcome. Runs code of the user: decoding.
+void ProcessPool::store_outcome(Settled& settled) {
+  std::string_view encoded = settled.result.encoded;
+  if (settled.result.room) {
+    settled.board->arena().expect_use(settled.expected_use.offset, settled.expected_use.bytes);
+    encoded = {settled.board->bytes_of(settled.result.room).data(), settled.result.bytes};
+  }
+  FutureState& state = settled.task.state();
+  if (settled.error == nullptr && settled.result.outcome == Outcome::kValue) {
+    try {
+      state.wire_call()->store_result(state, encoded);
+    } catch (const SerializationError&) {
+      settled.error = std::current_exception();
+    } catch (const std::exception& e) {
+      settled.error = std::make_exception_ptr(SerializationError(absl::StrCat("the result could not be decoded: ", e.what())));
+    } catch (...) {
+      settled.error = std::make_exception_ptr(SerializationError("the result could not be decoded"));
+    }
+  } else if (settled.error == nullptr) {
+    // Its fields are looked at more than once.
+    settled.error = decode_exception(settled.result.room ? std::string(encoded) : encoded, settled.worker_pid);
+  }
+  if (settled.error != nullptr) state.set_exception(settled.error);
+}
+
 // Outside the lock: decoding and destructors are code of the user.
 void ProcessPool::tell(std::vector<Settled> settled) {
+  if (settled.empty()) return;
   std::vector<Announcement> announcements;
   for (Settled& s : settled) {
     FutureState& state = s.task.state();
     state.follow_start();
-    if (s.error == nullptr && s.outcome == Outcome::kValue) {
-      try {
-        state.wire_call()->store_result(state, s.encoded);
-      } catch (const SerializationError&) {
-        s.error = std::current_exception();
-      } catch (const std::exception& e) {
-        s.error = std::make_exception_ptr(SerializationError(absl::StrCat("the result could not be decoded: ", e.what())));
-      } catch (...) {
-        s.error = std::make_exception_ptr(SerializationError("the result could not be decoded"));
-      }
-    } else if (s.error == nullptr) {
-      s.error = decode_exception(s.encoded, s.worker_pid);
-    }
-    if (s.error != nullptr) state.set_exception(s.error);
+    store_outcome(s);
     if (Callback* const callbacks = state.publish_before_callbacks()) {
       announcements.push_back({.task = std::move(s.task), .callbacks = callbacks});
     }
   }
   sync::mutex_lock lock(mutex_);
+  for (Settled& s : settled) {
+    if (!s.result.room) continue;
+    s.result.room = Arena::Room();
+    s.board->provide_waiting_rooms();
+  }
   untold_ -= settled.size();
   for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
   if (!announcements.empty()) announcer_work_.notify_all();
@@ -271,9 +299,25 @@ void ProcessPool::be_left_alone() {
   }
 }
 
-// While everybody is busy, a call takes a microsecond or two, and waking a thread fifty: the waiter looks at its call's
-// slot itself, and the collector sleeps on.
-void ProcessPool::wait_a_little(FutureState& state, sync::deadline until) {
+// Does for one call what the collector would. Returns false once there is nothing more to wait for here.
+bool ProcessPool::serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled) {
+  Board& board = *spot.board;
+  if (!board.holds(spot.slot) || board.ticket(spot.slot) != ticket) return false;
+  board.forget_done(spot.slot);  // What is said from now on is seen, or said again.
+  const std::optional<Board::Seen> seen = board.see(spot.slot);
+  if (!seen) return false;
+  if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(spot.slot);
+  if (seen->phase != SlotPhase::kDone) return true;
+  const std::size_t settled_before = settled.size();
+  take_result(board, spot.slot, seen->owner, settled);
+  hand_out(settled);
+  untold_ += settled.size() - settled_before;
+  return false;
+}
+
+// A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at its
+// call's slot itself for a while, and then sleeps where the call's worker wakes it. Either way the collector sleeps on.
+void ProcessPool::await(FutureState& state, sync::deadline until) {
   if (is_own_thread() || (until && *until <= sync::clock::now())) return;
   std::optional<Spot> spot;
   std::uint64_t ticket = 0;
@@ -285,29 +329,50 @@ void ProcessPool::wait_a_little(FutureState& state, sync::deadline until) {
     ++looking_clients_;
     if (wants_rings_) be_left_alone();
   }
-  Board& board = *spot->board;
-  sync::atomic<std::uint64_t>& bits = board.calls().done[spot->slot / 64];
-  const std::uint64_t bit = std::uint64_t{1} << (spot->slot % 64);
-  for (int look = 0; look < kLooksBeforeSleep; ++look) {
-    const SlotWord word = SlotWord::of(board.calls().slots[spot->slot].word.load(std::memory_order_acquire));
-    // Once the bit is there, too, the worker has nothing more to say of this call.
-    if (word.ticket != ticket || ((bits.load(std::memory_order_acquire) & bit) != 0)) break;
-    sync::pause();
-  }
   std::vector<Settled> settled;
-  {
-    sync::mutex_lock lock(mutex_);
-    const std::optional<Board::Seen> seen = board.see(spot->slot);
-    if (seen && board.ticket(spot->slot) == ticket && seen->phase == SlotPhase::kDone) {
-      bits.fetch_and(~bit, std::memory_order_acq_rel);
-      take_result(board, spot->slot, seen->owner, settled);
-      hand_out(settled);
+  if (look_out(*spot, ticket, settled)) sleep_on(*spot, ticket, until, settled);
+  tell(std::move(settled));
+}
+
+// Returns whether there is something left to wait for; then the client is counted as one that sleeps.
+bool ProcessPool::look_out(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled) {
+  const CallBoard& board = spot.board->calls();
+  const sync::atomic<std::uint64_t>& bits = board.done[spot.slot / 64];
+  const sync::atomic<std::uint64_t>& word = board.slots[spot.slot].word;
+  const auto is_news = [&] {
+    return (bits.load(std::memory_order_acquire) >> (spot.slot % 64) & 1) != 0 ||
+           SlotWord::of(word.load(std::memory_order_acquire)).ticket != ticket;
+  };
+  for (;;) {
+    const sync::clock::time_point end = sync::clock::now() + kClientLooks;
+    bool news = is_news();
+    while (!news && sync::clock::now() < end) {
+      for (int look = 0; look < kLooksPerReading && !(news = is_news()); ++look) sync::pause();
     }
-    untold_ += settled.size();
+    sync::mutex_lock lock(mutex_);
+    const bool waits = serve_client(spot, ticket, settled);
+    if (waits && news) continue;
+    if (waits) spot.board->add_sleeping_client(spot.slot);
     --looking_clients_;
     be_rung();
+    return waits;
   }
-  tell(std::move(settled));
+}
+
+void ProcessPool::sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled) {
+  const sync::atomic<std::uint32_t>& bell = spot.board->calls().slots[spot.slot].client_bell;
+  for (bool waits = true; waits;) {
+    const std::uint32_t rung = bell.load(std::memory_order_seq_cst);  // Before the look: no wake is missed.
+    {
+      sync::mutex_lock lock(mutex_);
+      waits = serve_client(spot, ticket, settled);
+    }
+    if (waits) waits = sync::shared_futex_wait(bell, rung, until);
+  }
+  sync::mutex_lock lock(mutex_);
+  spot.board->remove_sleeping_client(spot.slot);
+  serve_client(spot, ticket, settled);
+  be_rung();  // The slot's next call may have been told to this client instead.
 }
 
 }  // namespace futures::internal

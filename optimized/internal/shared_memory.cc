@@ -77,28 +77,44 @@ void SharedMemory::discard(std::uint64_t offset, std::uint64_t bytes) {
   fallocate(file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
 }
 
-Arena::Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes)
-    : memory_(memory), kept_end_(begin + kept_bytes), free_{{begin, bytes}}, backed_end_(begin) {}
+void SharedMemory::expect_use(std::uint64_t offset, std::uint64_t bytes) const {
+#if defined(MADV_POPULATE_WRITE)
+  // Less costs more to ask for than it saves.
+  constexpr std::uint64_t kExpectedBytesMin = 16 * kPageBytes;
+  if (bytes >= kExpectedBytesMin) madvise(data_ + offset, bytes, MADV_POPULATE_WRITE);
+#endif
+}
 
-std::optional<Place> Arena::allocate(std::uint64_t bytes) {
+Arena::Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes)
+    : memory_(memory), kept_end_(begin + kept_bytes), free_{{begin, bytes}}, backed_end_(begin), gone_through_end_(begin) {}
+
+Arena::Room Arena::allocate(std::uint64_t bytes) {
   const std::uint64_t length = (std::max<std::uint64_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
   // First fit: the lowest pages are used over and over, and so are there already.
   const auto part = std::find_if(free_.begin(), free_.end(), [length](const auto& p) { return p.second >= length; });
-  if (part == free_.end()) return std::nullopt;
+  if (part == free_.end()) return {};
   const auto [offset, available] = *part;
   const std::uint64_t end = offset + length;
   if (end > backed_end_) {
     const std::uint64_t from = std::max(offset, backed_end_);
     if (!memory_.allocate(from, end - from)) {
       memory_.discard(from, end - from);  // It may have got some of the pages.
-      return std::nullopt;
+      return {};
     }
     backed_end_ = end;
   }
   free_.erase(part);
   if (available > length) free_.emplace(end, available - length);
   ++used_parts_;
-  return Place{.offset = offset, .bytes = length};
+  return Room(*this, {.offset = offset, .bytes = length});
+}
+
+Place Arena::expected_use(const Place& place) {
+  const std::uint64_t from = std::max(place.offset, gone_through_end_);
+  const std::uint64_t end = place.offset + place.bytes;
+  if (from >= end) return {.offset = place.offset, .bytes = 0};
+  gone_through_end_ = end;
+  return {.offset = from, .bytes = end - from};
 }
 
 void Arena::release(const Place& place) {
@@ -120,6 +136,7 @@ void Arena::release(const Place& place) {
   if (part->first + part->second >= backed_end_ && keep_until < backed_end_) {
     memory_.discard(keep_until, backed_end_ - keep_until);
     backed_end_ = keep_until;
+    gone_through_end_ = std::min(gone_through_end_, keep_until);
   }
 }
 

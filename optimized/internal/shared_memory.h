@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "optimized/internal/call_board.h"
 #include "optimized/internal/descriptor.h"
@@ -34,6 +34,9 @@ class SharedMemory {
   bool allocate(std::uint64_t offset, std::uint64_t bytes);
   // Gives the part's pages back; they read as zero afterwards.
   void discard(std::uint64_t offset, std::uint64_t bytes);
+  // This process is about to go through the part from end to end: maps its pages at once, of which there are all already,
+  // and not one by one. Advice; any thread.
+  void expect_use(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
   Descriptor file_;
@@ -49,17 +52,45 @@ class Arena {
   // as the copy into them.
   Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes);
 
-  // A part of at least `bytes`, its pages taken. Nothing if there is no room now, or no memory.
-  std::optional<Place> allocate(std::uint64_t bytes);
-  void release(const Place& place);
+  // A part of the arena. Given back when it dies, by whoever may use the arena then; it must not outlive the arena.
+  class Room {
+   public:
+    Room() = default;
+    Room(Room&& other) noexcept : arena_(std::exchange(other.arena_, nullptr)), place_(other.place_) {}
+    Room& operator=(Room&& other) noexcept {
+      std::swap(arena_, other.arena_);
+      std::swap(place_, other.place_);
+      return *this;
+    }
+    ~Room() {
+      if (arena_ != nullptr) arena_->release(place_);
+    }
+
+    explicit operator bool() const noexcept { return arena_ != nullptr; }
+    const Place& place() const noexcept { return place_; }
+
+   private:
+    friend class Arena;
+    Room(Arena& arena, const Place& place) : arena_(&arena), place_(place) {}
+    Arena* arena_ = nullptr;
+    Place place_;
+  };
+
+  // A part of at least `bytes`, its pages taken. Empty if there is no room now, or no memory.
+  Room allocate(std::uint64_t bytes);
+  // The part of `place` that this process has not gone through since its pages were taken; it is about to.
+  Place expected_use(const Place& place);
   // True if nothing is handed out: what does not fit now never will.
   bool is_unused() const noexcept { return used_parts_ == 0; }
 
  private:
+  void release(const Place& place);
+
   SharedMemory& memory_;
   const std::uint64_t kept_end_;
   std::map<std::uint64_t, std::uint64_t> free_;  // Offset to length; never two that touch.
   std::uint64_t backed_end_;  // Every page of the range before this offset has been taken, none after it.
+  std::uint64_t gone_through_end_;  // No page after this one is mapped.
   std::size_t used_parts_ = 0;
 };
 

@@ -1,14 +1,18 @@
 #include "optimized/internal/worker.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -59,36 +63,90 @@ void initialize(const WorkerOrder& order) {
   }
 }
 
-using RunFunction = void (*)(std::string_view, std::string&);
+using RunFunction = std::size_t (*)(std::string_view, WireRoom&);
 
-Outcome run_call(const CallBoard& board, std::uint32_t slot, const char* arena, std::string& encoded) {
-  const Slot& s = board.slots[slot];
-  const char* const bytes = s.call.offset == Place::kInline ? s.bytes.data() : arena + s.call.offset;
+// Memory of the arena as far as this process has gone through it: what it has is mapped, one time for all calls.
+class UsedArena {
+ public:
+  UsedArena(const SharedMemory& memory, std::uint64_t begin) : memory_(memory), used_end_(begin) {}
+
+  char* use(std::uint64_t offset, std::uint64_t bytes) {
+    const std::uint64_t from = std::max(offset, used_end_);
+    if (offset + bytes > from) {
+      memory_.expect_use(from, offset + bytes - from);
+      used_end_ = offset + bytes;
+    }
+    return memory_.data() + offset;
+  }
+
+ private:
+  const SharedMemory& memory_;
+  std::uint64_t used_end_;
+};
+
+// Where the value of one call goes. At hand is memory of this process: the slot may still hold the call.
+class ResultRoom final : public WireRoom {
+ public:
+  ResultRoom(CallBoard& board, const TakenCall& call, std::uint16_t worker, UsedArena& results, int bell)
+      : WireRoom(at_hand_), board_(board), call_(call), worker_(worker), results_(results), bell_(bell) {}
+
+  std::span<char> get(std::size_t bytes) override {
+    place_ = wait_for_room(board_, call_, worker_, bytes, bell_);
+    if (place_.bytes < bytes) return {};  // There is none at all, and that is the call's outcome.
+    return {results_.use(place_.offset, bytes), bytes};
+  }
+
+  // Instead of a value, of which something may have been written.
+  std::size_t put_exception(std::string_view encoded) {
+    place_ = Place();
+    const std::span<char> place = encoded.size() <= at_hand_.size() ? at_hand_ : get(encoded.size());
+    if (place.size() >= encoded.size()) std::memcpy(place.data(), encoded.data(), encoded.size());
+    return encoded.size();
+  }
+
+  void deliver(Outcome outcome, std::size_t bytes) {
+    Slot& slot = board_.slots[call_.slot];
+    if (bytes <= at_hand_.size()) std::memcpy(slot.bytes.data(), at_hand_.data(), bytes);
+    slot.outcome = outcome;
+    slot.result = {.offset = place_.offset, .bytes = bytes};
+    internal::deliver(board_, call_, worker_, bell_);
+  }
+
+ private:
+  CallBoard& board_;
+  const TakenCall call_;
+  const std::uint16_t worker_;
+  UsedArena& results_;
+  const int bell_;
+  Place place_;
+  std::array<char, kInlineBytes> at_hand_;
+};
+
+void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room) {
+  const char* const bytes = slot.call.offset == Place::kInline ? slot.bytes.data() : calls.use(slot.call.offset, slot.call.bytes);
+  Outcome outcome = Outcome::kValue;
+  std::size_t result_bytes = 0;
   try {
-    const auto run = reinterpret_cast<RunFunction>(const_cast<void*>(address_of(s.run)));
-    run({bytes, s.call.bytes}, encoded);
-    return Outcome::kValue;
+    const auto run = reinterpret_cast<RunFunction>(const_cast<void*>(address_of(slot.run)));
+    result_bytes = run({bytes, slot.call.bytes}, room);
   } catch (abi::__forced_unwind&) {
     throw;  // pthread_exit in a call: the worker ends, and the call with it.
   } catch (...) {
-    encoded.clear();
+    std::string encoded;
     encode_current_exception(encoded);
-    return Outcome::kException;
+    outcome = Outcome::kException;
+    result_bytes = room.put_exception(encoded);
   }
+  room.deliver(outcome, result_bytes);
 }
 
-void store_result(CallBoard& board, const TakenCall& call, std::uint16_t worker, char* arena, int bell,
-                  Outcome outcome, std::string_view encoded) {
-  Slot& s = board.slots[call.slot];
-  Place place{.offset = Place::kInline, .bytes = encoded.size()};
-  s.outcome = outcome;
-  if (encoded.size() > kInlineBytes) place = wait_for_room(board, call, worker, encoded.size(), bell);
-  char* const to = place.offset == Place::kInline ? s.bytes.data() : arena + place.offset;
-  // What there is no room for at all has been answered with no bytes, and an error in the parent.
-  if (place.bytes >= encoded.size()) std::memcpy(to, encoded.data(), encoded.size());
-  s.result = {.offset = place.offset, .bytes = encoded.size()};
-  deliver(board, call, worker, bell);
+// What calls free is used by the next ones, large payloads above all: the pages of a new one cost several times what is done
+// with them. It goes back to the system when the worker rests.
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
+void rest() { malloc_trim(0); }
 
 }  // namespace
 
@@ -102,17 +160,17 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   auto& board = *reinterpret_cast<CallBoard*>(board_memory.data());
   limit(RLIMIT_AS, order.address_space_bytes_max);
   limit(RLIMIT_CPU, order.cpu_seconds_max);
+  keep_freed_memory();
   initialize(order);
   say_ready(board, order.number, bell.get());
 
-  std::string encoded;
-  for (std::uint64_t calls = 0; order.calls_max == 0 || calls < order.calls_max; ++calls) {
-    const TakenCall call = take_call(board, order.number);
+  UsedArena calls(arena, 0);
+  UsedArena results(arena, order.arena_bytes / 2);  // As Board divides it.
+  for (std::uint64_t count = 0; order.calls_max == 0 || count < order.calls_max; ++count) {
+    const TakenCall call = take_call(board, order.number, &rest);
     if (call.slot == kSlots) break;
-    encoded.clear();
-    const Outcome outcome = run_call(board, call.slot, arena.data(), encoded);
-    store_result(board, call, order.number, arena.data(), bell.get(), outcome, encoded);
-    if (encoded.capacity() > (std::size_t{1} << 26)) encoded = std::string();  // One giant is not kept for ever.
+    ResultRoom room(board, call, order.number, results, bell.get());
+    run_call(board.slots[call.slot], calls, room);
   }
   std::fflush(nullptr);
   _exit(0);  // Not exit: what the program registered to happen at its end is not this process's to do.

@@ -1,0 +1,226 @@
+// How calls and results travel: laws P2, P3 and P4 for payloads of every size, and who waits for them where.
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <latch>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "futures/encoding.h"
+#include "futures/wait.h"
+#include "gtest/gtest.h"
+#include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_testing.h"
+
+namespace futures {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Gate;
+using testing::pass;
+using testing::soon;
+
+class ProcessPoolPayload : public testing::ProcessPoolTest {};
+
+std::size_t length_of(const std::string& text) { return text.size(); }
+std::size_t pass_text(const std::string& gate, const std::string& text) { return pass(gate, 0), text.size(); }
+std::string text_of(std::size_t bytes) { return std::string(bytes, 'r'); }
+
+// Around what a slot holds, a page, and what is taken in whole pages.
+TEST_P(ProcessPoolPayload, P3_EverySizeTravelsBothWays) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  for (const std::size_t near : {0u, 15u, 3960u, 4096u, 8192u, 65536u, 5u << 20}) {
+    for (std::size_t bytes = near < 12 ? 0 : near - 12; bytes <= near + 12; bytes += near > 65536 ? 12 : 1) {
+      EXPECT_EQ(executor.submit(&length_of, std::string(bytes, 'a')).result(), bytes);
+      EXPECT_EQ(executor.submit(&text_of, bytes).result(), text_of(bytes));
+    }
+  }
+}
+
+TEST_P(ProcessPoolPayload, P3_NumbersTravelFromAnyAddress) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const auto both = [](char first, std::vector<double> numbers, std::string text, std::vector<std::uint16_t> more) {
+    numbers.push_back(first);
+    return std::pair(std::move(numbers), std::pair(std::move(text), std::move(more)));
+  };
+  for (const std::size_t count : {0u, 1u, 3u, 2000u}) {
+    std::vector<double> numbers(count, 0.5);
+    const std::vector<std::uint16_t> more(count, 7);
+    const auto result = executor.submit(both, 'a', numbers, std::string("odd"), more).result();
+    numbers.push_back('a');
+    EXPECT_EQ(result.first, numbers);
+    EXPECT_EQ(result.second.first, "odd");
+    EXPECT_EQ(result.second.second, more);
+  }
+}
+
+// Calls get room before they get in line. One that has none and waits at the head must not wait for those behind it.
+TEST_P(ProcessPoolPayload, P3_WhoIsFirstInLineGetsTheRoomOfThoseBehind) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 64 << 10});
+  Gate gate;
+  std::vector<std::pair<Future<std::size_t>, std::size_t>> calls;
+  for (const std::size_t bytes : {40'000u, 60'000u, 10'000u, 5'000u, 60'000u, 100u, 20'000u}) {
+    calls.emplace_back(executor.submit(&pass_text, gate.path(), std::string(bytes, 'a')), bytes);
+  }
+  gate.open();
+  for (const auto& [call, bytes] : calls) EXPECT_EQ(call.result(20s), bytes);
+}
+
+// A call refused after it was encoded leaves its room to those who wait for it.
+TEST_P(ProcessPoolPayload, P3_ARefusedCallLeavesItsRoom) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 64 << 10});
+  for (int i = 0; i < 20; ++i) {
+    Executor& any = executor;
+    EXPECT_THROW(any.submit([i](std::string) { return i; }, std::string(50'000, 'a')).result(), SerializationError);
+    EXPECT_EQ(executor.submit(&length_of, std::string(50'000, 'a')).result(20s), 50'000u);
+  }
+  executor.shutdown({.wait = false});
+  EXPECT_THROW(executor.submit(&length_of, std::string(50'000, 'a')), ShutdownError);
+}
+
+// Says something else each time.
+struct Moody {
+  mutable int times = 0;
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(std::string(10'000u + static_cast<std::size_t>(++times) * 4, 'm'));
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    std::string text;
+    archive(text);
+  }
+};
+
+TEST_P(ProcessPoolPayload, P3_WhatIsNotWrittenTheSameTwiceFailsAlone) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 64 << 10});
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THROW(executor.submit([](const Moody&) {}, Moody()).result(20s), SerializationError);
+    EXPECT_THROW(executor.submit([] { return Moody(); }).result(20s), SerializationError);
+  }
+  EXPECT_EQ(executor.submit(&length_of, std::string(60'000, 'a')).result(20s), 60'000u);
+  EXPECT_EQ(executor.submit(&text_of, 60'000u).result(20s), text_of(60'000));
+}
+
+TEST_P(ProcessPoolPayload, P4_ExceptionsOfEverySizeArrive) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 256 << 10});
+  const auto fail = [](std::size_t bytes) -> std::string { throw std::out_of_range(text_of(bytes)); };
+  for (const std::size_t bytes : {0u, 1000u, 2000u, 4000u, 50'000u}) {
+    try {
+      executor.submit(fail, bytes).result(20s);
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::out_of_range& e) {
+      EXPECT_EQ(e.what(), text_of(bytes));
+    }
+  }
+  EXPECT_THROW(executor.submit(fail, std::size_t{1} << 20).result(20s), SerializationError);
+  EXPECT_EQ(executor.submit(&length_of, std::string("alive")).result(20s), 5u);
+}
+
+// Counts its copies in this process; those in the worker are not its.
+struct Counted {
+  static inline int copies = 0;
+  static inline int alive = 0;
+  std::string text;
+  Counted() { ++alive; }
+  Counted(const Counted& other) : text(other.text) { ++alive, ++copies; }
+  Counted(Counted&& other) noexcept : text(std::move(other.text)) { ++alive; }
+  ~Counted() { --alive; }
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(text);
+  }
+};
+
+TEST_P(ProcessPoolPayload, E1_ArgumentsAreWrittenFromWhereTheyAre) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  Counted given;
+  given.text = "given";
+  Counted::copies = 0;
+  EXPECT_EQ(executor.submit([](const Counted& c) { return c.text; }, given).result(), "given");
+  EXPECT_EQ(given.text, "given") << "an lvalue stays as it is";
+  EXPECT_EQ(executor.submit([](const Counted& c) { return c.text; }, std::move(given)).result(), "given");
+  EXPECT_EQ(given.text, "") << "what was given to be moved is gone";
+  EXPECT_EQ(Counted::copies, 0);
+  EXPECT_EQ(Counted::alive, 1);
+}
+
+// More clients than one sleep until the same call is done, each in its own way, and none sleeps on.
+TEST_P(ProcessPoolPayload, F5_EveryClientOfACallIsWoken) {
+  for (const bool cancel : {false, true}) {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+    Gate running;
+    Gate waiting;
+    const Future<int> first = executor.submit(&pass, running.path(), 1);
+    const Future<int> call = executor.submit(&pass, waiting.path(), 7);
+    std::latch started(5);
+    std::vector<std::jthread> clients;
+    const auto add_client = [&](auto wait) {
+      clients.emplace_back([&started, wait] {
+        started.count_down();
+        wait();
+      });
+    };
+    const auto expect_outcome = [call, cancel] {
+      if (cancel) {
+        EXPECT_THROW(call.result(), CancelledError);
+      } else {
+        EXPECT_EQ(call.result(), 7);
+      }
+    };
+    add_client(expect_outcome);
+    add_client(expect_outcome);
+    add_client([call] { EXPECT_TRUE(call.wait(20s)); });
+    add_client([call] { EXPECT_FALSE(call.wait(10ms)) << "its time was up before"; });
+    add_client([call] { EXPECT_EQ(futures::wait(std::vector{call}).done.size(), 1u); });
+    started.wait();
+    clients[3].join();
+    if (cancel) EXPECT_TRUE(call.cancel());
+    waiting.open();
+    running.open();
+    EXPECT_EQ(first.result(), 1);
+  }
+}
+
+TEST_P(ProcessPoolPayload, P5_AClientThatSleepsHearsOfTheDeath) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  Gate gate;
+  const Future<int> call = executor.submit(&pass, gate.path(), 7);
+  // Running may be seen before the fork server has told of the worker.
+  ASSERT_TRUE(soon([&] { return call.running() && !executor.worker_pids().empty(); }));
+  std::jthread client([call] { EXPECT_THROW(call.result(), WorkerDiedError); });
+  kill(executor.worker_pids().at(0), SIGKILL);
+  client.join();
+  gate.open();
+  EXPECT_EQ(executor.submit(&length_of, std::string("next")).result(20s), 4u);
+}
+
+// A client times out just as its call gets done: somebody else must hear of that.
+TEST_P(ProcessPoolPayload, F3_AnOutcomeThatComesAsTimeIsUpIsNotLost) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  for (int i = 0; i < 300; ++i) {
+    const auto pause = std::chrono::microseconds(i % 30 * 20);
+    const Future<int> call = executor.submit([](int us) { return usleep(static_cast<useconds_t>(us)), us; }, i % 20 * 30);
+    call.wait(pause);
+    std::atomic<bool> told = false;
+    call.add_done_callback([&told](const Future<int>&) { told = true; });
+    ASSERT_TRUE(soon([&told] { return told.load(); })) << i;
+  }
+}
+
+FOR_BOTH_ISOLATIONS(ProcessPoolPayload);
+
+}  // namespace
+}  // namespace futures
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -22,17 +23,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/rivals_text.h"
+#include "futures/buffer.h"
 #include "futures/wait.h"
 #include "optimized/process_pool_executor.h"
 
 namespace {
 
+using futures::Buffer;
 using futures::Future;
 using futures::ProcessPoolExecutor;
 using Clock = std::chrono::steady_clock;
 
 int identity(int x) { return x; }
 std::size_t length_of(const std::string& bytes) { return bytes.size(); }
+std::byte last_of(const Buffer& buffer) { return buffer.bytes().back(); }
 std::string make_bytes(std::size_t n) { return std::string(n, 'x'); }
 void sleep_long() { sleep(30); }
 
@@ -97,6 +101,18 @@ void measure_payloads(std::vector<Row>& rows) {
     rows.push_back({absl::StrCat("P3 result ", name), "ms",
                     median_of(times, [&] { executor.submit(make_bytes, wanted).result(); }) / 1000, must, aim});
   }
+}
+
+// There and back: handed over, looked at, and handed back.
+void measure_buffers(std::vector<Row>& rows) {
+  ProcessPoolExecutor executor({.max_workers = 2});
+  Buffer buffer = executor.make_buffer(std::size_t{64} << 20);
+  std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{1});
+  const auto there_and_back = [&] {
+    buffer = executor.submit([](Buffer b) { return last_of(b) == std::byte{1} ? std::move(b) : Buffer(); }, std::move(buffer)).take();
+  };
+  rows.push_back({"P3 buffer 64MiB", "ms", median_of(30, there_and_back) / 1000, 40, 0.1});
+  if (buffer.size() != std::size_t{64} << 20) std::abort();
 }
 
 void measure_lives(std::vector<Row>& rows) {
@@ -191,6 +207,7 @@ int main(int argc, char** argv) {
   std::vector<Row> rows;
   measure_calls(rows);
   measure_payloads(rows);
+  measure_buffers(rows);
   measure_lives(rows);
   auto rivals = measure_rivals();
   bool all_hold = true;

@@ -4,8 +4,8 @@
 // A call travels if its parts do (law P2):
 //   - the callable: a function, a lambda without captures, an empty function object, or one that can be serialised;
 //   - each argument and the result: an arithmetic type or enum, std::array of such; a type for which travels_bitwise is
-//     specialised; or what cereal can serialise: strings, containers, tuples, optionals, variants of such, and types with
-//     a `serialize` member or function in cereal's manner, default-constructible.
+//     specialised; a Buffer, which need not be copied; or what cereal can serialise: strings, containers, tuples, optionals,
+//     variants of all these, and types with a `serialize` member or function in cereal's manner, default-constructible.
 // Pointers, references, views and lambdas with captures never travel. Nothing needs to be registered but exception types
 // that are to arrive as themselves (ExceptionRegistration).
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_H_
@@ -20,6 +20,8 @@
 #include <cstring>
 #include <exception>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +48,7 @@
 #include "cereal/types/utility.hpp"
 #include "cereal/types/variant.hpp"
 #include "cereal/types/vector.hpp"
+#include "futures/buffer.h"
 #include "futures/errors.h"
 #include "futures/internal/exception_wire.h"
 #include "futures/internal/fresh_memory.h"
@@ -67,7 +70,9 @@ namespace internal {
 // Writes what cereal gives it to a place of fixed size, and counts what does not fit there.
 class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyClassElision> {
  public:
-  explicit WireOutput(std::span<char> place) : OutputArchive(this), place_(place) {}
+  // `buffers` is null where no memory is shared: then buffers are copied.
+  explicit WireOutput(std::span<char> place, WireBuffers* buffers = nullptr)
+      : OutputArchive(this), place_(place), buffers_(buffers) {}
 
   void write(const void* data, std::size_t bytes) {
     if (bytes <= place_.size() - std::min(bytes_, place_.size()) && bytes > 0) std::memcpy(place_.data() + bytes_, data, bytes);
@@ -75,9 +80,11 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
   }
   // How many there were. The place holds them all, or else it is too small, and what is in it is of no use.
   std::size_t bytes() const { return bytes_; }
+  WireBuffers* buffers() const { return buffers_; }
 
  private:
   const std::span<char> place_;
+  WireBuffers* const buffers_;
   std::size_t bytes_ = 0;
 };
 
@@ -85,13 +92,13 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
 // SerializationError if that says something else the second time.
 template <typename Write>
 std::size_t encode_into(WireRoom& room, const Write& write) {
-  WireOutput at_hand(room.at_hand());
+  WireOutput at_hand(room.at_hand(), &room);
   write(at_hand);
   const std::size_t bytes = at_hand.bytes();
   if (bytes <= room.at_hand().size()) return bytes;
   const std::span<char> place = room.get(bytes);
   if (place.size() < bytes) return bytes;
-  WireOutput in_room(place.first(bytes));
+  WireOutput in_room(place.first(bytes), &room);
   write(in_room);
   if (in_room.bytes() != bytes) throw SerializationError("a `serialize` does not write the same each time");
   return bytes;
@@ -114,7 +121,8 @@ void append_encoded(std::string& encoded, const Write& write) {
 // (bytes left) x sizeof(element).
 class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClassElision> {
  public:
-  explicit WireInput(std::string_view encoded) : InputArchive(this), left_(encoded) {}
+  explicit WireInput(std::string_view encoded, WireBuffers* buffers = nullptr)
+      : InputArchive(this), left_(encoded), buffers_(buffers) {}
 
   void read(void* data, std::size_t bytes) {
     if (bytes == 0) return;  // An empty vector's data may be null.
@@ -129,6 +137,7 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
     left_.remove_prefix(bytes);
     return taken;
   }
+  WireBuffers* buffers() const { return buffers_; }
   void check_length(std::uint64_t elements) const {
     if (elements > left_.size()) throw SerializationError("the encoded data holds an impossible length");
   }
@@ -138,6 +147,7 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
 
  private:
   std::string_view left_;
+  WireBuffers* const buffers_;
 };
 
 // The hooks that cereal asks of an archive, found by argument-dependent lookup.
@@ -211,6 +221,31 @@ void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::vector<T, Allocator>& va
     values.resize(length);
     if (length > 0) std::memcpy(values.data(), bytes.data(), bytes.size());
   }
+}
+
+// A buffer: its size and its place, or its bytes.
+inline constexpr std::uint64_t kCopiedBytes = ~std::uint64_t{0};  // Instead of a place.
+inline void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const Buffer& buffer) {
+  const auto size = static_cast<std::uint64_t>(buffer.size());
+  std::optional<std::uint64_t> place;
+  if (size > 0 && archive.buffers() != nullptr) place = archive.buffers()->place_of(buffer.memory());
+  archive(size, place.value_or(kCopiedBytes));
+  if (!place) archive.write(buffer.bytes().data(), buffer.size());
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, Buffer& buffer) {
+  std::uint64_t size = 0;
+  std::uint64_t place = 0;
+  archive(size, place);
+  if (place == kCopiedBytes) {
+    const std::string_view bytes = archive.take(size);
+    buffer = Buffer(bytes.size());
+    take_pages(buffer.bytes().data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(buffer.bytes().data(), bytes.data(), bytes.size());
+    return;
+  }
+  std::shared_ptr<BufferMemory> memory = archive.buffers() == nullptr ? nullptr : archive.buffers()->at(place, size);
+  if (memory == nullptr) throw SerializationError("the encoded data holds a buffer that is nowhere");
+  buffer = Buffer(std::move(memory));
 }
 
 template <typename T>
@@ -287,7 +322,7 @@ struct CallEncoding<R, Fn, Args...> {
   }
 
   static std::size_t run(std::string_view encoded_call, WireRoom& room) {
-    WireInput input(encoded_call);
+    WireInput input(encoded_call, &room);
     // Braces, not parentheses: they fix the order of reading.
     std::tuple<Fn, Args...> parts{read_value<Fn>(input), read_value<Args>(input)...};
     input.check_end();
@@ -315,9 +350,9 @@ struct CallEncoding<R, Fn, Args...> {
                       static_cast<Call&>(call).parts());
   }
 
-  static void store_result(FutureState& call, std::string_view encoded_value) {
+  static void store_result(FutureState& call, std::string_view encoded_value, WireBuffers& buffers) {
     auto& state = static_cast<ResultState<R>&>(call);
-    WireInput input(encoded_value);
+    WireInput input(encoded_value, &buffers);
     if constexpr (std::is_void_v<R>) {
       input.check_end();
       state.emplace_from([] { return std::monostate(); });

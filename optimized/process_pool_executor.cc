@@ -3,7 +3,9 @@
 #include <signal.h>
 
 #include <exception>
+#include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "futures/internal/cpus.h"
@@ -47,6 +49,11 @@ ProcessPoolExecutor::~ProcessPoolExecutor() {
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
   pool_->shutdown({.wait = !pool_->left_to_itself() && !pool_->is_own_thread(),
                    .cancel_futures = unwinding && pool_->options().on_unwind == OnUnwind::kCancelPending});
+}
+
+Buffer ProcessPoolExecutor::make_buffer(std::size_t size) {
+  std::shared_ptr<internal::BufferMemory> memory = pool_->make_buffer(size);
+  return memory == nullptr ? Buffer(size) : Buffer(std::move(memory));
 }
 
 std::vector<pid_t> ProcessPoolExecutor::worker_pids() const { return pool_->worker_pids(); }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "futures/buffer.h"
 #include "futures/encoding.h"
 #include "futures/executor.h"
 #include "optimized/process_main.h"
@@ -75,6 +76,10 @@ class ProcessPoolExecutor final : public Executor {
       return future;
     }
   }
+
+  // A buffer that calls of this pool take without a copy; an ordinary one, which is copied, with Isolation::kPerWorker or if
+  // the pool has no room for it now. Any thread. Throws std::bad_alloc. Law P12.
+  Buffer make_buffer(std::size_t size);
 
   // The processes that are alive as workers now.
   std::vector<pid_t> worker_pids() const;

@@ -42,11 +42,12 @@ struct ProcessPoolOptions {
   std::optional<std::chrono::nanoseconds> call_timeout = std::nullopt;
   // How long workers that ignore SIGTERM outlive terminate_workers, before they get SIGKILL. Law P8.
   std::chrono::nanoseconds terminate_grace = std::chrono::seconds(5);
-  // Limits of each worker; 0: none of its own. Law P12.
+  // Limits of each worker, beside the memory that it shares with the program; 0: none of its own. Law P12.
   std::uint64_t worker_address_space_bytes_max = 0;
   std::uint64_t worker_cpu_seconds_max = 0;
-  // Room for payloads above 4 KB that are on their way, in all; with Isolation::kPerWorker, of each worker. Takes memory
-  // only as it is used. A call whose payload does not fit waits its turn; one that is larger than this fails.
+  // Room for payloads above 4 KB that are on their way: for calls, for results, and for buffers so much each; with
+  // Isolation::kPerWorker, of each worker. Takes memory only as it is used. A call whose payload does not fit waits its turn;
+  // one that is larger than this fails.
   std::size_t payload_bytes_max = std::size_t{1} << 30;
   OnUnwind on_unwind = OnUnwind::kDrain;
   ExitPolicy exit_policy = ExitPolicy::kDrain;

@@ -2,16 +2,25 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cinttypes>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
 #include <latch>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "futures/buffer.h"
 #include "futures/encoding.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"
@@ -212,6 +221,133 @@ TEST_P(ProcessPoolPayload, F3_AnOutcomeThatComesAsTimeIsUpIsNotLost) {
     call.add_done_callback([&told](const Future<int>&) { told = true; });
     ASSERT_TRUE(soon([&told] { return told.load(); })) << i;
   }
+}
+
+// --- Buffers.
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+// Whether the bytes lie in memory that this process shares with workers.
+bool is_shared(const Buffer& buffer) {
+  const auto at = reinterpret_cast<std::uintptr_t>(buffer.bytes().data());
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2 || at < begin || at >= end) continue;
+    return line.find("memfd:concurrent_futures arena") != std::string::npos;
+  }
+  return false;
+}
+
+Buffer filled(std::size_t size, char with) {
+  Buffer buffer(size);
+  std::memset(buffer.bytes().data(), with, size);
+  return buffer;
+}
+
+bool is_filled(const Buffer& buffer, std::size_t size, char with) {
+  const std::span<const char> all = buffer.as<char>();
+  return all.size() == size && std::all_of(all.begin(), all.end(), [with](char c) { return c == with; });
+}
+
+Buffer incremented(Buffer buffer) {
+  for (char& c : buffer.as<char>()) ++c;
+  return buffer;
+}
+
+TEST_P(ProcessPoolPayload, P12_BuffersTravelWithoutACopy) {
+  const bool shares = GetParam() == Isolation::kShared;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  Buffer buffer = executor.make_buffer(3 * kMiB + 5);
+  EXPECT_EQ(is_shared(buffer), shares);
+  std::memset(buffer.bytes().data(), 'a', buffer.size());
+  const std::byte* const at = buffer.bytes().data();
+  // There and back, changed on the way.
+  Buffer back = executor.submit(&incremented, std::move(buffer)).take();
+  EXPECT_TRUE(is_filled(back, 3 * kMiB + 5, 'b'));
+  EXPECT_EQ(back.bytes().data() == at, shares);
+  EXPECT_TRUE(buffer.empty());
+  // Made in the worker.
+  const Buffer made = executor.submit(&filled, 2 * kMiB, 'c').take();
+  EXPECT_TRUE(is_filled(made, 2 * kMiB, 'c'));
+  EXPECT_EQ(is_shared(made), shares);
+}
+
+TEST_P(ProcessPoolPayload, P12_BuffersOfEverySizeAndInsideOthers) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4096}, std::size_t{5000}, kMiB}) {
+    EXPECT_TRUE(is_filled(executor.submit(&incremented, filled(size, 'a')).take(), size, 'b')) << size;
+    Buffer shared = executor.make_buffer(size);
+    std::memset(shared.bytes().data(), 'x', size);
+    EXPECT_TRUE(is_filled(executor.submit(&incremented, std::move(shared)).take(), size, 'y')) << size;
+  }
+  const auto split = [](std::pair<std::string, Buffer> named) {
+    std::vector<Buffer> parts;
+    parts.push_back(filled(named.second.size() / 2, 'l'));
+    parts.push_back(std::move(named.second));
+    return std::pair(named.first + "!", std::move(parts));
+  };
+  auto parts = executor.submit(split, std::pair(std::string("n"), filled(kMiB, 'r'))).take();
+  EXPECT_EQ(parts.first, "n!");
+  ASSERT_EQ(parts.second.size(), 2u);
+  EXPECT_TRUE(is_filled(parts.second[0], kMiB / 2, 'l'));
+  EXPECT_TRUE(is_filled(parts.second[1], kMiB, 'r'));
+}
+
+TEST_P(ProcessPoolPayload, P12_ABufferOutlivesItsPool) {
+  std::optional<Buffer> made;
+  Buffer unused;
+  {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+    made = executor.submit(&filled, kMiB, 'c').take();
+    unused = executor.make_buffer(kMiB);
+    std::memset(unused.bytes().data(), 'u', unused.size());
+  }
+  EXPECT_TRUE(is_filled(*made, kMiB, 'c'));
+  EXPECT_TRUE(is_filled(unused, kMiB, 'u'));
+}
+
+// However calls end, the room of their buffers is there for the next ones, and where there is none a buffer is copied.
+TEST_P(ProcessPoolPayload, P12_TheRoomOfBuffersIsGivenBack) {
+  const bool shares = GetParam() == Isolation::kShared;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 4 * kMiB});
+  for (int i = 0; i < 12; ++i) {
+    Buffer buffer = executor.make_buffer(3 * kMiB);
+    EXPECT_EQ(is_shared(buffer), shares) << i;
+    EXPECT_FALSE(is_shared(executor.make_buffer(3 * kMiB)));
+    std::memset(buffer.bytes().data(), 'a', buffer.size());
+    if (i % 4 == 0) {
+      EXPECT_THROW(executor.submit([](Buffer) { raise(SIGKILL); }, std::move(buffer)).result(), WorkerDiedError);
+    } else if (i % 4 == 1) {
+      EXPECT_THROW(executor.submit([](Buffer) -> Buffer { throw std::out_of_range("no"); }, std::move(buffer)).result(),
+                   std::out_of_range);
+    } else if (i % 4 == 2) {
+      Gate gate;
+      const Future<int> before = executor.submit(&pass, gate.path(), 1);
+      const Future<Buffer> call = executor.submit(&incremented, std::move(buffer));
+      EXPECT_TRUE(call.cancel());
+      gate.open();
+      EXPECT_EQ(before.result(), 1);
+    } else {
+      EXPECT_TRUE(is_filled(executor.submit(&incremented, std::move(buffer)).take(), 3 * kMiB, 'b'));
+      EXPECT_TRUE(is_filled(executor.submit(&filled, 3 * kMiB, 'f').take(), 3 * kMiB, 'f'));
+    }
+  }
+}
+
+// A result names only what its own call was given or made. Where nothing is shared there is nothing to name.
+TEST_P(ProcessPoolPayload, P11_ABufferOfAnEarlierCallCannotBeHandedOut) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  static Buffer kept;
+  executor.submit([] { kept = filled(kMiB, 'k'); }).result();
+  const Future<Buffer> late = executor.submit([] { return std::move(kept); });
+  if (GetParam() == Isolation::kShared) {
+    EXPECT_THROW(late.result(), SerializationError);
+  } else {
+    EXPECT_TRUE(is_filled(late.take(), kMiB, 'k'));
+  }
+  EXPECT_EQ(executor.submit(&length_of, std::string("alive")).result(), 5u);
 }
 
 FOR_BOTH_ISOLATIONS(ProcessPoolPayload);

@@ -4,19 +4,32 @@
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_WIRE_CALL_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
 namespace futures::internal {
 
+class BufferMemory;
 class FutureState;
+
+// Memory that both sides of a call share, so that a buffer travels as its place there.
+class WireBuffers {
+ public:
+  virtual ~WireBuffers() = default;
+  // Where the other side finds the memory, which stays as long as it may look; nothing if the bytes have to be copied.
+  virtual std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) = 0;
+  // What the other side has placed there, of so many bytes. Null if it had no right to; whatever the numbers are.
+  virtual std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) = 0;
+};
 
 // Where an encoded call or value goes. What it is encoded from is gone through once if it fits at hand, and a second time
 // if not, since only then its size is known: so that it is written where it travels from, and nowhere before.
-class WireRoom {
+class WireRoom : public WireBuffers {
  public:
   explicit WireRoom(std::span<char> at_hand) : at_hand_(at_hand) {}
-  virtual ~WireRoom() = default;
   WireRoom(const WireRoom&) = delete;
   WireRoom& operator=(const WireRoom&) = delete;
 
@@ -37,7 +50,7 @@ struct WireCall {
   // for a call that keeps neither.
   std::size_t (*encode)(FutureState& call, WireRoom& room);
   // Decodes the value into the future's state. Throws what its deserialisation throws; then there is no value.
-  void (*store_result)(FutureState& call, std::string_view encoded_value);
+  void (*store_result)(FutureState& call, std::string_view encoded_value, WireBuffers& buffers);
 };
 
 // An Encoding for calls that cannot travel.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -12,15 +13,22 @@ namespace {
 // The pages that the parent touches of a board with so many slots. The others stay holes.
 std::uint64_t used_bytes(std::uint32_t slots) { return offsetof(CallBoard, slots) + slots * sizeof(Slot); }
 
+// More than a call that means it well has use for.
+constexpr std::size_t kBuffersOfCallMax = 1024;
+
 }  // namespace
+
+ArenaBuffer::ArenaBuffer(std::shared_ptr<const Board> board, Arena::Room room, std::size_t bytes)
+    : BufferMemory(std::as_writable_bytes(board->bytes_of(room).first(bytes))), board_(std::move(board)), room_(std::move(room)) {}
 
 Board::Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_bytes_max, std::uint64_t kept_bytes)
     : worker_(worker),
       payload_bytes_max_(payload_bytes_max),
       memory_(SharedMemory::create("concurrent_futures board", sizeof(CallBoard))),
-      arena_(SharedMemory::create("concurrent_futures arena", 2 * payload_bytes_max)),
+      arena_(SharedMemory::create("concurrent_futures arena", 3 * payload_bytes_max)),
       call_arena_(arena_, 0, payload_bytes_max, kept_bytes),
       result_arena_(arena_, payload_bytes_max, payload_bytes_max, kept_bytes),
+      buffer_arena_(arena_, 2 * payload_bytes_max, payload_bytes_max, kept_bytes),
       held_(slots),
       sleeping_clients_(slots) {
   if (!memory_.allocate(0, used_bytes(slots))) {
@@ -91,16 +99,47 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
     return Put::kLater;
   }
   free_slots_.pop_back();
-  held = HeldCall{.task = std::move(call.task), .ticket = next_ticket_++, .call_room = std::move(call.room)};
+  held = HeldCall{.task = std::move(call.task), .ticket = next_ticket_++, .call_room = std::move(call.room),
+                  .buffers = std::move(call.buffers)};
   if (worker_ != 0) held.given = std::move(call);
   return Put::kDone;
+}
+
+std::shared_ptr<ArenaBuffer> Board::make_buffer(std::size_t bytes) {
+  Arena::Room room = bytes <= payload_bytes_max_ ? buffer_arena_.allocate(bytes) : Arena::Room();
+  if (!room) return nullptr;
+  const Place unmapped = buffer_arena_.expected_use(room.place());
+  arena_.expect_use(unmapped.offset, unmapped.bytes);
+  return std::make_shared<ArenaBuffer>(shared_from_this(), std::move(room), bytes);
+}
+
+std::optional<std::uint64_t> Board::place_of(const BufferMemory& memory) const {
+  const char* const begin = reinterpret_cast<const char*>(memory.bytes().data());
+  if (std::less<>()(begin, arena_.data()) || !std::less<>()(begin, arena_.data() + arena_.size())) return std::nullopt;
+  return static_cast<std::uint64_t>(begin - arena_.data());
+}
+
+// At once: there is room now, or the worker does without. One that is not trusted always does: it could go on writing to what
+// the program reads.
+void Board::provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes) {
+  std::vector<std::shared_ptr<BufferMemory>>& buffers = held_[slot].buffers;
+  Place place{.offset = 0, .bytes = 0};
+  if (worker_ == 0 && buffers.size() < kBuffersOfCallMax && bytes <= payload_bytes_max_) {
+    if (Arena::Room room = buffer_arena_.allocate(bytes)) {
+      place = {.offset = room.place().offset, .bytes = bytes};
+      buffers.push_back(std::make_shared<ArenaBuffer>(shared_from_this(), std::move(room), bytes));
+    }
+  }
+  grant_room(calls(), slot, wants_room, place);
 }
 
 void Board::provide_room(std::uint32_t slot) {
   HeldCall& held = held_[slot];
   const SlotWord wants_room = word(slot);
   if (!held.task || wants_room.ticket != held.ticket || wants_room.phase != SlotPhase::kWantsRoom) return;
-  const std::uint64_t bytes = read_once(calls().slots[slot].result.bytes);  // Nothing but a size to look for.
+  const Slot& shared = calls().slots[slot];
+  const std::uint64_t bytes = read_once(shared.result.bytes);  // Nothing but a size to look for.
+  if (read_once(shared.result.offset) == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
   held.result_room = Arena::Room();  // What could not be encoded there after all; an exception is next.
   held.result_too_large = false;
   if (bytes > payload_bytes_max_) {
@@ -137,6 +176,7 @@ Board::Result Board::take_result(std::uint32_t slot) {
     result.error = "the worker delivered a result that is nowhere";
   }
   result.bytes = result.error == nullptr ? bytes : 0;
+  result.buffers = std::move(held.buffers);
   result.outcome = read_once(shared.outcome) == Outcome::kValue ? Outcome::kValue : Outcome::kException;
   return result;
 }

@@ -7,11 +7,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "futures/internal/buffer_memory.h"
 #include "futures/internal/module_address.h"
 #include "futures/internal/sync.h"
 #include "futures/task.h"
@@ -28,15 +30,28 @@ struct WaitingCall {
   std::string encoded;        // Unless it has room.
   Arena::Room room;
   std::size_t bytes = 0;      // Encoded.
+  std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it hands over by their places.
   std::uint64_t sequence = 0;  // Grows with each submit.
+};
+
+class Board;
+
+// A buffer in a board's arena, which it keeps.
+class ArenaBuffer final : public BufferMemory {
+ public:
+  ArenaBuffer(std::shared_ptr<const Board> board, Arena::Room room, std::size_t bytes);
+
+ private:
+  const std::shared_ptr<const Board> board_;
+  const Arena::Room room_;  // Given back before the board may go.
 };
 
 // Thread-safety: what it knows of its slots belongs to the pool's lock; `calls` and `any_done` are for any thread.
 //
 // Trust (law P11): every number that a worker can write is read once, and used as an index, a length or a place only
-// after it has been checked against what this object knows. What a worker can cost in memory is bounded: the two arenas,
+// after it has been checked against what this object knows. What a worker can cost in memory is bounded: the three arenas,
 // `payload_bytes_max` each, and one result at a time of at most that.
-class Board {
+class Board : public std::enable_shared_from_this<Board> {
  public:
   // `slots` of at most kSlots; `kept_bytes` of freed payload pages stay ready in each direction. A board of a `worker` of
   // its own (from 1; 0: of all workers) keeps the calls that it is given, in case the worker dies before it takes them.
@@ -82,14 +97,23 @@ class Board {
   std::optional<sync::clock::time_point>& seen_running(std::uint32_t slot) { return held_[slot].seen_running; }
 
   // Room for a call of so many bytes, more than a slot holds, to be encoded to before it is put. Empty if there is none now.
+  // Any thread.
   Arena::Room room_for_call(std::size_t bytes) {
     return bytes <= payload_bytes_max_ ? call_arena_.allocate(bytes) : Arena::Room();
   }
-  // What is to be mapped before somebody goes through the room, without the lock (SharedMemory::expect_use).
-  Place expected_use(const Arena::Room& room) {
-    return (room.place().offset < payload_bytes_max_ ? call_arena_ : result_arena_).expected_use(room.place());
+  // The program is about to go through the room from end to end. Any thread; without a lock, since it may take a while.
+  std::span<char> use(const Arena::Room& room) {
+    Arena& arena = room.place().offset < payload_bytes_max_ ? call_arena_ : result_arena_;
+    const Place unmapped = arena.expected_use(room.place());
+    arena_.expect_use(unmapped.offset, unmapped.bytes);
+    return bytes_of(room);
   }
   std::span<char> bytes_of(const Arena::Room& room) const { return {arena_.data() + room.place().offset, room.place().bytes}; }
+
+  // A buffer in the arena; null if there is no room now. Any thread.
+  std::shared_ptr<ArenaBuffer> make_buffer(std::size_t bytes);
+  // Where the memory is in the arena; nothing if it is elsewhere.
+  std::optional<std::uint64_t> place_of(const BufferMemory& memory) const;
 
   enum class Put { kDone, kLater, kNoRoom };
   // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot, room or the ring is lacking now.
@@ -108,6 +132,7 @@ class Board {
     std::string encoded;          // Unless it has room.
     Arena::Room room;             // Where it is. No worker's any more, but a hostile one can still write there.
     std::size_t bytes = 0;
+    std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it may name by their places.
     const char* error = nullptr;  // Set: there is no result, and why.
   };
   // What the worker delivered; a small one is copied. For a slot that is seen as kDone.
@@ -130,6 +155,7 @@ class Board {
     std::optional<WaitingCall> given;  // Without its task.
     Arena::Room call_room;
     Arena::Room result_room;
+    std::vector<std::shared_ptr<BufferMemory>> buffers;  // Given with the call, and asked for by it.
     bool result_too_large = false;
     bool seen_pending = false;
     std::optional<sync::clock::time_point> seen_running;
@@ -139,6 +165,7 @@ class Board {
     return SlotWord::of(calls().slots[slot].word.load(std::memory_order_acquire));
   }
 
+  void provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes);
   void set_sleeping_clients(std::uint32_t slot, std::uint32_t count) {
     sleeping_clients_[slot] = count;
     calls().slots[slot].sleeping_clients.store(count, std::memory_order_seq_cst);  // As wake_clients says.
@@ -148,8 +175,9 @@ class Board {
   const std::size_t payload_bytes_max_;
   SharedMemory memory_;  // Constant; what is in it has its own rules (call_board.h).
   SharedMemory arena_;
-  Arena call_arena_;     // Two, so that results never wait for room that calls hold.
+  Arena call_arena_;     // Apart, so that results never wait for room that calls hold, nor either for buffers.
   Arena result_arena_;
+  Arena buffer_arena_;
   std::vector<HeldCall> held_;
   std::vector<std::uint32_t> sleeping_clients_;  // By slot. They may still be counted when its next call is there.
   std::vector<std::uint32_t> free_slots_;

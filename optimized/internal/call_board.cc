@@ -157,9 +157,10 @@ TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
   }
 }
 
-Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, std::uint64_t bytes, int bell) {
+Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, RoomFor what, std::uint64_t bytes,
+                    int bell) {
   Slot& s = board.slots[call.slot];
-  s.result = {.offset = 0, .bytes = bytes};
+  s.result = {.offset = static_cast<std::uint64_t>(what), .bytes = bytes};
   const std::uint32_t before = s.room_bell.load(std::memory_order_acquire);
   s.word.store(SlotWord{call.ticket, worker, SlotPhase::kWantsRoom}.packed(), std::memory_order_seq_cst);
   tell_parent(board, call.slot, bell);

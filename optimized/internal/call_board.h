@@ -85,7 +85,7 @@ struct alignas(64) Slot {
   // Written by the parent before P1, read by the owner after W1.
   ModuleAddress run;
   Place call;
-  // Written by the owner before W3 and W5; the place by the parent before P3.
+  // Written by the owner before W3 (the offset says what the room is for) and W5; the place by the parent before P3.
   Place result;
   Outcome outcome = Outcome::kValue;
   alignas(64) std::array<char, kInlineBytes> bytes;  // The call's, then the result's.
@@ -149,8 +149,12 @@ void say_ready(CallBoard& board, std::uint16_t worker, int bell);
 // that lasts.
 TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)());
 
-// W3, then waits for P3. Returns where the result goes.
-Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, std::uint64_t bytes, int bell);
+// What a worker wants room for: the encoded result, for which it waits until there is some, or a buffer, for which it is told
+// at once if there is none (no bytes): so that no two calls wait for what the other holds.
+enum class RoomFor : std::uint64_t { kResult, kBuffer };
+
+// W3, then waits for P3. Returns where the room is.
+Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, RoomFor what, std::uint64_t bytes, int bell);
 
 // W5, W6: the result is in its place. `bell` is the descriptor that wakes the parent.
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell);

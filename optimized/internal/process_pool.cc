@@ -116,21 +116,23 @@ class ProcessPool::CallRoom final : public WireRoom {
   CallRoom(ProcessPool& pool, WaitingCall& call) : WireRoom(at_hand_), pool_(pool), call_(call) {}
 
   std::span<char> get(std::size_t bytes) override {
-    std::shared_ptr<Board> board;
-    Place unmapped;
-    if (!pool_.is_isolated()) {
-      sync::mutex_lock lock(pool_.mutex_);
-      board = pool_.boards_[0];
+    if (const std::shared_ptr<Board> board = pool_.shared_board()) {
       call_.room = board->room_for_call(bytes);
-      if (call_.room) unmapped = board->expected_use(call_.room);
+      if (call_.room) return board->use(call_.room);
     }
-    if (!call_.room) {
-      call_.encoded.resize(bytes);
-      return call_.encoded;
-    }
-    board->arena().expect_use(unmapped.offset, unmapped.bytes);
-    return board->bytes_of(call_.room);
+    call_.encoded.resize(bytes);
+    return call_.encoded;
   }
+
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {
+    const std::shared_ptr<Board> board = pool_.shared_board();
+    const std::optional<std::uint64_t> place = board == nullptr ? std::nullopt : board->place_of(*memory);
+    if (place && std::find(call_.buffers.begin(), call_.buffers.end(), memory) == call_.buffers.end()) {
+      call_.buffers.push_back(memory);
+    }
+    return place;
+  }
+  std::shared_ptr<BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }  // There is nothing to decode.
 
   // The call has been encoded.
   void keep(std::size_t bytes) {
@@ -193,6 +195,19 @@ void ProcessPool::give_back_room(WaitingCall& call) {
   if (!call.room) return;
   call.room = Arena::Room();
   ring_collector();
+}
+
+// The one of all workers; null if each has its own.
+std::shared_ptr<Board> ProcessPool::shared_board() {
+  if (is_isolated()) return nullptr;
+  sync::mutex_lock lock(mutex_);
+  return boards_[0];
+}
+
+std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
+  check_generation(generation_);
+  const std::shared_ptr<Board> board = shared_board();
+  return board == nullptr ? nullptr : board->make_buffer(bytes);
 }
 
 void ProcessPool::add_board(std::uint16_t number) {

@@ -66,6 +66,8 @@ class ProcessPool final : public DrainedAtExit,
   // As Executor::schedule. `encode` is called once, here and without a lock, unless the intake is closed.
   void schedule(Task task, Encode encode);
   void check_intake();
+  // Null if it has to be made of ordinary memory.
+  std::shared_ptr<BufferMemory> make_buffer(std::size_t bytes);
   Progress shutdown(const ShutdownOptions& options);
   // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker, and SIGKILL after the grace.
   // Returns when none is left.
@@ -111,8 +113,7 @@ class ProcessPool final : public DrainedAtExit,
     Board::Result result;         // Unless `error` is set.
     std::exception_ptr error = nullptr;
     pid_t worker_pid = 0;
-    std::shared_ptr<Board> board = nullptr;  // Where the result is, if it has room there.
-    Place expected_use = {};                 // And what of it to map first.
+    std::shared_ptr<Board> board = nullptr;  // Where the result is.
   };
   struct Announcement {
     Task task;
@@ -123,6 +124,7 @@ class ProcessPool final : public DrainedAtExit,
   enum class News : std::uint32_t { kBell, kServer, kWorkerEnded };
 
   class CallRoom;
+  class ResultBuffers;
 
   // A call on a board.
   struct Spot {
@@ -136,6 +138,7 @@ class ProcessPool final : public DrainedAtExit,
   std::exception_ptr encode_call(const Task& task, Encode encode, WaitingCall& call);
   void give_back_room(WaitingCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::shared_ptr<Board> shared_board();
   void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

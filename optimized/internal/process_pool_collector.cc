@@ -91,10 +91,7 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
   Settled outcome{.result = board.take_result(slot)};
   const Board::Result& result = outcome.result;
   if (result.error != nullptr) outcome.error = std::make_exception_ptr(SerializationError(result.error));
-  if (result.room) {
-    outcome.board = boards_[board.worker()];
-    outcome.expected_use = board.expected_use(result.room);
-  }
+  outcome.board = boards_[board.worker()];
   if (const auto worker = workers_.find(owner); worker != workers_.end()) {
     worker->second.has_taken_calls = true;
     outcome.worker_pid = worker->second.pid;
@@ -104,17 +101,33 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
   settled.push_back(std::move(outcome));
 }
 
+// The buffers that a call was given and asked for: of these its result may name any.
+class ProcessPool::ResultBuffers final : public WireBuffers {
+ public:
+  ResultBuffers(const Board& board, const std::vector<std::shared_ptr<BufferMemory>>& buffers) : board_(board), buffers_(buffers) {}
+
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>&) override { return std::nullopt; }
+  std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) override {
+    for (const std::shared_ptr<BufferMemory>& buffer : buffers_) {
+      if (board_.place_of(*buffer) == place && buffer->bytes().size() == bytes) return buffer;
+    }
+    return nullptr;
+  }
+
+ private:
+  const Board& board_;
+  const std::vector<std::shared_ptr<BufferMemory>>& buffers_;
+};
+
 // What the worker delivered becomes the future's outcome. Runs code of the user: decoding.
 void ProcessPool::store_outcome(Settled& settled) {
   std::string_view encoded = settled.result.encoded;
-  if (settled.result.room) {
-    settled.board->arena().expect_use(settled.expected_use.offset, settled.expected_use.bytes);
-    encoded = {settled.board->bytes_of(settled.result.room).data(), settled.result.bytes};
-  }
+  if (settled.result.room) encoded = {settled.board->use(settled.result.room).data(), settled.result.bytes};
   FutureState& state = settled.task.state();
   if (settled.error == nullptr && settled.result.outcome == Outcome::kValue) {
     try {
-      state.wire_call()->store_result(state, encoded);
+      ResultBuffers buffers(*settled.board, settled.result.buffers);
+      state.wire_call()->store_result(state, encoded, buffers);
     } catch (const SerializationError&) {
       settled.error = std::current_exception();
     } catch (const std::exception& e) {
@@ -141,12 +154,12 @@ void ProcessPool::tell(std::vector<Settled> settled) {
       announcements.push_back({.task = std::move(s.task), .callbacks = callbacks});
     }
   }
-  sync::mutex_lock lock(mutex_);
+  std::vector<std::shared_ptr<Board>> boards_with_room;
   for (Settled& s : settled) {
-    if (!s.result.room) continue;
-    s.result.room = Arena::Room();
-    s.board->provide_waiting_rooms();
+    if (std::exchange(s.result.room, Arena::Room())) boards_with_room.push_back(s.board);
   }
+  sync::mutex_lock lock(mutex_);
+  for (const std::shared_ptr<Board>& board : boards_with_room) board->provide_waiting_rooms();
   untold_ -= settled.size();
   for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
   if (!announcements.empty()) announcer_work_.notify_all();

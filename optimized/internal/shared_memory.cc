@@ -90,6 +90,7 @@ Arena::Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std
 
 Arena::Room Arena::allocate(std::uint64_t bytes) {
   const std::uint64_t length = (std::max<std::uint64_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
+  sync::mutex_lock lock(mutex_);
   // First fit: the lowest pages are used over and over, and so are there already.
   const auto part = std::find_if(free_.begin(), free_.end(), [length](const auto& p) { return p.second >= length; });
   if (part == free_.end()) return {};
@@ -110,6 +111,7 @@ Arena::Room Arena::allocate(std::uint64_t bytes) {
 }
 
 Place Arena::expected_use(const Place& place) {
+  sync::mutex_lock lock(mutex_);
   const std::uint64_t from = std::max(place.offset, gone_through_end_);
   const std::uint64_t end = place.offset + place.bytes;
   if (from >= end) return {.offset = place.offset, .bytes = 0};
@@ -118,6 +120,7 @@ Place Arena::expected_use(const Place& place) {
 }
 
 void Arena::release(const Place& place) {
+  sync::mutex_lock lock(mutex_);
   --used_parts_;
   auto part = free_.emplace(place.offset, place.bytes).first;
   if (const auto next = std::next(part); next != free_.end() && part->first + part->second == next->first) {

@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "futures/internal/sync.h"
 #include "optimized/internal/call_board.h"
 #include "optimized/internal/descriptor.h"
 
@@ -45,14 +47,14 @@ class SharedMemory {
 };
 
 // Hands out parts of a range of a shared memory. What it knows is in the program's own memory: no worker can touch it, and
-// none can die in the middle of it. Not thread-safe.
+// none can die in the middle of it. Thread-safe.
 class Arena {
  public:
   // Of `memory`, from `begin` on. Keeps up to `kept_bytes` of free pages for later use: fresh pages cost four times as much
   // as the copy into them.
   Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes);
 
-  // A part of the arena. Given back when it dies, by whoever may use the arena then; it must not outlive the arena.
+  // A part of the arena. Given back when it dies, on any thread; it must not outlive the arena.
   class Room {
    public:
     Room() = default;
@@ -81,17 +83,21 @@ class Arena {
   // The part of `place` that this process has not gone through since its pages were taken; it is about to.
   Place expected_use(const Place& place);
   // True if nothing is handed out: what does not fit now never will.
-  bool is_unused() const noexcept { return used_parts_ == 0; }
+  bool is_unused() const {
+    sync::mutex_lock lock(mutex_);
+    return used_parts_ == 0;
+  }
 
  private:
   void release(const Place& place);
 
   SharedMemory& memory_;
   const std::uint64_t kept_end_;
-  std::map<std::uint64_t, std::uint64_t> free_;  // Offset to length; never two that touch.
-  std::uint64_t backed_end_;  // Every page of the range before this offset has been taken, none after it.
-  std::uint64_t gone_through_end_;  // No page after this one is mapped.
-  std::size_t used_parts_ = 0;
+  mutable sync::mutex mutex_;
+  std::map<std::uint64_t, std::uint64_t> free_ ABSL_GUARDED_BY(mutex_);  // Offset to length; never two that touch.
+  std::uint64_t backed_end_ ABSL_GUARDED_BY(mutex_);  // Every page of the range before this offset has been taken, none after it.
+  std::uint64_t gone_through_end_ ABSL_GUARDED_BY(mutex_);  // No page after this one is mapped.
+  std::size_t used_parts_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace futures::internal

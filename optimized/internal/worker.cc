@@ -12,6 +12,9 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +22,7 @@
 
 #include <cxxabi.h>
 
+#include "futures/internal/buffer_memory.h"
 #include "futures/internal/current_exception.h"
 #include "futures/internal/exception_wire.h"
 #include "futures/internal/wire_call.h"
@@ -84,16 +88,48 @@ class UsedArena {
   std::uint64_t used_end_;
 };
 
+// What is where in the arena, as Board divides it.
+struct Arenas {
+  explicit Arenas(const SharedMemory& arena)
+      : memory(arena), calls(arena, 0), results(arena, arena.size() / 3), buffers(arena, arena.size() / 3 * 2) {}
+  const SharedMemory& memory;
+  UsedArena calls;
+  UsedArena results;
+  UsedArena buffers;
+};
+
 // Where the value of one call goes. At hand is memory of this process: the slot may still hold the call.
-class ResultRoom final : public WireRoom {
+class ResultRoom final : public WireRoom, public BufferSource {
  public:
-  ResultRoom(CallBoard& board, const TakenCall& call, std::uint16_t worker, UsedArena& results, int bell)
-      : WireRoom(at_hand_), board_(board), call_(call), worker_(worker), results_(results), bell_(bell) {}
+  ResultRoom(CallBoard& board, const TakenCall& call, std::uint16_t worker, Arenas& arenas, int bell)
+      : WireRoom(at_hand_), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
+    buffer_source() = this;
+  }
+  ~ResultRoom() { buffer_source() = nullptr; }
 
   std::span<char> get(std::size_t bytes) override {
-    place_ = wait_for_room(board_, call_, worker_, bytes, bell_);
+    place_ = wait_for_room(board_, call_, worker_, RoomFor::kResult, bytes, bell_);
     if (place_.bytes < bytes) return {};  // There is none at all, and that is the call's outcome.
-    return {results_.use(place_.offset, bytes), bytes};
+    return {arenas_.results.use(place_.offset, bytes), bytes};
+  }
+
+  // WireBuffers.
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {
+    const char* const begin = reinterpret_cast<const char*>(memory->bytes().data());
+    const SharedMemory& all = arenas_.memory;
+    if (std::less<>()(begin, all.data()) || !std::less<>()(begin, all.data() + all.size())) return std::nullopt;
+    return static_cast<std::uint64_t>(begin - all.data());
+  }
+  std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) override {
+    if (place > arenas_.memory.size() || bytes > arenas_.memory.size() - place) return nullptr;
+    return std::make_shared<BufferMemory>(std::as_writable_bytes(std::span(arenas_.buffers.use(place, bytes), bytes)));
+  }
+
+  // BufferSource.
+  std::shared_ptr<BufferMemory> make_memory(std::size_t bytes) override {
+    if (bytes <= kInlineBytes) return nullptr;  // A copy costs less than asking.
+    const Place place = wait_for_room(board_, call_, worker_, RoomFor::kBuffer, bytes, bell_);
+    return place.bytes < bytes ? nullptr : at(place.offset, bytes);
   }
 
   // Instead of a value, of which something may have been written.
@@ -116,7 +152,7 @@ class ResultRoom final : public WireRoom {
   CallBoard& board_;
   const TakenCall call_;
   const std::uint16_t worker_;
-  UsedArena& results_;
+  Arenas& arenas_;
   const int bell_;
   Place place_;
   std::array<char, kInlineBytes> at_hand_;
@@ -158,19 +194,18 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   const SharedMemory board_memory = SharedMemory::map(std::move(board_file), sizeof(CallBoard));
   const SharedMemory arena = SharedMemory::map(std::move(arena_file), order.arena_bytes);
   auto& board = *reinterpret_cast<CallBoard*>(board_memory.data());
-  limit(RLIMIT_AS, order.address_space_bytes_max);
+  if (order.address_space_bytes_max > 0) limit(RLIMIT_AS, order.address_space_bytes_max + sizeof(CallBoard) + order.arena_bytes);
   limit(RLIMIT_CPU, order.cpu_seconds_max);
   keep_freed_memory();
   initialize(order);
   say_ready(board, order.number, bell.get());
 
-  UsedArena calls(arena, 0);
-  UsedArena results(arena, order.arena_bytes / 2);  // As Board divides it.
+  Arenas arenas(arena);
   for (std::uint64_t count = 0; order.calls_max == 0 || count < order.calls_max; ++count) {
     const TakenCall call = take_call(board, order.number, &rest);
     if (call.slot == kSlots) break;
-    ResultRoom room(board, call, order.number, results, bell.get());
-    run_call(board.slots[call.slot], calls, room);
+    ResultRoom room(board, call, order.number, arenas, bell.get());
+    run_call(board.slots[call.slot], arenas.calls, room);
   }
   std::fflush(nullptr);
   _exit(0);  // Not exit: what the program registered to happen at its end is not this process's to do.

@@ -59,7 +59,10 @@
 namespace futures {
 
 // Whether objects of T mean the same in another process of this program if their bytes are copied. Specialise it as true
-// for a trivially copyable type of yours that holds no pointer.
+// for a trivially copyable type of yours that holds no pointer, where the type is complete and before it is submitted:
+//
+//   template <>
+//   inline constexpr bool futures::travels_bitwise<Point> = true;
 template <typename T>
 inline constexpr bool travels_bitwise = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 template <typename T, std::size_t kSize>

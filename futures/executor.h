@@ -117,8 +117,9 @@ class Executor {
     return map_in<internal::CompletionOrder>(options, std::move(fn), std::forward<Input>(input));
   }
 
-  // As map, but each item of the result is a Settled<R>, a value or an error, so that no error ends the range. When time
-  // is up, what is not done settles as TimeoutError, and no more input is taken. Law M9.
+  // As map, but each item of the result is a Settled<R>, a value or an error, so that no call's error ends the range. When
+  // time is up, what is not done settles as TimeoutError, and no more input is taken. With `buffersize`, an input that
+  // throws or a submit that is refused, by a broken pool or after a shutdown, still ends it and is thrown. Laws M7, M9.
   template <typename Fn, std::ranges::input_range Input>
   auto map_settled(Fn fn, Input&& input, const MapOptions& options = {}) {
     return map_in<internal::SettledOrder>(options, std::move(fn), std::forward<Input>(input));

@@ -29,6 +29,13 @@ class ProcessPool;
 // what can travel. A worker that dies costs the call that it ran and nothing else (law P5). A future becomes running only
 // when its body is about to start in a worker; until then `cancel` succeeds, exactly (law P1).
 //
+// A worker finds the program as it was when main began: nothing that main has set since, arguments of main included; no
+// descriptor of the program but stdout and stderr (laws P13, P15); and the folder and environment of the time when the
+// fork server was started. StartMethod::kFork keeps more.
+//
+// What `result` throws beside what the call threw (law P4): WorkerDiedError, which says how; CallTimeoutError;
+// SerializationError; BrokenProcessPool, which every WorkerDiedError is too, so catch that one first.
+//
 // Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without (law S6). Done
 // callbacks run on a thread of the pool (law F8). The program's main must begin with process_main.
 //

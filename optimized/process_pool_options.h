@@ -33,16 +33,22 @@ struct ProcessPoolOptions {
   std::optional<int> max_workers = std::nullopt;
   StartMethod start_method = StartMethod::kForkServer;
   Isolation isolation = Isolation::kShared;
-  // Runs first in each worker. If it throws, the pool is broken (law T4).
+  // Runs first in each worker. If it throws, the pool is broken (law T4). Takes no arguments, and a worker does not see what
+  // main has set: what it is to know, beside constants, goes into the environment before the pool is made.
   void (*initializer)() = nullptr;
   OnWorkerDeath on_worker_death = OnWorkerDeath::kFailCall;
   // A worker is replaced after so many calls; 0: never. Law P7.
   std::uint64_t max_calls_per_worker = 0;
-  // A worker that runs a call for longer is killed and replaced, and the call gets CallTimeoutError. Law P12.
+  // A worker that runs a call for longer is killed and replaced, and the call gets CallTimeoutError. Counted from the call's
+  // start in the worker, not from its submit; the pool looks ten times a second, and more often if this is less than a
+  // second. Law P12.
   std::optional<std::chrono::nanoseconds> call_timeout = std::nullopt;
   // How long workers that ignore SIGTERM outlive terminate_workers, before they get SIGKILL. Law P8.
   std::chrono::nanoseconds terminate_grace = std::chrono::seconds(5);
-  // Limits of each worker, beside the memory that it shares with the program; 0: none of its own. Law P12.
+  // Limits of each worker; 0: none of its own. Law P12.
+  // The address space holds, beside what calls allocate, the program's image, its stack, and what a sanitizer maps; what the
+  // worker shares with the program does not count. A call that asks for more gets std::bad_alloc, or what its code makes of a
+  // malloc that fails. Workers that cannot even begin die, and the pool breaks.
   std::uint64_t worker_address_space_bytes_max = 0;
   std::uint64_t worker_cpu_seconds_max = 0;
   // Room for payloads above 4 KB that are on their way: for calls, for results, and for buffers so much each; with

@@ -287,6 +287,20 @@ TEST_P(ProcessPoolRobustness, P10_TooFewDescriptorsForThePool) {
   EXPECT_GT(failures, 4);
 }
 
+// Many programs are started with a limit of some hundred.
+TEST_P(ProcessPoolRobustness, P9_StartsWhereFewDescriptorsMayBeOpen) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  const rlimit few = {64, before.rlim_max};
+  for (const StartMethod method : {StartMethod::kForkServer, StartMethod::kSpawn}) {
+    setrlimit(RLIMIT_NOFILE, &few);
+    ProcessPoolExecutor executor({.max_workers = 2, .start_method = method, .isolation = GetParam()});
+    const Future<int> call = executor.submit(twice, 21);
+    EXPECT_NO_THROW(EXPECT_EQ(call.result(20s), 42));
+    setrlimit(RLIMIT_NOFILE, &before);
+  }
+}
+
 TEST_P(ProcessPoolRobustness, P5_NoDescriptorForAWorker) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   Future<int> call;

@@ -204,11 +204,12 @@ void report_ended_workers(int socket) {
 pid_t spawn_self(int socket, int life) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  // Out of the way first: either may have the other's target number.
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, socket, 1000);
-  posix_spawn_file_actions_adddup2(&actions, life, kLifeNumber);
-  posix_spawn_file_actions_adddup2(&actions, 1000, kSocketNumber);
+  // Out of the way first: either may have the other's target number. A low number, since a high one may be out of bounds.
+  const int aside = life == kLifeNumber + 1 ? kLifeNumber + 2 : kLifeNumber + 1;
+  int rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  for (const auto& [from, to] : {std::pair(socket, aside), std::pair(life, kLifeNumber), std::pair(aside, kSocketNumber)}) {
+    if (rc == 0) rc = posix_spawn_file_actions_adddup2(&actions, from, to);
+  }
   posix_spawn_file_actions_addclosefrom_np(&actions, kLifeNumber + 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -229,7 +230,7 @@ pid_t spawn_self(int socket, int life) {
   std::array<char*, 2> arguments = {name.data(), nullptr};
 
   pid_t pid = 0;
-  const int rc = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments.data(), environment.data());
+  if (rc == 0) rc = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments.data(), environment.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (rc != 0) throw std::system_error(rc, std::generic_category(), "cannot start the fork server");

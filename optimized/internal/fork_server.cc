@@ -114,7 +114,10 @@ int thread_count() {
 // Moves the descriptors to `first`, `first` + 1, ..., and closes every other one from `first` on.
 void keep_only(std::vector<int> descriptors, int first) {
   const int safe = first + static_cast<int>(descriptors.size());
-  for (int& fd : descriptors) fd = fcntl(fd, F_DUPFD, safe);  // Out of the way of the targets.
+  for (int& fd : descriptors) {
+    fd = fcntl(fd, F_DUPFD, safe);  // Out of the way of the targets.
+    if (fd < 0) _exit(1);  // Too few may be open. With one of them missing, it would take something else for it.
+  }
   for (std::size_t i = 0; i < descriptors.size(); ++i) dup2(descriptors[i], first + static_cast<int>(i));
   syscall(SYS_close_range, safe, ~0u, 0);
 }

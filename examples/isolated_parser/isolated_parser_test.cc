@@ -413,6 +413,30 @@ TEST_F(IsolatedParser, RefusesABadCommandLine) {
   EXPECT_EQ(run("./isolated_parser --help").status, 0);
 }
 
+// Every number of descriptors, from too few to begin with to enough for all: nothing is lost without a word.
+TEST_F(IsolatedParser, SaysWhatItCannotParseForWantOfWorkers) {
+  write_file(*root_ / "only", "1");
+  bool some_not_parsed = false;
+  bool all_parsed = false;
+  for (int descriptors = 5; !all_parsed && descriptors < 64; ++descriptors) {
+    SCOPED_TRACE(descriptors);
+    const std::string limited = "(ulimit -S -n " + std::to_string(descriptors) + "; exec ./isolated_parser --workers=1 only)";
+    const Outcome seen = run(limited);
+    if (seen.status == 2) {
+      EXPECT_EQ(seen.out, "");
+      EXPECT_TRUE(seen.err.starts_with("isolated_parser: cannot ")) << seen.err;
+      continue;
+    }
+    all_parsed = seen.status == 0;
+    const bool not_parsed = seen.out.starts_with("only: not parsed: ") && seen.out.ends_with("files 1, not parsed 1\n");
+    some_not_parsed = some_not_parsed || not_parsed;
+    // A worker that has begun may find no descriptor for its file.
+    EXPECT_TRUE(all_parsed || not_parsed || seen.out.starts_with("only: unreadable: Too many open files\n")) << seen.out;
+  }
+  EXPECT_TRUE(some_not_parsed);
+  EXPECT_TRUE(all_parsed);
+}
+
 TEST_F(IsolatedParser, SaysWhenItCannotWrite) {
   const Outcome seen = run("./isolated_parser good >/dev/full");
   EXPECT_EQ(seen.status, 2);

@@ -133,11 +133,12 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
     // Who wrote the bytes may still be writing: what has been checked is what was read here, once.
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
-  // The next bytes where they are, to be copied before anything about them is decided.
-  std::string_view take(std::size_t bytes) {
-    if (bytes > left_.size()) throw SerializationError("the encoded data ends too early");
-    const std::string_view taken = left_.substr(0, bytes);
-    left_.remove_prefix(bytes);
+  // The next bytes as they lie there, `elements` times `bytes_each`: valid as long as what is read, and to be copied before
+  // anything about them is decided.
+  std::string_view take(std::uint64_t elements, std::size_t bytes_each = 1) {
+    if (elements > left_.size() / bytes_each) throw SerializationError("the encoded data ends too early");
+    const std::string_view taken = left_.substr(0, elements * bytes_each);
+    left_.remove_prefix(taken.size());
     return taken;
   }
   WireBuffers* buffers() const { return buffers_; }
@@ -212,8 +213,7 @@ template <typename T, typename Allocator>
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::vector<T, Allocator>& values) {
   cereal::size_type length = 0;
   archive(cereal::make_size_tag(length));
-  archive.check_length(length);  // So that the product below is one.
-  const std::string_view bytes = archive.take(length * sizeof(T));
+  const std::string_view bytes = archive.take(length, sizeof(T));
   values.clear();
   values.reserve(length);
   take_pages(values.data(), bytes.size());
@@ -405,5 +405,7 @@ class ExceptionRegistration {
 }  // namespace futures
 
 CEREAL_SETUP_ARCHIVE_TRAITS(futures::internal::WireInput, futures::internal::WireOutput)
+
+#include "futures/internal/chunk_encoding.h"  // Last: it is made of what stands above.
 
 #endif  // CONCURRENT_FUTURES_FUTURES_ENCODING_H_

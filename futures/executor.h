@@ -11,6 +11,8 @@
 #include <utility>
 
 #include "futures/future.h"
+#include "futures/internal/map_call.h"
+#include "futures/internal/map_chunk.h"
 #include "futures/internal/result_state.h"
 #include "futures/internal/zip.h"
 #include "futures/map.h"
@@ -61,24 +63,7 @@ class Executor {
   // included where submit is called; otherwise the future gets SerializationError (laws P2, P3).
   template <typename F, typename... Args, typename Encoding = internal::encoding_of_t<F, Args...>>
   auto submit(F&& fn, Args&&... args) {
-    constexpr bool kStorable =
-        std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
-    static_assert(kStorable,
-                  "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
-    static_assert(internal::is_callable_v<F, Args...>,
-                  "submit: the callable cannot be called with these arguments; they are passed as rvalues of their "
-                  "decayed types, so a parameter of type T& needs std::ref");
-    if constexpr (kStorable && internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
-      using R = internal::call_result_t<F, Args...>;
-      if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-      using Call =
-          internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>, std::decay_t<Args>...>;
-      auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
-      Task task(call);
-      Future<R> future = internal::FutureAccess::future<R>(*call);
-      schedule(std::move(task));
-      return future;
-    }
+    return submit_by<Encoding>(std::forward<F>(fn), std::forward<Args>(args)...);
   }
 
   // Calls `fn` with each item of the inputs: the first items, the second items, ..., up to the end of the shortest.
@@ -90,18 +75,25 @@ class Executor {
   //
   // Items and `fn` are copied into each call. Any thread. Throws as submit; std::invalid_argument for a `chunksize` or
   // `buffersize` below 1; what an input throws (what was submitted is then cancelled if it has not started). Laws M1 to M8.
-  template <typename Fn, std::ranges::input_range... Inputs>
+  //
+  // In an executor of processes up to `chunksize` consecutive inputs are one call, the last one shorter, if they can travel
+  // as submit says. It changes no result: what an item throws, and what of it cannot be encoded or decoded, is an error of
+  // that item. Only what ends or cancels the call, such as the death of its worker, is an error of each of its items. Items
+  // behind one that throws may not be called. A call starts once all its inputs are taken. Law M6.
+  template <typename Fn, std::ranges::input_range... Inputs, typename Encoding = internal::map_encoding_t<Fn, Inputs...>>
     requires(sizeof...(Inputs) > 0)
   auto map(Fn fn, Inputs&&... inputs) {
-    return map_in<internal::InputOrder>({}, std::move(fn), std::forward<Inputs>(inputs)...);
+    return map_in<internal::InputOrder, Encoding>({}, std::move(fn), std::forward<Inputs>(inputs)...);
   }
-  template <typename Fn, std::ranges::input_range Input>
+  template <typename Fn, std::ranges::input_range Input, typename Encoding = internal::map_encoding_t<Fn, Input>>
   auto map(Fn fn, Input&& input, const MapOptions& options) {
-    return map_in<internal::InputOrder>(options, std::move(fn), std::forward<Input>(input));
+    return map_in<internal::InputOrder, Encoding>(options, std::move(fn), std::forward<Input>(input));
   }
-  template <typename Fn, std::ranges::input_range First, std::ranges::input_range Second>
+  template <typename Fn, std::ranges::input_range First, std::ranges::input_range Second,
+            typename Encoding = internal::map_encoding_t<Fn, First, Second>>
   auto map(Fn fn, First&& first, Second&& second, const MapOptions& options) {
-    return map_in<internal::InputOrder>(options, std::move(fn), std::forward<First>(first), std::forward<Second>(second));
+    return map_in<internal::InputOrder, Encoding>(options, std::move(fn), std::forward<First>(first),
+                                                  std::forward<Second>(second));
   }
   // Says in one line why none of the above will do.
   template <typename Fn, typename... Inputs>
@@ -111,18 +103,19 @@ class Executor {
                   "map: after the callable come input ranges, such as vectors, and then at most a MapOptions");
   }
 
-  // As map, but the results come in the order in which the calls get done. Law M9.
-  template <typename Fn, std::ranges::input_range Input>
+  // As map, but the results come in the order in which the calls get done; those of one call in the order of its inputs.
+  // Law M9.
+  template <typename Fn, std::ranges::input_range Input, typename Encoding = internal::map_encoding_t<Fn, Input>>
   auto map_unordered(Fn fn, Input&& input, const MapOptions& options = {}) {
-    return map_in<internal::CompletionOrder>(options, std::move(fn), std::forward<Input>(input));
+    return map_in<internal::CompletionOrder, Encoding>(options, std::move(fn), std::forward<Input>(input));
   }
 
   // As map, but each item of the result is a Settled<R>, a value or an error, so that no call's error ends the range. When
   // time is up, what is not done settles as TimeoutError, and no more input is taken. With `buffersize`, an input that
   // throws or a submit that is refused, by a broken pool or after a shutdown, still ends it and is thrown. Laws M7, M9.
-  template <typename Fn, std::ranges::input_range Input>
+  template <typename Fn, std::ranges::input_range Input, typename Encoding = internal::map_encoding_t<Fn, Input>>
   auto map_settled(Fn fn, Input&& input, const MapOptions& options = {}) {
-    return map_in<internal::SettledOrder>(options, std::move(fn), std::forward<Input>(input));
+    return map_in<internal::SettledOrder, Encoding>(options, std::move(fn), std::forward<Input>(input));
   }
 
   // Closes the intake: every later submit throws ShutdownError. Accepted calls still run, unless `cancel_futures`.
@@ -155,8 +148,35 @@ class Executor {
 
   virtual ShutdownResult do_shutdown(const ShutdownOptions& options) = 0;
 
+  // Whether calls run in other processes, so that `map` puts several inputs into one call where it is told to (law M6). Always
+  // the same; any thread. An executor that passes its calls on to another one says what that one says.
+  virtual bool calls_travel() const noexcept { return false; }
+
  private:
-  template <template <typename> class Order, typename Fn, typename... Inputs>
+  // submit, with the encoding that its caller's headers know.
+  template <typename Encoding, typename F, typename... Args>
+  auto submit_by(F&& fn, Args&&... args) {
+    constexpr bool kStorable =
+        std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
+    static_assert(kStorable,
+                  "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
+    static_assert(internal::is_callable_v<F, Args...>,
+                  "submit: the callable cannot be called with these arguments; they are passed as rvalues of their "
+                  "decayed types, so a parameter of type T& needs std::ref");
+    if constexpr (kStorable && internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
+      using R = internal::call_result_t<F, Args...>;
+      if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
+      using Call =
+          internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>, std::decay_t<Args>...>;
+      auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
+      Task task(call);
+      Future<R> future = internal::FutureAccess::future<R>(*call);
+      schedule(std::move(task));
+      return future;
+    }
+  }
+
+  template <template <typename> class Order, typename Encoding, typename Fn, typename... Inputs>
   auto map_in(const MapOptions& options, Fn fn, Inputs&&... inputs) {
     static_assert(std::is_copy_constructible_v<Fn>, "map: the callable is copied into each call, so it must be copyable");
     static_assert(internal::is_callable_v<Fn, std::ranges::range_reference_t<Inputs>...>,
@@ -168,12 +188,31 @@ class Executor {
       if (internal::is_null_callable(fn)) throw std::invalid_argument("map: the callable is null");
       check_intake();
       internal::Zip<std::views::all_t<Inputs>...> zip(std::views::all(std::forward<Inputs>(inputs))...);
-      auto submit_next = [this, fn = std::move(fn), zip = std::move(zip)]() mutable -> std::optional<Future<R>> {
-        if (!zip.advance()) return std::nullopt;
-        return zip.apply([&](auto&&... items) { return submit(fn, std::forward<decltype(items)>(items)...); });
-      };
-      return MapRange<Order<R>>(std::make_unique<Order<R>>(std::move(submit_next), options));
+      return MapRange<Order<R>>(map_calls<Order<R>, R, Encoding, std::decay_t<std::ranges::range_reference_t<Inputs>>...>(
+          options, std::move(fn), std::move(zip)));
     }
+  }
+
+  // A call for each input, or for a chunk of them if calls travel and those can.
+  template <typename Order, typename R, typename Encoding, typename... Items, typename Fn, typename Zip>
+  std::unique_ptr<Order> map_calls(MapOptions options, Fn fn, Zip zip) {
+    using Chunk = internal::ChunkCall<Encoding, Order::kAfterError, Fn, Items...>;
+    if constexpr (Chunk::kTravels) {
+      if (calls_travel() && internal::inputs_per_call(options) > 1) {
+        auto submit_chunk = [this](auto&&... parts) {
+          return this->template submit_by<typename Chunk::Encoding>(std::forward<decltype(parts)>(parts)...);
+        };
+        using Input = internal::ChunkInput<R, typename Chunk::Fn, typename Chunk::Inputs, Zip, decltype(submit_chunk)>;
+        return std::make_unique<Order>(
+            std::make_unique<Input>(typename Chunk::Fn{std::move(fn)}, std::move(zip), std::move(submit_chunk)), options);
+      }
+    }
+    options.chunksize = 1;
+    auto submit_one = [this](auto&&... parts) {
+      return this->template submit_by<Encoding>(std::forward<decltype(parts)>(parts)...);
+    };
+    using Input = internal::SingleInput<R, Fn, Zip, decltype(submit_one)>;
+    return std::make_unique<Order>(std::make_unique<Input>(std::move(fn), std::move(zip), std::move(submit_one)), options);
   }
 };
 

@@ -2,6 +2,7 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_MAP_H_
 #define CONCURRENT_FUTURES_FUTURES_MAP_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <exception>
@@ -14,18 +15,26 @@
 #include <variant>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/functional/any_invocable.h"
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/internal/completions.h"
+#include "futures/internal/future_state.h"
+#include "futures/internal/map_call.h"
+#include "futures/internal/map_chunk.h"
+#include "futures/internal/result_state.h"
+#include "futures/internal/sync.h"
 #include "futures/timeout.h"
 
 namespace futures {
 
 struct MapOptions {
-  Timeout timeout = {};                            // For the whole map, counted from the call.
-  int chunksize = 1;                               // How many inputs travel together, where calls travel. At least 1.
-  std::optional<int> buffersize = std::nullopt;    // How many inputs are taken ahead. None: all, before map returns.
+  // For the whole map, counted from the call.
+  Timeout timeout = {};
+  // How many inputs are one call, at least 1, where calls run in other processes: one trip there and back for all of them.
+  // Executors of threads ignore it. At most `buffersize`; several times less keeps several workers busy.
+  int chunksize = 1;
+  // How many inputs are taken ahead. None: all, before map returns.
+  std::optional<int> buffersize = std::nullopt;
 };
 
 // The outcome of one item of `map_settled`: a value or an error.
@@ -35,6 +44,7 @@ class Settled {
   using value_type = internal::stored_t<R>;
 
   explicit Settled(Future<R> finished) : outcome_(std::move(finished)) {}
+  explicit Settled(internal::ChunkValue<R> value) : outcome_(std::move(value)) {}
   explicit Settled(std::exception_ptr error) : outcome_(std::move(error)) {}
 
   bool has_value() const noexcept { return error() == nullptr; }
@@ -43,11 +53,13 @@ class Settled {
   // The value; throws the error if there is none.
   decltype(auto) value() const {
     if (const auto* error = std::get_if<std::exception_ptr>(&outcome_)) std::rethrow_exception(*error);
+    if (const auto* in_chunk = std::get_if<internal::ChunkValue<R>>(&outcome_)) return in_chunk->result();
     return std::get<Future<R>>(outcome_).result();
   }
   // Moves the value out, once; throws the error if there is none.
   R take() {
     if (const auto* error = std::get_if<std::exception_ptr>(&outcome_)) std::rethrow_exception(*error);
+    if (const auto* in_chunk = std::get_if<internal::ChunkValue<R>>(&outcome_)) return in_chunk->take();
     return std::get<Future<R>>(outcome_).take();
   }
 
@@ -58,7 +70,7 @@ class Settled {
   }
 
  private:
-  std::variant<Future<R>, std::exception_ptr> outcome_;
+  std::variant<Future<R>, internal::ChunkValue<R>, std::exception_ptr> outcome_;
 };
 
 namespace internal {
@@ -69,32 +81,33 @@ inline void check(const MapOptions& options) {
   if (options.buffersize && *options.buffersize < 1) throw std::invalid_argument("map: buffersize must be at least 1");
 }
 
-// Cancels a call of a map that nobody waits for any more. Does nothing in a child made by fork(): law T9.
-template <typename R>
-void cancel_abandoned(const Future<R>& call) {
-  if (FutureAccess::state(call).is_of_this_process()) call.cancel();
+// How many inputs a call of a map gets where calls travel.
+inline std::size_t inputs_per_call(const MapOptions& options) {
+  return static_cast<std::size_t>(std::min(options.chunksize, options.buffersize.value_or(options.chunksize)));
 }
 
-// The calls of one map in the order of their inputs: those submitted, and the input that is still to be submitted.
+// The calls of one map in the order of their inputs: those submitted, and the one whose inputs are being taken.
 // Whoever destroys it cancels what has not started (law M4).
+//
+// A call is submitted once it has `chunksize` inputs, at most `buffersize`; with fewer at the end of the input, and at the
+// end of the constructor, so that all that is taken up front starts. From then on at least `buffersize` inputs are taken and
+// not yet shown until the input ends, more than wait for their call to be submitted: so there is always a call to wait for.
 template <typename R>
 class MapCalls {
  public:
-  // Submits the call for the next input; nothing when the input is at its end.
-  using SubmitNext = absl::AnyInvocable<std::optional<Future<R>>()>;
-
-  // Submits up to `buffersize` calls, or all. If the input or submit throws, what was submitted is cancelled. Law M7.
-  MapCalls(SubmitNext submit_next, const MapOptions& options)
-      : until_(options.timeout.deadline()), submit_next_(std::move(submit_next)) {
+  // Takes up to `buffersize` inputs, or all. If the input or submit throws, what was submitted is cancelled. Law M7.
+  MapCalls(std::unique_ptr<MapInput<R>> input, const MapOptions& options)
+      : until_(options.timeout.deadline()), inputs_per_call_(inputs_per_call(options)), input_(std::move(input)) {
     try {
       for (int left = options.buffersize.value_or(0); !options.buffersize || left > 0; --left) {
-        if (!submit_one()) break;
+        if (!take_one()) break;
       }
+      submit_taken();
     } catch (...) {
       cancel_all();
       throw;
     }
-    if (!options.buffersize) submit_next_ = nullptr;
+    if (!options.buffersize) input_ = nullptr;
   }
   MapCalls(const MapCalls&) = delete;
   MapCalls& operator=(const MapCalls&) = delete;
@@ -105,7 +118,7 @@ class MapCalls {
   // One input more, if there is any. Law M5. If the input or submit throws, cancels what has not started: law M7.
   void refill() {
     try {
-      submit_one();
+      take_one();
     } catch (...) {
       cancel_all();
       throw;
@@ -113,119 +126,128 @@ class MapCalls {
   }
 
   bool empty() const { return calls_.empty(); }
-  Future<R> pop_front() {
-    Future<R> front = std::move(calls_.front());
+  MapCall<R> pop_front() {
+    MapCall<R> front = std::move(calls_.front());
     calls_.pop_front();
     return front;
   }
 
   // Takes no more input, and cancels what has not started. The calls stay, to be asked for what became of them.
   void stop() {
-    submit_next_ = nullptr;
+    input_ = nullptr;
     // From the back, since workers take from the front.
     for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) cancel_abandoned(*call);
+    if (taken_ > 0) calls_.push_back(MapCall<R>::cancelled(std::exchange(taken_, 0)));
   }
   void cancel_all() {
+    taken_ = 0;
     stop();
     calls_.clear();
   }
 
  private:
   // Returns false at the end of the input.
-  bool submit_one() {
-    if (submit_next_ == nullptr) return false;
-    std::optional<Future<R>> next = submit_next_();
-    if (next) calls_.push_back(*std::move(next));
-    if (!next) submit_next_ = nullptr;
-    return next.has_value();
+  bool take_one() {
+    if (input_ == nullptr) return false;
+    const bool is_taken = input_->take();
+    if (is_taken) ++taken_;
+    if (!is_taken || taken_ == inputs_per_call_) submit_taken();
+    if (!is_taken) input_ = nullptr;
+    return is_taken;
+  }
+  void submit_taken() {
+    if (taken_ == 0) return;
+    calls_.push_back(input_->submit());
+    taken_ = 0;
   }
 
   const sync::deadline until_;
-  SubmitNext submit_next_;
-  std::deque<Future<R>> calls_;
+  const std::size_t inputs_per_call_;
+  std::unique_ptr<MapInput<R>> input_;
+  std::size_t taken_ = 0;  // Inputs of the next call.
+  std::deque<MapCall<R>> calls_;
 };
 
-// What an iterator of a map over `R` shows: the value in its future, for void something that says nothing.
-template <typename R>
-using map_item_t = std::conditional_t<std::is_lvalue_reference_v<R>, std::remove_reference_t<R>, stored_t<R>>;
-
-template <typename R>
-map_item_t<R>& item_of(const Future<R>& future) {
-  if constexpr (std::is_lvalue_reference_v<R>) {
-    return *FutureAccess::state(future).value();
-  } else {
-    return FutureAccess::state(future).value();
-  }
-}
-
-// The results in the order of the input; the first error ends it. Laws M1 to M5.
+// The results in the order of the input; the first error ends it. Laws M1 to M6.
 template <typename R>
 class InputOrder {
  public:
   using Item = map_item_t<R>;
+  static constexpr AfterError kAfterError = AfterError::kStop;
 
-  InputOrder(typename MapCalls<R>::SubmitNext submit_next, const MapOptions& options)
-      : calls_(std::move(submit_next), options) {}
+  InputOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options) : calls_(std::move(input), options) {}
 
   // Moves on to the next result. Returns false at the end.
   bool advance() {
-    current_ = Future<R>();
-    if (calls_.empty()) return false;
+    const bool is_of_same_call = current_.next();
+    if (!is_of_same_call && calls_.empty()) return false;
     calls_.refill();
-    Future<R> next = calls_.pop_front();
+    if (!is_of_same_call) await_next();
+    if (const std::exception_ptr* const error = current_.error()) {
+      calls_.cancel_all();
+      std::rethrow_exception(*error);
+    }
+    return true;
+  }
+  Item& item() const { return current_.value(); }
+
+ private:
+  void await_next() {
+    MapCall<R> next = calls_.pop_front();
     try {
-      FutureAccess::state(next).get(calls_.until());  // A result that is there comes out after the deadline, too.
+      next.state().get(calls_.until());  // A result that is there comes out after the deadline, too.
     } catch (...) {
       calls_.cancel_all();
       cancel_abandoned(next);
       throw;
     }
-    current_ = std::move(next);
-    return true;
+    current_.open(std::move(next));
   }
-  Item& item() const { return item_of(current_); }
 
- private:
   MapCalls<R> calls_;
-  Future<R> current_;
+  MapItem<R> current_;
 };
 
-// The results in the order of completion; the first error ends it. Law M9.
+// The results in the order of completion, those of one call in the order of the input; the first error ends it. Law M9.
 template <typename R>
 class CompletionOrder {
  public:
   using Item = map_item_t<R>;
+  static constexpr AfterError kAfterError = AfterError::kStop;
 
-  CompletionOrder(typename MapCalls<R>::SubmitNext submit_next, const MapOptions& options)
-      : calls_(std::move(submit_next), options) {
+  CompletionOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options) : calls_(std::move(input), options) {
     listen();
   }
   ~CompletionOrder() { stop(); }
 
   bool advance() {
-    current_ = Future<R>();
-    if (waiting_.empty()) return false;
+    const bool is_of_same_call = current_.next();
+    if (!is_of_same_call && waiting_.empty()) return false;
     try {
       calls_.refill();
       listen();
-      const std::optional<std::size_t> number = completions_->next(calls_.until());
-      if (!number) throw TimeoutError();
-      Future<R> next = std::move(waiting_.extract(*number).mapped());
-      FutureAccess::state(next).get(std::nullopt);
-      current_ = std::move(next);
+      if (!is_of_same_call) await_next();
+      if (const std::exception_ptr* const error = current_.error()) std::rethrow_exception(*error);
     } catch (...) {
       stop();
       throw;
     }
     return true;
   }
-  Item& item() const { return item_of(current_); }
+  Item& item() const { return current_.value(); }
 
  private:
+  void await_next() {
+    const std::optional<std::size_t> number = completions_->next(calls_.until());
+    if (!number) throw TimeoutError();
+    MapCall<R> next = std::move(waiting_.extract(*number).mapped());
+    next.state().get(std::nullopt);
+    current_.open(std::move(next));
+  }
   void listen() {
     while (!calls_.empty()) {
       const auto [position, inserted] = waiting_.emplace(listened_++, calls_.pop_front());
-      completions_->add(FutureAccess::state(position->second));
+      completions_->add(position->second.state());
     }
   }
   void stop() {
@@ -236,9 +258,9 @@ class CompletionOrder {
   }
 
   MapCalls<R> calls_;
-  Future<R> current_;
+  MapItem<R> current_;
   std::size_t listened_ = 0;
-  absl::flat_hash_map<std::size_t, Future<R>> waiting_;  // By number in completions_.
+  absl::flat_hash_map<std::size_t, MapCall<R>> waiting_;  // By number in completions_.
   std::optional<Completions> completions_{std::in_place};
 };
 
@@ -248,37 +270,49 @@ template <typename R>
 class SettledOrder {
  public:
   using Item = Settled<R>;
+  static constexpr AfterError kAfterError = AfterError::kGoOn;
 
-  SettledOrder(typename MapCalls<R>::SubmitNext submit_next, const MapOptions& options)
-      : calls_(std::move(submit_next), options) {}
+  SettledOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options) : calls_(std::move(input), options) {}
 
   bool advance() {
     current_.reset();
-    if (calls_.empty()) return false;
+    const bool is_of_same_call = item_.next();
+    if (!is_of_same_call && calls_.empty()) return false;
     if (!time_is_up_) calls_.refill();
-    Future<R> next = calls_.pop_front();
-    FutureState& state = FutureAccess::state(next);
-    if (!time_is_up_ && !state.wait_until(calls_.until())) {
-      time_is_up_ = true;
-      calls_.stop();
-      cancel_abandoned(next);
-    }
-    if (!state.is_done() || (time_is_up_ && next.cancelled())) {
-      current_.emplace(std::make_exception_ptr(TimeoutError()));
-    } else if (next.cancelled()) {
-      current_.emplace(std::make_exception_ptr(CancelledError()));
-    } else if (state.exception() != nullptr) {
-      current_.emplace(state.exception());
+    if (!is_of_same_call) await_next();
+    if (const std::exception_ptr* const error = item_.error()) {
+      current_.emplace(*error);
     } else {
-      current_.emplace(std::move(next));
+      std::visit([this](auto&& value) { current_.emplace(std::move(value)); }, item_.hold());
     }
     return true;
   }
   Item& item() const { return *current_; }
 
  private:
+  void await_next() {
+    MapCall<R> next = calls_.pop_front();
+    FutureState& state = next.state();
+    if (!time_is_up_ && !state.wait_until(calls_.until())) {
+      time_is_up_ = true;
+      calls_.stop();
+      cancel_abandoned(next);
+    }
+    const bool is_cancelled = state.phase() == Phase::kCancelled;
+    std::exception_ptr error;
+    if (!state.is_done() || (time_is_up_ && is_cancelled)) {
+      error = std::make_exception_ptr(TimeoutError());
+    } else if (is_cancelled) {
+      error = std::make_exception_ptr(CancelledError());
+    } else {
+      error = state.exception();
+    }
+    item_.open(std::move(next), std::move(error));
+  }
+
   MapCalls<R> calls_;
   bool time_is_up_ = false;
+  MapItem<R> item_;
   mutable std::optional<Settled<R>> current_;
 };
 

@@ -102,6 +102,7 @@ class ProcessPoolExecutor final : public Executor {
   void schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::WireRoom&)> encode);
   void check_intake() override;
   ShutdownResult do_shutdown(const ShutdownOptions& options) override;
+  bool calls_travel() const noexcept override { return true; }
 
   const std::shared_ptr<internal::ProcessPool> pool_;  // Its threads and the futures of its calls share it.
   const int exceptions_at_start_;

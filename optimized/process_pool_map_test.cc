@@ -1,0 +1,623 @@
+// Law M6 on processes: the inputs of a map travel in chunks, and that changes nothing but the number of calls.
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <any>
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <exception>
+#include <fstream>
+#include <latch>
+#include <map>
+#include <memory>
+#include <ranges>
+#include <set>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "futures/encoding.h"
+#include "futures/errors.h"
+#include "futures/executor.h"
+#include "futures/map.h"
+#include "futures/task.h"
+#include "gtest/gtest.h"
+#include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_testing.h"
+#include "optimized/thread_pool_executor.h"
+
+namespace futures {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Gate;
+using testing::pass;
+using testing::soon;
+
+using Ints = std::vector<int>;
+using ProcessPoolMap = testing::ProcessPoolTest;
+
+int twice(int x) { return 2 * x; }
+pid_t pid_at(int) { return getpid(); }
+
+// One item of a map: what its call does, in this order.
+struct Step {
+  int value = 0;
+  std::string log = {};   // Appends its value to this file,
+  std::string gate = {};  // waits here,
+  int signal = 0;         // ends its worker,
+  bool throws = false;    // throws std::out_of_range; or returns its value.
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(value, log, gate, signal, throws);
+  }
+};
+
+int take_step(const Step& step) {
+  if (!step.log.empty()) std::ofstream(step.log, std::ios::app) << step.value << "\n";
+  if (!step.gate.empty()) pass(step.gate, 0);
+  if (step.signal != 0) raise(step.signal);
+  if (step.throws) throw std::out_of_range("step " + std::to_string(step.value));
+  return step.value;
+}
+
+// Steps 0, 1, ... that log themselves.
+std::vector<Step> steps(int count, const Gate& log) {
+  std::vector<Step> all;
+  for (int i = 0; i < count; ++i) all.push_back({.value = i, .log = log.path()});
+  return all;
+}
+
+Ints logged(const Gate& log) {
+  Ints values;
+  std::ifstream file(log.path());
+  for (int value = 0; file >> value;) values.push_back(value);
+  return values;
+}
+
+// What the range gives, and then throws: "" at its end.
+template <typename Range>
+std::pair<Ints, std::string> outcome_of(Range&& results) {
+  Ints values;
+  try {
+    for (const auto& value : results) values.push_back(static_cast<int>(value));
+  } catch (const WorkerDiedError&) {
+    return {values, "WorkerDiedError"};
+  } catch (const SerializationError&) {
+    return {values, "SerializationError"};
+  } catch (const CancelledError&) {
+    return {values, "CancelledError"};
+  } catch (const TimeoutError&) {
+    return {values, "TimeoutError"};
+  } catch (const ShutdownError&) {
+    return {values, "ShutdownError"};
+  } catch (const std::exception& e) {
+    return {values, e.what()};
+  }
+  return {values, ""};
+}
+
+template <typename E, typename R>
+bool has_error(const Settled<R>& settled) {
+  try {
+    settled.value();
+  } catch (const E&) {
+    return true;
+  } catch (...) {
+  }
+  return false;
+}
+
+// For each item its value, or -1 if it is an E.
+template <typename E, typename Range>
+Ints settled_as(Range&& results) {
+  Ints values;
+  for (const auto& settled : results) {
+    EXPECT_TRUE(settled.has_value() || has_error<E>(settled)) << "at item " << values.size();
+    values.push_back(settled.has_value() ? static_cast<int>(settled.value()) : -1);
+  }
+  return values;
+}
+
+// 0, 1, 2, ...; counts how many have been taken.
+auto endless(std::atomic<int>& taken) {
+  return std::views::iota(0) | std::views::transform([&taken](int i) { return ++taken, i; });
+}
+
+// --- M6: the results
+
+TEST_P(ProcessPoolMap, M6_ChunksizeChangesNoResult) {
+  ProcessPoolExecutor processes({.max_workers = 2, .isolation = GetParam()});
+  Executor& executor = processes;
+  const Ints input = {1, 2, 3, 4, 5, 6, 7};
+  const Ints expected = {2, 4, 6, 8, 10, 12, 14};
+  for (const int chunksize : {1, 2, 3, 7, 8, INT_MAX}) {
+    const MapOptions options{.chunksize = chunksize};
+    EXPECT_EQ(outcome_of(executor.map(twice, input, options)), std::pair(expected, std::string()));
+    EXPECT_EQ(outcome_of(processes.map(twice, input, options)), std::pair(expected, std::string()));
+    EXPECT_EQ(settled_as<std::exception>(executor.map_settled(twice, input, options)), expected);
+    Ints unordered = outcome_of(executor.map_unordered(twice, input, options)).first;
+    std::ranges::sort(unordered);
+    EXPECT_EQ(unordered, expected);
+    EXPECT_EQ(outcome_of(executor.map(twice, Ints(), options)), std::pair(Ints(), std::string()));
+  }
+}
+
+TEST_P(ProcessPoolMap, M6_ItemsAndResultsOfEveryKind) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const MapOptions options{.chunksize = 2};
+  const std::vector<std::string> words = {"a", "", "ccc"};
+  std::vector<std::string> doubled;
+  for (std::string& word : executor.map([](const std::string& w) { return w + w; }, words, options)) {
+    doubled.push_back(std::move(word));
+  }
+  EXPECT_EQ(doubled, (std::vector<std::string>{"aa", "", "cccccc"}));
+  EXPECT_EQ(outcome_of(executor.map([](const std::string& w, int times) { return w.size() * static_cast<std::size_t>(times); },
+                                    words, Ints{1, 2, 3, 4}, options)).first,
+            (Ints{1, 0, 9}));
+  std::vector<bool> flags;
+  const bool given[] = {true, false, true};
+  for (bool& flag : executor.map([](bool b, double d) { return b && d > 0; }, given, std::vector<double>{1, 1, -1}, options)) {
+    flags.push_back(flag);
+  }
+  EXPECT_EQ(flags, (std::vector<bool>{true, false, false}));
+  const Gate log;
+  int rounds = 0;
+  for ([[maybe_unused]] const auto& nothing : executor.map([](const Step& s) { take_step(s); }, steps(3, log), options)) {
+    ++rounds;
+  }
+  EXPECT_EQ(rounds, 3);
+  EXPECT_EQ(logged(log).size(), 3u);
+  const std::map<std::string, Ints> table = {{"x", {1, 2}}};
+  for (const auto& copy : executor.map([](std::map<std::string, Ints> t) { return t; }, std::vector{table, table}, options)) {
+    EXPECT_EQ(copy, table);
+  }
+}
+
+TEST_P(ProcessPoolMap, M6_LargeChunks) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  long long sum = 0;
+  for (const int x : executor.map(twice, std::views::iota(0, 100'000), {.chunksize = 9'999})) sum += x;
+  EXPECT_EQ(sum, 100'000LL * 99'999);
+  const std::vector<std::string> texts(7, std::string(300'000, 'x'));
+  for (const std::string& text : executor.map([](std::string t) { return t + "y"; }, texts, {.chunksize = 3})) {
+    EXPECT_EQ(text.size(), 300'001u);
+  }
+}
+
+// A function object that changes as it is called.
+struct Counter {
+  int calls = 0;
+  int operator()(int x) { return x + 100 * ++calls; }
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(calls);
+  }
+};
+
+TEST_P(ProcessPoolMap, M6_EachItemHasACallableOfItsOwn) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  EXPECT_EQ(outcome_of(executor.map(Counter{5}, Ints{1, 2, 3}, {.chunksize = 3})).first, (Ints{601, 602, 603}));
+}
+
+// --- M6: the calls
+
+// With one call per worker, the number of workers is that of the calls.
+TEST_P(ProcessPoolMap, M6_AChunkIsOneCall) {
+  ProcessPoolExecutor processes({.max_workers = 1, .isolation = GetParam(), .max_calls_per_worker = 1});
+  Executor& executor = processes;
+  const auto check = [](const Ints& pids) {
+    EXPECT_EQ(std::set<int>(pids.begin(), pids.end()).size(), 4u);
+    EXPECT_EQ(pids.size(), 10u);
+    for (std::size_t i = 0; i < pids.size(); ++i) EXPECT_EQ(pids[i], pids[i / 3 * 3]);
+  };
+  const MapOptions options{.chunksize = 3};
+  check(outcome_of(executor.map(pid_at, std::views::iota(0, 10), options)).first);
+  check(outcome_of(executor.map_unordered(pid_at, std::views::iota(0, 10), options)).first);
+  check(settled_as<std::exception>(executor.map_settled(pid_at, std::views::iota(0, 10), options)));
+  check(outcome_of(processes.map(pid_at, std::views::iota(0, 10), {.chunksize = 3, .buffersize = 6})).first);
+}
+
+// Runs each call at once, in this process, and counts.
+class CountingExecutor final : public Executor {
+ public:
+  explicit CountingExecutor(bool calls_travel) : calls_travel_(calls_travel) {}
+  int calls() const { return calls_; }
+
+ private:
+  void schedule(Task task) override {
+    ++calls_;
+    if (task.claim()) task.run();
+  }
+  void check_intake() override {}
+  ShutdownResult do_shutdown(const ShutdownOptions&) override { return {}; }
+  bool calls_travel() const noexcept override { return calls_travel_; }
+
+  const bool calls_travel_;
+  int calls_ = 0;
+};
+
+TEST(Map, M6_ChunksAreForCallsThatTravel) {
+  for (const int inputs : {0, 1, 5, 6, 7}) {
+    for (const int chunksize : {1, 2, 3, 100}) {
+      const MapOptions options{.chunksize = chunksize};
+      CountingExecutor travels(true);
+      CountingExecutor stays(false);
+      for (CountingExecutor* const executor : {&travels, &stays}) {
+        EXPECT_EQ(outcome_of(executor->map(twice, std::views::iota(0, inputs), options)).first.size(),
+                  static_cast<std::size_t>(inputs));
+      }
+      EXPECT_EQ(travels.calls(), (inputs + chunksize - 1) / chunksize);
+      EXPECT_EQ(stays.calls(), inputs);
+    }
+  }
+  CountingExecutor executor(true);
+  int captured = 1;
+  const auto cannot_travel = [&captured](int x) { return x + captured; };
+  EXPECT_EQ(outcome_of(executor.map(cannot_travel, Ints{1, 2, 3}, {.chunksize = 3})).first, (Ints{2, 3, 4}));
+  EXPECT_EQ(executor.calls(), 3);
+}
+
+TEST(Map, M6_ThreadsIgnoreChunksize) {
+  ThreadPoolExecutor executor({.max_workers = 2});
+  static std::latch both(2);
+  const auto meet = [](int x) { return both.arrive_and_wait(), x; };  // Two calls of one chunk would never meet.
+  EXPECT_EQ(outcome_of(executor.map(meet, Ints{1, 2}, {.timeout = 20s, .chunksize = 2})), std::pair(Ints{1, 2}, std::string()));
+}
+
+struct Unmovable {
+  explicit Unmovable(int x) : value(x) {}
+  Unmovable(Unmovable&&) = delete;
+  const int value;
+};
+
+// What could never be in a chunk is as welcome as before.
+TEST(Map, M1_ThreadsGiveAnyResult) {
+  ThreadPoolExecutor executor({.max_workers = 1});
+  const auto unmovable = [](int x) { return Unmovable(x); };
+  const MapOptions options{.chunksize = 2};
+  int sum = 0;
+  for (const Unmovable& result : executor.map(unmovable, Ints{1, 2, 3}, options)) sum += result.value;
+  for (const Unmovable& result : executor.map_unordered(unmovable, Ints{1, 2, 3}, options)) sum += result.value;
+  for (const auto& settled : executor.map_settled(unmovable, Ints{1, 2, 3}, options)) sum += settled.value().value;
+  EXPECT_EQ(sum, 18);
+  std::vector<std::any> all;
+  for (std::any& result : executor.map([](int x) { return std::any(x); }, Ints{4, 5}, options)) all.push_back(std::move(result));
+  EXPECT_EQ(std::any_cast<int>(all.at(1)), 5);
+  for (auto& settled : executor.map_settled([](int x) { return std::make_unique<int>(x); }, Ints{6}, options)) {
+    const Settled<std::unique_ptr<int>> copy = settled;
+    EXPECT_EQ(*copy.value(), 6);
+    EXPECT_EQ(*settled.take(), 6);
+  }
+}
+
+TEST_P(ProcessPoolMap, P2_WhatCannotTravelFailsItemByItem) {
+  ProcessPoolExecutor processes({.max_workers = 1, .isolation = GetParam()});
+  Executor& executor = processes;
+  int captured = 1;
+  const MapOptions options{.chunksize = 2};
+  const auto with_capture = [captured](int x) { return x + captured; };
+  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(with_capture, Ints{1, 2, 3}, options)), (Ints{-1, -1, -1}));
+  const auto with_token = [](std::stop_token, int x) { return x; };
+  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(with_token, Ints{1, 2, 3}, options)), (Ints{-1, -1, -1}));
+  const auto gives_pointer = [](int) -> const char* { return ""; };
+  for (const auto& settled : executor.map_settled(gives_pointer, Ints{1, 2, 3}, options)) {
+    EXPECT_TRUE(has_error<SerializationError>(settled));
+  }
+}
+
+// --- Errors in a chunk
+
+TEST_P(ProcessPoolMap, M6_AnExceptionInAChunkLosesNoEarlierResult) {
+  const Gate log;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::vector<Step> input = steps(9, log);
+  input[4].throws = true;
+  const std::pair expected(Ints{0, 1, 2, 3}, std::string("step 4"));
+  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 3})), expected);
+  EXPECT_EQ(outcome_of(executor.map_unordered(take_step, input, {.chunksize = 9})), expected);
+  executor.shutdown();
+  std::set<int> ran;
+  for (const int value : logged(log)) ran.insert(value);
+  EXPECT_FALSE(ran.contains(5)) << "what stands behind an error in its chunk does not run";
+}
+
+TEST_P(ProcessPoolMap, M3_AnErrorCancelsTheChunksThatHaveNotStarted) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  std::vector<Step> input = steps(6, log);
+  input[1].throws = true;
+  input[2].gate = gate.path();
+  const Future<int> held = executor.submit(pass, gate.path(), 0);
+  EXPECT_TRUE(soon([&] { return held.running(); }));  // One worker is left, and stops at the second chunk.
+  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 2})), std::pair(Ints{0}, std::string("step 1")));
+  gate.open();
+  executor.shutdown();
+  const Ints ran = logged(log);
+  EXPECT_TRUE(ran == (Ints{0, 1}) || ran == (Ints{0, 1, 2, 3})) << "the third chunk was cancelled";
+}
+
+TEST_P(ProcessPoolMap, M9_SettledHasAnOutcomeForEachItemOfAChunk) {
+  const Gate log;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  std::vector<Step> input = steps(8, log);
+  for (const int i : {0, 3, 4, 7}) input[static_cast<std::size_t>(i)].throws = true;
+  for (const int chunksize : {2, 4, 5, 8}) {
+    EXPECT_EQ(settled_as<std::out_of_range>(executor.map_settled(take_step, input, {.chunksize = chunksize})),
+              (Ints{-1, 1, 2, -1, -1, 5, 6, -1}));
+  }
+}
+
+class OwnError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+const ExceptionRegistration<OwnError> own_error_travels;
+
+int throw_by_number(int number) {
+  if (number == 0) throw OwnError("own");
+  if (number == 1) throw 5;
+  return number;
+}
+
+TEST_P(ProcessPoolMap, P4_ExceptionsInAChunkCrossAsTheirType) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const pid_t worker = executor.submit(getpid).result();
+  std::vector<Settled<int>> all;
+  for (const auto& settled : executor.map_settled(throw_by_number, Ints{0, 1, 2}, {.chunksize = 3})) all.push_back(settled);
+  EXPECT_TRUE(has_error<OwnError>(all[0]));
+  try {
+    all[1].value();
+    ADD_FAILURE() << "the call has thrown";
+  } catch (const RemoteError& e) {
+    EXPECT_EQ(e.type_name(), "int");
+    EXPECT_EQ(e.worker_pid(), worker);
+  }
+  EXPECT_EQ(all[2].value(), 2);
+}
+
+// Can be told to fail on its way.
+struct Brittle {
+  enum When { kNever, kWhenWritten, kWhenRead };
+  int when = kNever;
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    if (when == kWhenWritten) throw std::runtime_error("broken");
+    archive(when);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    archive(when);
+    if (when == kWhenRead) throw std::runtime_error("broken");
+  }
+};
+
+TEST_P(ProcessPoolMap, P3_WhatCannotBeEncodedOrDecodedIsAnErrorOfItsItem) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const auto number_of = [](const Brittle& b) { return b.when; };
+  const auto brittle = [](int when) { return Brittle{when}; };
+  for (const int when : {Brittle::kWhenWritten, Brittle::kWhenRead}) {
+    const std::vector<Brittle> input = {{}, {when}, {}, {when}, {}};
+    const Ints numbers = {0, when, 0, when, 0};
+    EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(number_of, input, {.chunksize = 3})), (Ints{0, -1, 0, -1, 0}));
+    EXPECT_EQ(outcome_of(executor.map(number_of, input, {.chunksize = 5})), std::pair(Ints{0}, std::string("SerializationError")));
+    std::vector<bool> fails;
+    for (const auto& settled : executor.map_settled(brittle, numbers, {.chunksize = 3})) {
+      fails.push_back(has_error<SerializationError>(settled));
+    }
+    EXPECT_EQ(fails, (std::vector<bool>{false, true, false, true, false}));
+    int before = 0;
+    EXPECT_THROW(for ([[maybe_unused]] const auto& b : executor.map(brittle, numbers, {.chunksize = 5})) ++before,
+                 SerializationError);
+    EXPECT_EQ(before, 1);
+  }
+}
+
+// --- Chunks that fail as a whole
+
+TEST_P(ProcessPoolMap, P5_ADeathCostsTheItemsOfItsChunk) {
+  const Gate log;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  std::vector<Step> input = steps(8, log);
+  input[4].signal = SIGKILL;
+  EXPECT_EQ(settled_as<WorkerDiedError>(executor.map_settled(take_step, input, {.chunksize = 3})),
+            (Ints{0, 1, 2, -1, -1, -1, 6, 7}));
+  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 3})),
+            std::pair(Ints{0, 1, 2}, std::string("WorkerDiedError")));
+}
+
+TEST_P(ProcessPoolMap, P3_AChunkThatIsTooLargeFailsAlone) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 1u << 16});
+  const auto size_of = [](const std::string& text) { return text.size(); };
+  std::vector<std::string> texts(6, "x");
+  texts[2] = std::string(1u << 16, 'x');
+  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(size_of, texts, {.chunksize = 2})), (Ints{1, 1, -1, -1, 1, 1}));
+  const auto text_of = [](int bytes) { return std::string(static_cast<std::size_t>(bytes), 'x'); };
+  std::vector<bool> fails;
+  for (const auto& settled : executor.map_settled(text_of, Ints{1, 1 << 16, 1}, {.chunksize = 2})) {
+    fails.push_back(has_error<SerializationError>(settled));
+  }
+  EXPECT_EQ(fails, (std::vector<bool>{true, true, false}));
+}
+
+TEST_P(ProcessPoolMap, S3_CancelledChunks) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::vector<Step> input = steps(5, log);
+  input[0].gate = gate.path();
+  auto settled = executor.map_settled(take_step, input, {.chunksize = 2});
+  auto results = executor.map(take_step, input, {.chunksize = 2});
+  EXPECT_TRUE(soon([&] { return logged(log).size() == 1; }));
+  EXPECT_EQ(executor.shutdown_now(), 2u + 3u);
+  gate.open();
+  EXPECT_EQ(settled_as<CancelledError>(settled), (Ints{0, 1, -1, -1, -1}));
+  EXPECT_EQ(outcome_of(results), std::pair(Ints(), std::string("CancelledError")));
+  executor.shutdown();
+  EXPECT_EQ(logged(log), (Ints{0, 1}));
+}
+
+// --- M2
+
+TEST_P(ProcessPoolMap, M2_ReadyItemsOfAChunkComeOutAfterTheDeadline) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  executor.submit(twice, 1).result();  // The worker is up.
+  std::vector<Step> input = steps(7, log);
+  input[3].gate = gate.path();
+  const auto deadline = std::chrono::steady_clock::now() + 2s;
+  auto results = executor.map(take_step, input, {.timeout = 2s, .chunksize = 3});
+  EXPECT_EQ(*results.begin(), 0);  // So the first chunk is done.
+  std::this_thread::sleep_until(deadline);
+  EXPECT_EQ(outcome_of(results), std::pair(Ints{0, 1, 2}, std::string("TimeoutError")));
+  gate.open();
+  executor.shutdown();
+  const Ints ran = logged(log);
+  EXPECT_EQ(ran, (Ints{0, 1, 2, 3, 4, 5})) << "the chunk that had not started was cancelled";
+}
+
+TEST_P(ProcessPoolMap, M2_SettledWhenTimeIsUp) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const Future<int> held = executor.submit(pass, gate.path(), 0);
+  EXPECT_TRUE(soon([&] { return held.running(); }));
+  EXPECT_EQ(settled_as<TimeoutError>(executor.map_settled(take_step, steps(5, log), {.timeout = 0s, .chunksize = 2})),
+            Ints(5, -1));
+  // An input that was taken and whose call was not yet submitted is an item like any other.
+  std::atomic<int> taken = 0;
+  EXPECT_EQ(settled_as<TimeoutError>(
+                executor.map_settled(twice, endless(taken), {.timeout = 0s, .chunksize = 3, .buffersize = 4})),
+            Ints(5, -1));
+  EXPECT_EQ(taken, 5);
+  EXPECT_EQ(outcome_of(executor.map_unordered(take_step, steps(5, log), {.timeout = 0s, .chunksize = 2})).second, "TimeoutError");
+  gate.open();
+  executor.shutdown();
+  EXPECT_EQ(logged(log), Ints());
+}
+
+// --- M4, M5, M7, M8, M9
+
+TEST_P(ProcessPoolMap, M4_DestroyingTheRangeCancelsTheChunksThatHaveNotStarted) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::vector<Step> input = steps(8, log);
+  input[3].gate = gate.path();
+  {
+    auto results = executor.map(take_step, input, {.chunksize = 2});
+    EXPECT_EQ(*results.begin(), 0);
+    EXPECT_TRUE(soon([&] { return logged(log).size() == 4; }));
+    const auto never_advanced = executor.map_settled(take_step, input, {.chunksize = 2});
+    const auto neither = executor.map_unordered(take_step, input, {.chunksize = 2});
+  }
+  gate.open();
+  executor.shutdown();
+  EXPECT_EQ(logged(log), (Ints{0, 1, 2, 3}));
+}
+
+TEST_P(ProcessPoolMap, M5_BuffersizeCountsInputs) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const auto check = [](auto results, const std::atomic<int>& taken, int buffersize) {
+    EXPECT_EQ(taken, buffersize);
+    auto it = results.begin();
+    for (int step = 1; step <= 20; ++step, ++it) {
+      static_cast<void>(*it);
+      EXPECT_EQ(taken, buffersize + step);
+    }
+  };
+  for (const int buffersize : {1, 3, 4, 9}) {
+    for (const int chunksize : {2, 3, 100}) {
+      const MapOptions options{.chunksize = chunksize, .buffersize = buffersize};
+      std::atomic<int> taken = 0;
+      check(executor.map(twice, endless(taken), options), taken, buffersize);
+      taken = 0;
+      check(executor.map_unordered(twice, endless(taken), options), taken, buffersize);
+      taken = 0;
+      check(executor.map_settled(twice, endless(taken), options), taken, buffersize);
+      EXPECT_EQ(outcome_of(executor.map(twice, Ints{1, 2, 3, 4, 5}, options)).first, (Ints{2, 4, 6, 8, 10}));
+    }
+  }
+}
+
+TEST_P(ProcessPoolMap, M7_AnInputThatThrows) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const Future<int> held = executor.submit(pass, gate.path(), 0);
+  EXPECT_TRUE(soon([&] { return held.running(); }));
+  const std::vector<Step> all = steps(9, log);
+  const auto input = all | std::views::transform([](const Step& step) {
+                       return step.value == 5 ? throw std::logic_error("input 5") : step;
+                     });
+  EXPECT_THROW(executor.map(take_step, input, {.chunksize = 2}), std::logic_error);
+  EXPECT_THROW(executor.map_unordered(take_step, input, {.chunksize = 100}), std::logic_error);
+  gate.open();
+  executor.submit(twice, 1).result();
+  EXPECT_EQ(logged(log), Ints());
+  // In a step: the third, which takes the sixth input.
+  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 2, .buffersize = 3})),
+            std::pair(Ints{0, 1}, std::string("input 5")));
+}
+
+TEST_P(ProcessPoolMap, M8_AfterShutdown) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::atomic<int> taken = 0;
+  auto results = executor.map(twice, endless(taken), {.chunksize = 2, .buffersize = 4});
+  EXPECT_EQ(*results.begin(), 0);
+  executor.shutdown();
+  EXPECT_EQ(outcome_of(results).second, "ShutdownError");
+  EXPECT_THROW(executor.map(twice, Ints(), {.chunksize = 2}), ShutdownError);
+  EXPECT_THROW(executor.map(twice, Ints{1}, {.chunksize = 2}), ShutdownError);
+}
+
+TEST_P(ProcessPoolMap, M9_UnorderedComesByChunks) {
+  const Gate log;
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  std::vector<Step> input = steps(5, log);
+  input[1].gate = gate.path();
+  Ints seen;
+  for (const int value : executor.map_unordered(take_step, input, {.chunksize = 2})) {
+    seen.push_back(value);
+    if (seen.size() == 3) gate.open();
+  }
+  EXPECT_EQ(seen, (Ints{2, 3, 4, 0, 1}));
+}
+
+TEST_P(ProcessPoolMap, M9_SettledItemsOutliveTheRange) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::vector<Settled<std::string>> all;
+  for (const auto& settled : executor.map_settled([](int x) { return std::string(100, static_cast<char>('a' + x)); },
+                                                  Ints{0, 1, 2}, {.chunksize = 2})) {
+    all.push_back(settled);
+  }
+  Settled<std::string> copy = all[1];
+  EXPECT_EQ(copy.value(), std::string(100, 'b'));
+  EXPECT_EQ(all[1].take(), std::string(100, 'b'));
+  EXPECT_THROW(copy.value(), InvalidStateError);
+  EXPECT_THROW(copy.take(), InvalidStateError);
+  EXPECT_EQ(all[0].value(), std::string(100, 'a'));
+  EXPECT_EQ(all[2].value(), std::string(100, 'c'));
+}
+
+FOR_BOTH_ISOLATIONS(ProcessPoolMap);
+
+}  // namespace
+}  // namespace futures
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

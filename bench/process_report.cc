@@ -14,6 +14,7 @@
 #include <iostream>
 #include <map>
 #include <optional>
+#include <ranges>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -88,6 +89,13 @@ void measure_calls(std::vector<Row>& rows) {
     for (const Future<int>& f : all) f.result();
   };
   rows.push_back({"P2 submit", "us", median_of(5, submit_all) / kCalls, 1.5, 0.3});
+  constexpr int kItems = 200000;
+  const auto map_all = [&] {
+    long long sum = 0;
+    for (const int x : executor.map(identity, std::views::iota(0, kItems), {.chunksize = 1000})) sum += x;
+    if (sum != (kItems - 1LL) * kItems / 2) std::abort();
+  };
+  rows.push_back({"P2 map", "us", median_of(5, map_all) / kItems, 0.15, 0.05});
 }
 
 void measure_payloads(std::vector<Row>& rows) {

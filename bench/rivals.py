@@ -33,6 +33,9 @@ def measure_executor(context):
         calls = 5000
         run = lambda: concurrent.futures.wait([executor.submit(identity, i) for i in range(calls)])
         report("cpython", "P2 submit", median_of(3, run) / calls * 1e6)
+        items = 200000
+        run = lambda: sum(executor.map(identity, range(items), chunksize=1000))
+        report("cpython", "P2 map", median_of(3, run) / items * 1e6)
         for name, size, times in (("1MiB", 1 << 20, 20), ("64MiB", 64 << 20, 3)):
             payload = bytes(size)
             report("cpython", f"P3 argument {name}", median_of(times, lambda: executor.submit(len, payload).result()) * 1e3)
@@ -72,6 +75,9 @@ def measure_pool(context):
         calls = 5000
         run = lambda: [r.get() for r in [pool.apply_async(identity, (i,)) for i in range(calls)]]
         report("mp.Pool", "P2 submit", median_of(3, run) / calls * 1e6)
+        items = 200000
+        run = lambda: sum(pool.map(identity, range(items), chunksize=1000))
+        report("mp.Pool", "P2 map", median_of(3, run) / items * 1e6)
         for name, size, times in (("1MiB", 1 << 20, 20), ("64MiB", 64 << 20, 3)):
             payload = bytes(size)
             report("mp.Pool", f"P3 argument {name}", median_of(times, lambda: pool.apply(len, (payload,))) * 1e3)

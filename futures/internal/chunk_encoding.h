@@ -131,8 +131,9 @@ class RowEncoder {
     const std::size_t start = values_.size();
     const auto encode = [&] {
       append_number(values_, 0);
-      WireOutput output(values_);
-      std::apply([&output](const Parts&... parts) { (write_value(output, parts), ...); }, value);
+      append_encoded(values_, [&value](WireOutput& output) {
+        std::apply([&output](const Parts&... parts) { (write_value(output, parts), ...); }, value);
+      });
       const std::uint64_t bytes = values_.size() - start - sizeof(bytes);
       std::memcpy(values_.data() + start, &bytes, sizeof(bytes));
     };
@@ -197,7 +198,7 @@ class RowDecoder {
     std::vector<typename Row::Error> errors;
     for (std::uint64_t i = 0; i < header_.errors; ++i) {
       const std::uint64_t position = read_number(archive_);
-      const std::string_view encoded = archive_.take(read_number(archive_));
+      const std::string encoded(archive_.take(read_number(archive_)));
       const bool rises = errors.empty() || position > errors.back().position;
       if (!rises || position >= header_.positions) throw SerializationError("the encoded chunk has errors at impossible positions");
       errors.push_back({static_cast<std::size_t>(position), decode_exception(encoded, static_cast<int>(header_.pid))});

@@ -25,8 +25,7 @@ namespace {
 template <typename... Parts>
 std::string encoded(const ValuesOrErrors<Parts...>& row) {
   std::string bytes;
-  WireOutput output(bytes);
-  write_value(output, row);
+  append_encoded(bytes, [&row](WireOutput& output) { write_value(output, row); });
   return bytes;
 }
 

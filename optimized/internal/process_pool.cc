@@ -51,10 +51,7 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
   pool->watch(pool->bell_.get(), News::kBell);
   pool->watch(pool->timer_.get(), News::kBell);
   if (!pool->is_isolated()) pool->add_board(0);
-  pool->announcer_ = sync::thread::start({.name = "announcer"}, [pool] {
-    current_pool = pool.get();
-    pool->announce();
-  });
+  pool->start_announcer();
   try {
     pool->collector_ = sync::thread::start({.name = "collector"}, [pool] {
       current_pool = pool.get();
@@ -529,13 +526,53 @@ void ProcessPool::wait_at_exit() {
 
 // --- The announcer.
 
+// A thread's time as the announcer. If a callback ends the thread (pthread_exit), another one follows it.
+class ProcessPool::Announcing {
+ public:
+  explicit Announcing(ProcessPool& pool) : pool_(pool) {}
+  ~Announcing() {
+    if (is_over || pool_.belongs_to_another_process()) return;
+    try {
+      sync::mutex_lock lock(pool_.mutex_);
+      pool_.start_announcer();
+      return;
+    } catch (const std::system_error&) {
+    }
+    pool_.announce();  // There is no other thread to be had: this one ends later.
+  }
+  Announcing(const Announcing&) = delete;
+  Announcing& operator=(const Announcing&) = delete;
+
+  bool is_over = false;
+
+ private:
+  ProcessPool& pool_;
+};
+
+void ProcessPool::start_announcer() {
+  // Whoever joins the announcer joins those before it.
+  const auto before = std::make_shared<sync::thread>(std::move(announcer_));
+  try {
+    announcer_ = sync::thread::start({.name = "announcer"}, [pool = shared_from_this(), before] {
+      if (before->joinable()) before->join();
+      current_pool = pool.get();
+      pool->announce();
+    });
+  } catch (const std::system_error&) {
+    announcer_ = std::move(*before);
+    throw;
+  }
+}
+
 void ProcessPool::announce() {
+  Announcing announcing(*this);
   for (;;) {
     Announcement next;
     {
       sync::mutex_lock lock(mutex_);
       while (announcements_.empty() && !collector_ended_) announcer_work_.wait(mutex_);
       if (announcements_.empty()) {
+        announcing.is_over = true;
         ended_ = true;
         end_changed_.notify_all();
         return;

@@ -207,6 +207,8 @@ class ProcessPool final : public DrainedAtExit,
   std::exception_ptr death_error(const Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- The announcer.
+  class Announcing;
+  void start_announcer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // Throws std::system_error.
   void announce();
 
   const ProcessPoolOptions options_;

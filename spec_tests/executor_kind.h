@@ -29,10 +29,10 @@ struct ExecutorKind {
   std::function<std::unique_ptr<Executor>(const ExecutorOptions&)> make;
   // What it promises; max_workers is set per trace.
   model::Policy policy;
-  // Whether calls that share memory with the program run on it. The checks of the laws do; what cannot run them is asked
-  // through traces alone.
+  // Whether calls share the program's memory. Where they do not, a check is not run that says so of itself.
   bool shares_memory = true;
-  // The laws that do not apply to this kind, each with the reason. Must equal the table in docs/SPEC.md.
+  // The laws that do not apply to this kind, each with the reason, beside those of which no check and no trace is for it.
+  // Must equal the table in docs/SPEC.md.
   std::map<std::string, std::string> skips;
   // For a kind that is broken on purpose: the law at which it must be caught. Such a kind runs only when named.
   std::string broken_law = "";

@@ -52,24 +52,17 @@ const std::vector<ExecutorKind>& executor_kinds() {
 const std::vector<ExecutorKind>& process_kinds() {
   // As threads do, but that a body finds no executor where it runs. So nothing asks what a body could do to it (law P1).
   const model::Policy policy{.drain = model::Drain::kStepwise, .bodies_act = false};
-  std::map<std::string, std::string> skips = {
-      {"E10", "does not apply: a worker has no executor"},
-      {"S7", "does not apply: a worker has no executor"},
-  };
-  for (const char* const law : {"T1", "T2", "T3", "T4", "T5", "T8", "T9", "T10"}) {
-    skips.emplace(law, "a law of thread pools");
-  }
   static const auto* const kinds = new std::vector<ExecutorKind>{
       {.name = "process_pool",
        .make = &make_process_pool<Isolation::kShared>,
        .policy = policy,
        .shares_memory = false,
-       .skips = skips},
+       .skips = {}},
       {.name = "process_pool_per_worker",
        .make = &make_process_pool<Isolation::kPerWorker>,
        .policy = policy,
        .shares_memory = false,
-       .skips = skips},
+       .skips = {}},
   };
   return *kinds;
 }

@@ -61,11 +61,17 @@ struct Law {
   std::string_view id;    // "S3"
   std::string_view name;  // "CancelFuturesCancelsWhatHasNotStarted"; a law may have several checks
   void (*check)(LawRun& run);  // Throws nothing.
+  // Why this check is not for executors whose calls run in other processes. Empty if it is.
+  std::string_view not_in_processes = {};
 };
 
-// Whether the check can be run on the kind: those of group P are for executors whose calls run in other processes, the
-// others share memory with their calls.
-inline bool can_run(const Law& law, const ExecutorKind& kind) { return law.id.starts_with('P') != kind.shares_memory; }
+// Why the check is not for the kind; empty if it is. Group P is for executors whose calls run in other processes, group T
+// for those whose calls run on threads, and what is left for all but where the check itself says no.
+inline std::string_view why_not(const Law& law, const ExecutorKind& kind) {
+  if (kind.shares_memory) return law.id.starts_with('P') ? "a law of process pools" : "";
+  return law.id.starts_with('T') ? "a law of thread pools" : law.not_in_processes;
+}
+inline bool can_run(const Law& law, const ExecutorKind& kind) { return why_not(law, kind).empty(); }
 
 // Every check, in the order of the laws. Defined in //spec_tests/laws.
 std::vector<Law> all_laws();

@@ -1,6 +1,8 @@
 #include "spec_tests/subjects.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "spec_tests/broken/broken_kinds.h"
 #include "spec_tests/cpython/cpython_subject.h"
@@ -12,21 +14,20 @@
 namespace futures::spec_tests {
 namespace {
 
-// Some executors are asked through traces alone: what only the checks ask does not reach them.
-std::map<std::string, std::string> skips_of_traces(const std::string& reason) {
-  std::map<std::string, std::string> skips;
+bool traces_ask(std::string_view law) {
   const auto oracles = oracle_laws();
-  for (const Law& law : all_laws()) {
-    if (law.id.starts_with('P')) continue;
-    if (std::find(oracles.begin(), oracles.end(), law.id) == oracles.end()) skips.emplace(law.id, reason);
-  }
-  return skips;
+  return std::find(oracles.begin(), oracles.end(), law) != oracles.end();
 }
 
-std::map<std::string, std::string> skips_of_processes() {
+// The laws that neither a check nor a trace can ask of the kind, each with the reason that its checks give.
+std::map<std::string, std::string> skips_of(const ExecutorKind& kind) {
   std::map<std::string, std::string> skips;
+  std::set<std::string_view> asked;
   for (const Law& law : all_laws()) {
-    if (law.id.starts_with('P')) skips.emplace(law.id, "a law of process pools");
+    if (can_run(law, kind) || traces_ask(law.id)) asked.insert(law.id);
+  }
+  for (const Law& law : all_laws()) {
+    if (!asked.contains(law.id)) skips.emplace(law.id, why_not(law, kind));
   }
   return skips;
 }
@@ -38,17 +39,18 @@ SubjectEntry entry_of(const ExecutorKind& kind) {
       .kind = kind,
       .skips = kind.skips,
       .broken_law = kind.broken_law};
-  if (kind.shares_memory) {
-    entry.skips.merge(skips_of_processes());
-  } else {
-    entry.skips.merge(skips_of_traces("its checks share memory with the calls"));
-  }
+  entry.skips.merge(skips_of(kind));
   return entry;
 }
 
+// It is asked through traces alone: what only the checks ask does not reach it.
 std::map<std::string, std::string> skips_of_cpython() {
-  std::map<std::string, std::string> skips = skips_of_traces("traces cannot ask for it");
-  skips.merge(skips_of_processes());
+  std::map<std::string, std::string> skips;
+  for (const Law& law : all_laws()) {
+    if (!traces_ask(law.id)) {
+      skips.emplace(law.id, law.id.starts_with('P') ? "a law of process pools" : "traces cannot ask for it");
+    }
+  }
   skips["S3"] = "differs: a call that a worker has taken may still start";
   skips["W4"] = "differs: a cancelled call may never count as done, so traces with both are left out";
   return skips;

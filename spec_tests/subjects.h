@@ -24,9 +24,9 @@ struct SubjectEntry {
   std::string name;
   // `patience`: how long an epilogue may take before the executor counts as stuck.
   std::function<std::unique_ptr<Subject>(std::chrono::milliseconds patience)> make;
-  // For C++ executors: what the checks of the laws are run on as well, if it shares memory with its calls.
+  // For C++ executors: what the checks of the laws are run on as well.
   std::optional<ExecutorKind> kind;
-  // The laws that traces cannot hold it to, each with the reason. Must equal the table in docs/SPEC.md.
+  // The laws that it is not held to, each with the reason. Must equal the table in docs/SPEC.md.
   std::map<std::string, std::string> skips;
   std::string broken_law;  // As in ExecutorKind.
   // Whether a trace is run on it at all; not where it is known to differ from the laws in a way that hangs.

@@ -1,7 +1,9 @@
 // Group E, second half: how long what is submitted lives, what it sees, what it may do.
 #include <exception>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,64 +23,110 @@ namespace {
 
 // --- E8
 
-// Something to capture whose destruction can be watched, and held up at the gate.
-std::shared_ptr<void> destroyed_at(const Gate& gate) {
-  return std::shared_ptr<void>(nullptr, [at = gate.entrance()](std::nullptr_t) { at.pass(); });
+// The destructions of something that is captured or passed: here, and in the process where the call runs, if that is
+// another one.
+struct Destructions {
+  // What goes to another process is let go of here once it is encoded, in submit, which is not to be held up.
+  explicit Destructions(const LawRun& run) {
+    if (in_processes(run)) here.open();
+  }
+  Gate here;
+  Gate abroad;
+};
+
+// Something to capture or to pass. Its last owner in a process destroys it, and is held up there at a gate.
+class Lingering {
+ public:
+  Lingering() = default;
+  explicit Lingering(const Destructions& gates) : here_(gates.here.entrance()), abroad_(gates.abroad.entrance()) {
+    linger_at(here_);
+  }
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(here_, abroad_);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    archive(here_, abroad_);
+    linger_at(abroad_);
+  }
+
+ private:
+  void linger_at(const Gate::Entrance& gate) {
+    last_owner_ = std::shared_ptr<void>(nullptr, [gate](std::nullptr_t) { gate.pass(); });
+  }
+
+  Gate::Entrance here_;
+  Gate::Entrance abroad_;
+  std::shared_ptr<void> last_owner_;
+};
+
+// The promise is that the future of the call is not done before what lingers is gone, wherever it is.
+template <typename R>
+void expect_not_done_before(const LawRun& run, const Destructions& gates, const Future<R>& call) {
+  if (in_processes(run)) run.expect(gates.here.arrived() == 1, "what has been encoded is destroyed");
+  const Gate& where_it_runs = in_processes(run) ? gates.abroad : gates.here;
+  run.expect(where_it_runs.crowd(1), "callable and arguments are destroyed once the call has run");
+  run.expect(!call.done(), "a future is not done while they are being destroyed");
+  where_it_runs.open();
 }
 
 void not_done_before_the_callable_is_destroyed(LawRun& run) {
   const auto executor = open(run, 1);
-  const Gate gate;
-  const Future<int> value = executor->submit([captured = destroyed_at(gate)] { return 1; });
-  run.expect(gate.crowd(1), "the callable is destroyed once it has run");
-  run.expect(!value.done(), "a future is not done while its callable is being destroyed");
-  gate.open();
+  const Destructions gates(run);
+  const Future<int> value = executor->submit(carrying([](const Lingering&) { return 1; }, Lingering(gates)));
+  expect_not_done_before(run, gates, value);
   expect_result(run, value, 1, "the call ends");
 }
 
 void not_done_before_the_arguments_are_destroyed(LawRun& run) {
   const auto executor = open(run, 1);
-  const Gate gate;
-  const Future<void> error =
-      executor->submit([](const std::shared_ptr<void>&) { throw std::runtime_error("no"); }, destroyed_at(gate));
-  run.expect(gate.crowd(1), "the arguments are destroyed once the call has thrown");
-  run.expect(!error.done(), "a future is not done while the call's arguments are being destroyed");
-  gate.open();
+  const Destructions gates(run);
+  const Future<void> error = executor->submit([](const Lingering&) { throw std::runtime_error("no"); }, Lingering(gates));
+  expect_not_done_before(run, gates, error);
   expect_error<std::runtime_error>(run, error, "the call ends");
 }
 
+bool none_alive(const Census& census) { return census.alive() == 0 && census.abroad() == 0; }
+
 void destroyed_whatever_the_outcome(LawRun& run) {
   const auto executor = open(run, 1);
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   for (int i = 0; i < 10; ++i) {
-    const Future<int> value = executor->submit([captured = Witness(census)] { return 1; });
-    if (expect_done(run, value, "a call ends")) run.expect(census->alive == 0, "destroyed when a value is seen");
+    const Future<int> value = executor->submit(carrying([](const Witness&) { return 1; }, Witness(census)));
+    if (expect_done(run, value, "a call ends")) run.expect(none_alive(census), "destroyed when a value is seen");
     const Future<void> error = executor->submit([](const Witness&) { throw 1; }, Witness(census));
-    if (expect_done(run, error, "a call ends")) run.expect(census->alive == 0, "destroyed when an error is seen");
+    if (expect_done(run, error, "a call ends")) run.expect(none_alive(census), "destroyed when an error is seen");
   }
 }
 
 void destroyed_when_the_call_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
-  const auto census = std::make_shared<Census>();
-  const Future<void> broken = executor->submit([captured = Witness(census)] { pthread_exit(nullptr); });
-  if (expect_done(run, broken, "a call ends")) run.expect(census->alive == 0, "destroyed when the breakage is seen");
+  const Census census = Census::begin();
+  const Future<void> broken = executor->submit(carrying([](const Witness&) { pthread_exit(nullptr); }, Witness(census)));
+  if (expect_done(run, broken, "a call ends")) run.expect(none_alive(census), "destroyed when the breakage is seen");
+}
+
+// A call with a witness in its callable and one as its argument.
+Future<void> submit_witnesses(Executor& executor, const Census& census) {
+  return executor.submit(carrying([](const Witness&, const Witness&) {}, Witness(census)), Witness(census));
 }
 
 void destroyed_before_callbacks(LawRun& run) {
   const auto executor = open(run, 1);
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   const Count callbacks;
   const Held held(run, *executor);
   const auto look = [run, census, callbacks](const Future<void>&) {
-    run.expect(census->alive == 0, "callable and arguments are destroyed before the callbacks run");
+    run.expect(none_alive(census), "callable and arguments are destroyed before the callbacks run");
     callbacks.add();
   };
-  const Future<void> cancelled = executor->submit([captured = Witness(census)](const Witness&) {}, Witness(census));
+  const Future<void> cancelled = submit_witnesses(*executor, census);
   cancelled.add_done_callback(look);
   cancelled.cancel();
-  run.expect(census->alive == 0, "callable and arguments are destroyed before cancel returns");
-  const Future<void> finished = executor->submit([captured = Witness(census)](const Witness&) {}, Witness(census));
+  run.expect(census.alive() == 0, "callable and arguments are destroyed before cancel returns");
+  const Future<void> finished = submit_witnesses(*executor, census);
   finished.add_done_callback(look);
   held.release();
   run.expect(callbacks.reaches(2), "the callbacks run");
@@ -86,15 +134,16 @@ void destroyed_before_callbacks(LawRun& run) {
 
 void destroyed_before_shutdown_returns(LawRun& run) {
   const auto executor = open(run, 1);
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   const Held held(run, *executor);
   std::vector<Future<void>> futures;
   for (int i = 0; i < 5; ++i) {
-    futures.push_back(executor->submit([captured = Witness(census)](const Witness&) {}, Witness(census)));
+    futures.push_back(submit_witnesses(*executor, census));
   }
-  run.expect(census->alive == 10, "a pending call keeps its callable and arguments");
+  // What goes to another process is encoded in submit, and let go of.
+  run.expect(census.alive() == (in_processes(run) ? 0 : 10), "a pending call keeps its callable and arguments");
   executor->shutdown({.wait = false, .cancel_futures = true});
-  run.expect(census->alive == 0, "the shutdown that cancels destroys callables and arguments before it returns");
+  run.expect(none_alive(census), "the shutdown that cancels destroys callables and arguments before it returns");
 }
 
 // --- E9. No gates here: they would order what the future alone has to order. ThreadSanitizer sees what is not ordered.
@@ -214,11 +263,13 @@ void submit_does_not_block(LawRun& run) {
   {
     const Held held(run, *executor, 2);
     const Background client(run, "submit returns while all workers are busy", [executor, ran] {
-      for (int i = 0; i < kCalls; ++i) executor->submit([ran] { ran.add(); });
+      for (int i = 0; i < kCalls; ++i) executor->submit([](const Count& runs) { runs.add(); }, ran);
     });
   }
   run.expect(ran.reaches(kCalls), "what was submitted while all workers were busy runs later");
 }
+
+constexpr std::string_view kNoSharedMemory = "does not apply: memory is not shared";
 
 constexpr Law kLaws[] = {
     law<not_done_before_the_callable_is_destroyed>("E8", "NotDoneBeforeTheCallableIsDestroyed"),
@@ -227,13 +278,13 @@ constexpr Law kLaws[] = {
     law<destroyed_when_the_call_ends_its_thread>("E8", "DestroyedWhenTheCallEndsItsThread"),
     law<destroyed_before_callbacks>("E8", "DestroyedBeforeCallbacks"),
     law<destroyed_before_shutdown_returns>("E8", "DestroyedBeforeShutdownReturns"),
-    law<visible_after_result>("E9", "VisibleAfterResult"),
-    law<visible_after_wait>("E9", "VisibleAfterWait"),
-    law<visible_once_seen_done>("E9", "VisibleOnceSeenDone"),
-    law<visible_in_callbacks>("E9", "VisibleInCallbacks"),
-    law<a_call_may_submit>("E10", "ACallMaySubmit"),
-    law<calls_submit_in_a_long_chain>("E10", "CallsSubmitInALongChain"),
-    law<calls_submit_in_a_wide_tree>("E10", "CallsSubmitInAWideTree"),
+    law<visible_after_result>("E9", "VisibleAfterResult", kNoSharedMemory),
+    law<visible_after_wait>("E9", "VisibleAfterWait", kNoSharedMemory),
+    law<visible_once_seen_done>("E9", "VisibleOnceSeenDone", kNoSharedMemory),
+    law<visible_in_callbacks>("E9", "VisibleInCallbacks", kNoSharedMemory),
+    law<a_call_may_submit>("E10", "ACallMaySubmit", kNoExecutor),
+    law<calls_submit_in_a_long_chain>("E10", "CallsSubmitInALongChain", kNoExecutor),
+    law<calls_submit_in_a_wide_tree>("E10", "CallsSubmitInAWideTree", kNoExecutor),
     law<submit_does_not_block>("E10", "SubmitDoesNotBlock"),
 };
 

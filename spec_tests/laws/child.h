@@ -8,16 +8,21 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/types.h>
+
 #include "absl/base/config.h"
+#include "futures/encoding.h"
 #include "spec_tests/law.h"
 
-namespace futures::spec_tests {
+namespace futures {
+namespace spec_tests {
 
 // The child's side: what it says reaches the check in the parent, also when the child ends by std::exit or is killed.
-// Copies say it to the same check. Any thread.
+// Copies say it to the same check, from processes of the child's, too: a call gets one as an argument. Any thread.
 class ChildVoice {
  public:
-  explicit ChildVoice(int descriptor) : descriptor_(descriptor) {}
+  // Of this process.
+  explicit ChildVoice(int descriptor);
 
   // As LawRun::expect.
   bool expect(bool kept, std::string_view what) const;
@@ -39,6 +44,7 @@ class ChildVoice {
 
  private:
   void say(char kind, std::string_view line) const;
+  pid_t process_;  // Whose descriptor it is.
   int descriptor_;
 };
 
@@ -64,6 +70,11 @@ ChildEnd in_child(const LawRun& run, std::string_view promise, const std::functi
 // For a child that a check has forked by itself: from here on its exit, too, ends as in_child says.
 void exit_as_child();
 
-}  // namespace futures::spec_tests
+}  // namespace spec_tests
+
+template <>
+inline constexpr bool travels_bitwise<spec_tests::ChildVoice> = true;
+
+}  // namespace futures
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_

@@ -2,6 +2,7 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
 
+#include <functional>
 #include <memory>
 #include <ranges>
 #include <set>
@@ -36,6 +37,12 @@ inline auto endless(const Count& taken) {
          });
 }
 
+// Whether an attempt succeeds that needs results of calls that have ended. They are there at once where calls run on threads:
+// then the first attempt counts. Of another process the program hears a little later, and no map says when.
+inline bool ready_at_some_attempt(const LawRun& run, const std::function<bool()>& attempt) {
+  return in_processes(run) ? soon(attempt) : attempt();
+}
+
 // What a check tells its calls, and what it sees of them: each item has a gate of its own.
 class Crossing {
  public:
@@ -48,11 +55,13 @@ class Crossing {
   auto call(const std::set<int>& failing = {}) const {
     std::vector<Gate::Entrance> entrances;
     for (const Gate& gate : *gates_) entrances.push_back(gate.entrance());
-    return [entrances, failing, census = Witness(census_)](int item) {
-      entrances.at(item).pass();
-      if (failing.contains(item)) throw std::out_of_range("as it was told");
-      return item;
-    };
+    return carrying(
+        [](const std::vector<Gate::Entrance>& at, const std::set<int>& fails, const Witness&, int item) {
+          at.at(item).pass();
+          if (fails.contains(item)) throw std::out_of_range("as it was told");
+          return item;
+        },
+        entrances, failing, Witness(census_));
   }
 
   void open(int item) const { gates_->at(item).open(); }
@@ -67,12 +76,15 @@ class Crossing {
     for (const Gate& gate : *gates_) runs += gate.arrived();
     return runs;
   }
-  // How many callables there are: one for each call that is pending or running, and what the map range itself keeps.
-  int callables() const { return census_->alive; }
+  // How many callables there are here: one for each call that is pending or running, and what the map range itself keeps.
+  int callables() const { return census_.alive(); }
+  // How many callables `calls` keep that are pending or running. What goes to another process is let go of once it is
+  // encoded, in submit; then only their runs tell of them.
+  static int calls_kept(const LawRun& run, int calls) { return in_processes(run) ? 0 : calls; }
 
  private:
   const std::shared_ptr<std::vector<Gate>> gates_;
-  const std::shared_ptr<Census> census_ = std::make_shared<Census>();
+  const Census census_ = Census::begin();
 };
 
 }  // namespace futures::spec_tests

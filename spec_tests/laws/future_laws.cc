@@ -61,7 +61,7 @@ void copies_share_one_state(LawRun& run) {
 void states_never_go_back(LawRun& run) {
   const auto executor = open(run, 1);
   for (int i = 0; i < 10; ++i) {
-    const Future<int> future = executor->submit([i] { return i; });
+    const Future<int> future = executor->submit(itself, i);
     int furthest = 0;
     const bool ended = soon([&] {
       // Between the two looks at done, a look that sees neither running nor done is a look at a pending future.
@@ -97,7 +97,7 @@ void cancel_by_state(LawRun& run) {
   const Held held(run, *executor);
   const Future<int>& running = held.futures()[0];
   const Count ran;
-  const Future<int> pending = executor->submit([ran] { return ran.add(); });
+  const Future<int> pending = executor->submit([](const Count& runs) { return runs.add(); }, ran);
   run.expect(pending.cancel() && pending.cancelled(), "cancel of a pending call succeeds");
   run.expect(pending.cancel() && pending.cancelled(), "cancel of a cancelled call succeeds, and has no effect");
   run.expect(!running.cancel() && running.running(), "cancel of a running call fails, and it still runs");
@@ -234,52 +234,54 @@ void repeatable_from_many_threads(LawRun& run) {
   for (const auto& reader : readers) reader->ends();
 }
 
+Witness bear_witness(const Census& census) { return Witness(census, 3); }
+
 void an_lvalue_gives_a_reference(LawRun& run) {
   auto executor = open(run, 1);
-  const auto census = std::make_shared<Census>();
-  Future<Witness> future = executor->submit([census] { return Witness(census, 3); });
+  const Census census = Census::begin();
+  Future<Witness> future = executor->submit(bear_witness, census);
   static_assert(std::is_same_v<decltype(future.result()), const Witness&>);
   if (!expect_done(run, future, "the call ends")) return;
   const Future<Witness> copy = future;
   const Witness* const value = &future.result();
   run.expect(&copy.result() == value, "each handle gives a reference to the one value");
-  run.expect(census->copies == 0 && census->moves == 0, "the value is made in place");
+  run.expect(census.copies() == 0, "the value is not copied");
+  if (!in_processes(run)) run.expect(census.moves() == 0, "the value is made in place");
   future = Future<Witness>();
   executor.reset();
-  run.expect(census->alive == 1 && value->number() == 3, "the value lives as long as any handle does");
+  run.expect(census.alive() == 1 && value->number() == 3, "the value lives as long as any handle does");
 }
 
 void an_rvalue_gives_the_value(LawRun& run) {
   const auto executor = open(run, 1);
-  const auto census = std::make_shared<Census>();
-  const auto make = [census] { return Witness(census, 3); };
-  static_assert(std::is_same_v<decltype(executor->submit(make).result()), Witness>);
-  Future<Witness> alone = executor->submit(make);
+  const Census census = Census::begin();
+  static_assert(std::is_same_v<decltype(executor->submit(bear_witness, census).result()), Witness>);
+  Future<Witness> alone = executor->submit(bear_witness, census);
   if (!expect_done(run, alone, "the call ends")) return;
   run.expect(std::move(alone).result().number() == 3, "an rvalue gives the value");
-  run.expect(census->copies == 0, "the value is moved out when no other handle is left");
+  run.expect(census.copies() == 0, "the value is moved out when no other handle is left");
 
-  Future<Witness> shared = executor->submit(make);
+  Future<Witness> shared = executor->submit(bear_witness, census);
   const Future<Witness> other = shared;
   if (!expect_done(run, shared, "the call ends")) return;
   run.expect(std::move(shared).result().number() == 3, "an rvalue gives the value");
-  run.expect(census->copies == 1, "the value is copied when another handle is left");
+  run.expect(census.copies() == 1, "the value is copied when another handle is left");
   run.expect(other.result().number() == 3, "the other handle keeps the value");
 }
 
 void a_value_is_taken_once(LawRun& run) {
   const auto executor = open(run, 1);
-  const auto make = [] { return std::make_unique<int>(5); };
-  const Future<std::unique_ptr<int>> future = executor->submit(make);
+  const auto make = [] { return MoveOnly(5); };
+  const Future<MoveOnly> future = executor->submit(make);
   if (!expect_done(run, future, "the call ends")) return;
-  const std::unique_ptr<int> value = future.take();
-  run.expect(value != nullptr && *value == 5, "take gives the value");
+  const MoveOnly value = future.take();
+  run.expect(value.number() == 5, "take gives the value");
   expect_throws<InvalidStateError>(run, [&] { future.take(); }, "a second take throws InvalidStateError");
   expect_throws<InvalidStateError>(run, [&] { future.result(); }, "result after take throws InvalidStateError");
-  Future<std::unique_ptr<int>> rvalue = executor->submit(make);
-  const Future<std::unique_ptr<int>> other = rvalue;
+  Future<MoveOnly> rvalue = executor->submit(make);
+  const Future<MoveOnly> other = rvalue;
   if (!expect_done(run, rvalue, "the call ends")) return;
-  run.expect(*std::move(rvalue).result() == 5, "an rvalue of a move-only type is taken");
+  run.expect(std::move(rvalue).result().number() == 5, "an rvalue of a move-only type is taken");
   expect_throws<InvalidStateError>(run, [&] { other.take(); }, "and then it cannot be taken again");
 }
 
@@ -401,10 +403,10 @@ class DroppingExecutor final : public Executor {
 
 void an_executor_that_drops_a_call(LawRun& run) {
   DroppingExecutor executor;
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   const Future<int> future = executor.submit([captured = Witness(census)] { return 1; });
   expect_throws<BrokenExecutor>(run, [&] { future.result(0s); }, "a call that is dropped gets BrokenExecutor");
-  run.expect(census->alive == 0, "its callable is destroyed");
+  run.expect(census.alive() == 0, "its callable is destroyed");
 }
 
 // --- F6, F7

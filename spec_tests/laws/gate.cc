@@ -8,38 +8,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 
 namespace futures::spec_tests {
 
-struct Count::Shared {
-  mutable absl::Mutex mutex;
-  int value ABSL_GUARDED_BY(mutex) = 0;
-};
-
-Count::Count() : shared_(std::make_shared<Shared>()) {}
-
-int Count::add(int n) const {
-  absl::MutexLock lock(&shared_->mutex);
-  return shared_->value += n;
-}
-
-int Count::value() const {
-  absl::MutexLock lock(&shared_->mutex);
-  return shared_->value;
-}
-
-bool Count::reaches(int n, std::chrono::milliseconds patience) const {
-  const auto enough = [this, n]() ABSL_SHARED_LOCKS_REQUIRED(shared_->mutex) { return shared_->value >= n; };
-  absl::MutexLock lock(&shared_->mutex);
-  return shared_->mutex.AwaitWithTimeout(absl::Condition(&enough), absl::FromChrono(patience));
-}
-
 void Gate::Entrance::pass() const {
-  arrived_.add();
+  arrived_.add(1);
   // The end of the patience matters only where a broken executor runs the call on the thread that would open the gate.
   opened_.reaches(1, 5 * kPatience);
 }

@@ -6,60 +6,76 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <memory>
 #include <string>
 #include <thread>
 
 #include <sys/types.h>
 
+#include "futures/encoding.h"
 #include "spec_tests/law.h"
+#include "spec_tests/laws/shared_number.h"
 
-namespace futures::spec_tests {
+namespace futures {
+namespace spec_tests {
 
-// A number that threads add to and wait for. Copies share it, so bodies hold a copy.
+// A number that calls and threads add to and wait for. Copies share it, and travel to other processes of the program: a call
+// gets one as an argument.
 class Count {
  public:
-  Count();
+  Count() : number_(SharedNumber::create()) {}
 
   // Returns the new value.
-  int add(int n = 1) const;
-  int value() const;
+  int add(int n = 1) const { return number_.add(n); }
+  int value() const { return number_.value(); }
   // Waits until the value is at least `n`. Returns whether it is.
-  bool reaches(int n, std::chrono::milliseconds patience = kPatience) const;
+  bool reaches(int n, std::chrono::milliseconds patience = kPatience) const { return number_.reaches(n, patience); }
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(number_);
+  }
 
  private:
-  struct Shared;
-  std::shared_ptr<Shared> shared_;
+  SharedNumber number_;
 };
 
 // Stops the calls that pass through it until it is opened, at the latest when it is destroyed. Declare it after the
 // executor: then it is open when the executor's destructor waits.
 //
 //   Gate gate;
-//   Future<void> f = executor->submit([at = gate.entrance()] { at.pass(); });
+//   Future<void> f = executor->submit(pass, gate.entrance());
 //   gate.crowd(1);   // now the call is running
 //   gate.open();
 class Gate {
  public:
-  // The side of the bodies. Copies are on the same gate and may outlive it.
+  // The side of the bodies. Copies are on the same gate, may outlive it, and travel.
   class Entrance {
    public:
+    // Of no gate: open.
+    Entrance() = default;
+
     // Counts an arrival, then waits until the gate is open.
     void pass() const;
 
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(arrived_, opened_);
+    }
+
    private:
     friend class Gate;
-    Count arrived_;
-    Count opened_;
+    Entrance(SharedNumber arrived, SharedNumber opened) : arrived_(arrived), opened_(opened) {}
+    SharedNumber arrived_;
+    SharedNumber opened_;
   };
 
-  Gate() = default;
+  Gate() : entrance_(SharedNumber::create(), SharedNumber::create()) {}
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
   ~Gate() { open(); }
 
   Entrance entrance() const { return entrance_; }
-  void open() const { entrance_.opened_.add(); }
+  void open() const { entrance_.opened_.add(1); }
 
   // How many have arrived so far, whether or not they have passed.
   int arrived() const { return entrance_.arrived_.value(); }
@@ -69,8 +85,11 @@ class Gate {
   }
 
  private:
-  Entrance entrance_;
+  const Entrance entrance_;
 };
+
+// A call that does nothing else.
+inline void pass(const Gate::Entrance& at) { at.pass(); }
 
 // A thread of the check for what might block for ever. If the body has not ended when this is destroyed, it gets the
 // patience to do so, then that is a violation, and the thread is left alone: the body must hold all that it uses.
@@ -98,12 +117,20 @@ class Background {
   std::thread thread_;
 };
 
-// The kernel's number of this thread.
+// The kernel's number of this thread. Where calls run in other processes, each has one thread, and this is its process's.
 pid_t own_tid();
 
 // Whether the thread sleeps, blocked in the kernel. False for one that is no more.
 bool is_asleep(pid_t tid);
 
-}  // namespace futures::spec_tests
+}  // namespace spec_tests
+
+// So that a call gets them without making any of its own first.
+template <>
+inline constexpr bool travels_bitwise<spec_tests::Count> = true;
+template <>
+inline constexpr bool travels_bitwise<spec_tests::Gate::Entrance> = true;
+
+}  // namespace futures
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_

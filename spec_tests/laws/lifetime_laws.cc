@@ -27,7 +27,7 @@ using Ints = std::vector<Future<int>>;
 
 Ints submit_some(Executor& executor, int n) {
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit([i] { return i; }));
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(itself, i));
   return futures;
 }
 
@@ -46,7 +46,7 @@ void leave_scope(const LawRun& run, OnUnwind on_unwind, bool by_exception) {
   std::unique_ptr<Background> opener;
   try {
     const auto executor = run.make({.max_workers = 1, .on_unwind = on_unwind});
-    const Future<void> running = executor->submit([at = gate->entrance()] { at.pass(); });
+    const Future<void> running = executor->submit(pass, gate->entrance());
     gate->crowd(1);
     *queued = submit_some(*executor, 3);
     opener = std::make_unique<Background>(run, "the gate is opened", [=, leaver = own_tid()] {
@@ -272,8 +272,8 @@ void workers_have_the_stack_size_asked_for(LawRun& run) {
 constexpr Law kLaws[] = {
     law<leaving_a_scope>("S6", "LeavingAScope"),
     law<an_older_exception_is_another_scopes>("S6", "AnOlderExceptionIsAnotherScopes"),
-    law<the_callable_held_the_last_handle>("S6", "TheCallableHeldTheLastHandle"),
-    law<a_cancelled_callable_held_the_last_handle>("S6", "ACancelledCallableHeldTheLastHandle"),
+    law<the_callable_held_the_last_handle>("S6", "TheCallableHeldTheLastHandle", kNoExecutor),
+    law<a_cancelled_callable_held_the_last_handle>("S6", "ACancelledCallableHeldTheLastHandle", kNoExecutor),
     law<a_call_may_take_a_stop_token>("T8", "ACallMayTakeAStopToken"),
     law<cancel_of_a_running_call_sets_no_token>("T8", "CancelOfARunningCallSetsNoToken"),
     law<a_pending_call_finds_its_token_set>("T8", "APendingCallFindsItsTokenSet"),

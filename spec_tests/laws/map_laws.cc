@@ -2,7 +2,6 @@
 #include <chrono>
 #include <climits>
 #include <list>
-#include <memory>
 #include <ranges>
 #include <sstream>
 #include <stdexcept>
@@ -96,28 +95,36 @@ void any_input_range(LawRun& run) {
   run.expect(collect(executor->map(doubled, Ints{1, 2}, kPatient)) == Ints{2, 4}, "a temporary container");
   const int array[] = {7, 8};
   run.expect(collect(executor->map(doubled, array, kPatient)) == Ints{14, 16}, "an array");
-  std::vector<std::unique_ptr<int>> owned;
-  owned.push_back(std::make_unique<int>(5));
-  const auto value_of = [](const std::unique_ptr<int>& item) { return *item; };
-  const auto moved = owned | std::views::transform([](std::unique_ptr<int>& item) { return std::move(item); });
+  std::vector<MoveOnly> owned;
+  owned.emplace_back(5);
+  const auto value_of = [](const MoveOnly& item) { return item.number(); };
+  const auto moved = owned | std::views::transform([](MoveOnly& item) { return std::move(item); });
   run.expect(collect(executor->map(value_of, moved, kPatient)) == Ints{5}, "items that only move");
 }
 
 void any_result(LawRun& run) {
   const auto executor = open(run, 1);
-  std::vector<std::unique_ptr<int>> owned;
-  for (auto& result : executor->map([](int x) { return std::make_unique<int>(x); }, Ints{3, 4}, kPatient)) {
+  std::vector<MoveOnly> owned;
+  for (auto& result : executor->map([](int x) { return MoveOnly(x); }, Ints{3, 4}, kPatient)) {
     owned.push_back(std::move(result));
   }
-  run.expect(owned.size() == 2 && *owned[0] == 3 && *owned[1] == 4, "move-only results can be moved out");
+  run.expect(owned.size() == 2 && owned[0].number() == 3 && owned[1].number() == 4, "move-only results can be moved out");
+  const Count ran;
+  const auto count = carrying([](const Count& runs, int) { runs.add(); }, ran);
+  int steps = 0;
+  for ([[maybe_unused]] const auto& nothing : executor->map(count, Ints{1, 2, 3}, kPatient)) ++steps;
+  run.expect(steps == 3 && ran.value() == 3, "a call that returns void takes one step");
+}
+
+void reference_results(LawRun& run) {
+  const auto executor = open(run, 1);
   int target = 0;
+  int seen = 0;
   for (int& result : executor->map([&target](int) -> int& { return target; }, Ints{1}, kPatient)) {
     run.expect(&result == &target, "a reference is a result");
+    ++seen;
   }
-  const Count ran;
-  int steps = 0;
-  for ([[maybe_unused]] const auto& nothing : executor->map([ran](int) { ran.add(); }, Ints{1, 2, 3}, kPatient)) ++steps;
-  run.expect(steps == 3 && ran.value() == 3, "a call that returns void takes one step");
+  run.expect(seen == 1, "a reference is a result");
 }
 
 void usable_with_views(LawRun& run) {
@@ -140,21 +147,24 @@ void usable_with_views(LawRun& run) {
 
 void ready_results_come_out_after_the_deadline(LawRun& run) {
   const auto executor = open(run, 1);
-  const Crossing crossing(5);
-  crossing.open(0);
-  crossing.open(1);
-  auto results = executor->map(crossing.call(), std::views::iota(0, 5), {.timeout = 0s});
-  run.expect(crossing.running(2), "the calls run one after the other");
-  Ints seen;
-  expect_throws<TimeoutError>(
-      run, [&] { for (const int result : results) seen.push_back(result); }, "then TimeoutError");
-  run.expect(seen == Ints{0, 1}, "results that are ready come out after the deadline");
-  run.expect(results.begin() == results.end(), "the error ends the range");
-  // All that is left is the running call's, and what never starts any more is gone.
-  run.expect(crossing.callables() <= 1, "the remaining calls are cancelled when time is up");
-  crossing.open_all();
-  expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(crossing.runs() == 3, "what was cancelled never runs");
+  const auto attempt = [&] {
+    const Crossing crossing(5);
+    crossing.open(0);
+    crossing.open(1);
+    auto results = executor->map(crossing.call(), std::views::iota(0, 5), {.timeout = 0s});
+    run.expect(crossing.running(2), "the calls run one after the other");
+    Ints seen;
+    expect_throws<TimeoutError>(
+        run, [&] { for (const int result : results) seen.push_back(result); }, "then TimeoutError");
+    run.expect(results.begin() == results.end(), "the error ends the range");
+    // All that is left is the running call's, and what never starts any more is gone.
+    run.expect(crossing.callables() <= 1, "the remaining calls are cancelled when time is up");
+    crossing.open_all();
+    expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
+    run.expect(crossing.runs() == 3, "what was cancelled never runs");
+    return seen == Ints{0, 1};
+  };
+  run.expect(ready_at_some_attempt(run, attempt), "results that are ready come out after the deadline");
 }
 
 void the_awaited_call_is_cancelled_when_time_is_up(LawRun& run) {
@@ -230,9 +240,11 @@ void destroy_after(const LawRun& run, int steps) {
     run.expect(crossing.running(steps), "the next call runs");
     auto moved = std::move(results);
     { const auto moved_from = std::move(results); }
-    run.expect(crossing.callables() >= 4 - steps, "a range that was moved from takes nothing with it");
+    if (!in_processes(run)) {
+      run.expect(crossing.callables() >= 4 - steps, "a range that was moved from takes nothing with it");
+    }
   }
-  run.expect(crossing.callables() == 1, "destroying the range cancels what has not started");
+  run.expect(crossing.callables() == crossing.calls_kept(run, 1), "destroying the range cancels what has not started");
   crossing.open_all();
   expect_result(run, executor->submit([] { return 1; }), 1, "what is running finishes");
   run.expect(crossing.runs() == steps + 1, "what was cancelled never runs");
@@ -248,9 +260,11 @@ void assigning_a_range_cancels_the_old_one(LawRun& run) {
   crossing.open_all();
   auto results = executor->map(crossing.call(), std::views::iota(0, 3), kPatient);
   results = executor->map(crossing.call(), std::views::iota(0, 2), kPatient);
-  run.expect(crossing.callables() == 2, "assigning to a range cancels what the old one has not started");
+  run.expect(crossing.callables() == crossing.calls_kept(run, 2),
+             "assigning to a range cancels what the old one has not started");
   held.release();
   run.expect(collect(results) == Ints{0, 1}, "and nothing of the new one");
+  run.expect(crossing.runs() == 2, "what was cancelled never runs");
 }
 
 // --- M5
@@ -368,12 +382,16 @@ void an_input_that_throws(LawRun& run) {
 
 // A step of `results` takes the input that throws.
 template <typename Results>
-void expect_step_throws(const LawRun& run, const Crossing& crossing, Results& results, std::string_view what) {
+void expect_step_throws(const LawRun& run, Executor& executor, const Crossing& crossing, Results& results,
+                        std::string_view what) {
   run.expect(crossing.running(0), "the first call runs");
-  run.expect(crossing.callables() >= 3, "the calls of the buffer are submitted");
+  if (!in_processes(run)) run.expect(crossing.callables() >= 3, "the calls of the buffer are submitted");
   expect_throws<std::domain_error>(run, [&] { run.expect(results.begin() == results.end(), "no result"); }, what);
   run.expect(results.begin() == results.end(), "the error ends the range");
-  run.expect(crossing.callables() == 1, "what was submitted and has not started is cancelled");
+  run.expect(crossing.callables() == crossing.calls_kept(run, 1), "what was submitted and has not started is cancelled");
+  crossing.open_all();
+  expect_result(run, executor.submit([] { return 1; }), 1, "the pool lives on");
+  run.expect(crossing.runs() == 1, "what was cancelled never runs");
 }
 
 void an_input_that_throws_in_a_step(LawRun& run) {
@@ -382,16 +400,16 @@ void an_input_that_throws_in_a_step(LawRun& run) {
   {
     const Crossing crossing(3);
     auto results = executor->map(crossing.call(), throwing_at(3), three);
-    expect_step_throws(run, crossing, results, "a step of map rethrows what the input throws");
+    expect_step_throws(run, *executor, crossing, results, "a step of map rethrows what the input throws");
   }
   {
     const Crossing crossing(3);
     auto results = executor->map_unordered(crossing.call(), throwing_at(3), three);
-    expect_step_throws(run, crossing, results, "a step of map_unordered rethrows what the input throws");
+    expect_step_throws(run, *executor, crossing, results, "a step of map_unordered rethrows what the input throws");
   }
   const Crossing crossing(3);
   auto results = executor->map_settled(crossing.call(), throwing_at(3), three);
-  expect_step_throws(run, crossing, results, "a step of map_settled rethrows what the input throws");
+  expect_step_throws(run, *executor, crossing, results, "a step of map_settled rethrows what the input throws");
 }
 
 // --- M8
@@ -425,6 +443,7 @@ constexpr Law kLaws[] = {
     law<up_to_the_end_of_the_shortest>("M1", "UpToTheEndOfTheShortest"),
     law<any_input_range>("M1", "AnyInputRange"),
     law<any_result>("M1", "AnyResult"),
+    law<reference_results>("M1", "ReferenceResults", "does not apply: a reference does not travel"),
     law<usable_with_views>("M1", "UsableWithViews"),
     law<ready_results_come_out_after_the_deadline>("M2", "ReadyResultsComeOutAfterTheDeadline"),
     law<the_awaited_call_is_cancelled_when_time_is_up>("M2", "TheAwaitedCallIsCancelledWhenTimeIsUp"),

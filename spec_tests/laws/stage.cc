@@ -1,7 +1,12 @@
 #include "spec_tests/laws/stage.h"
 
+#include <cstddef>
+#include <fstream>
+#include <string>
+
 #include "absl/log/log_sink_registry.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 
 namespace futures::spec_tests {
 
@@ -35,12 +40,30 @@ std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>
 
 Held::Held(const LawRun& run, Executor& executor, int n) {
   for (int i = 0; i < n; ++i) {
-    futures_.push_back(executor.submit([at = gate_.entrance()] {
-      at.pass();
-      return 1;
-    }));
+    futures_.push_back(executor.submit(
+        [](const Gate::Entrance& at) {
+          at.pass();
+          return 1;
+        },
+        gate_.entrance()));
   }
   run.expect(gate_.crowd(n), "free workers start the calls that are submitted");
+}
+
+Census Census::begin() {
+  Census census;
+  for (SharedNumber* const number : {&census.alive_, &census.copies_, &census.moves_, &census.abroad_}) {
+    *number = SharedNumber::create();
+  }
+  return census;
+}
+
+bool has_ended(pid_t process) {
+  std::ifstream file(absl::StrCat("/proc/", process, "/stat"));
+  std::string line;
+  if (!std::getline(file, line)) return true;
+  const std::size_t end_of_name = line.rfind(')');
+  return line.size() > end_of_name + 2 && (line[end_of_name + 2] == 'Z' || line[end_of_name + 2] == 'X');
 }
 
 LogCapture::LogCapture() { absl::AddLogSink(this); }

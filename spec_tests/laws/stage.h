@@ -3,12 +3,13 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_STAGE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_STAGE_H_
 
-#include <atomic>
 #include <exception>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -17,18 +18,21 @@
 #include "absl/log/log_sink.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "futures/encoding.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "spec_tests/law.h"
 #include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/shared_number.h"
 
 namespace futures::spec_tests {
 
-// An entry of a group's table. An exception that `check` did not expect is a violation.
+// An entry of a group's table. An exception that `check` did not expect is a violation. `not_in_processes`: as Law says.
 template <void (*check)(LawRun&)>
-constexpr Law law(std::string_view id, std::string_view name) {
-  return {id, name, [](LawRun& run) {
+constexpr Law law(std::string_view id, std::string_view name, std::string_view not_in_processes = {}) {
+  return {id, name,
+          [](LawRun& run) {
             try {
               check(run);
             } catch (const std::exception& e) {
@@ -36,7 +40,8 @@ constexpr Law law(std::string_view id, std::string_view name) {
             } catch (...) {
               run.expect(false, "the check was ended by an exception");
             }
-          }};
+          },
+          not_in_processes};
 }
 
 // A fresh executor of the kind under test. The last owner waits for its destructor no longer than the patience.
@@ -59,29 +64,120 @@ class Held {
   std::vector<Future<int>> futures_;
 };
 
-// How often objects that bear witness were copied and moved, and how many there are.
-struct Census {
-  std::atomic<int> alive{0};
-  std::atomic<int> copies{0};
-  std::atomic<int> moves{0};
-};
+// Of a check whose calls use their executor, or another one: why it is not for executors of processes.
+inline constexpr std::string_view kNoExecutor = "does not apply: a worker has no executor";
 
-// An object to be captured, passed or returned.
-class Witness {
+// A call that returns what it is given.
+inline int itself(int number) { return number; }
+
+// How often objects that bear witness were copied and moved in this process, and how many there are; and how many there are
+// in other processes, where calls run. Copies are of one census.
+class Census {
  public:
-  explicit Witness(std::shared_ptr<Census> census, int number = 0) : census_(std::move(census)), number_(number) {
-    ++census_->alive;
+  // Of nothing.
+  Census() = default;
+  static Census begin();
+
+  int alive() const { return alive_.value(); }
+  int copies() const { return copies_.value(); }
+  int moves() const { return moves_.value(); }
+  int abroad() const { return abroad_.value(); }
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(alive_, copies_, moves_, abroad_);
   }
-  Witness(const Witness& other) : Witness(other.census_, other.number_) { ++census_->copies; }
-  Witness(Witness&& other) noexcept : Witness(other.census_, other.number_) { ++census_->moves; }
-  Witness& operator=(const Witness&) = delete;
-  ~Witness() { --census_->alive; }
-  int number() const { return number_; }
 
  private:
-  std::shared_ptr<Census> census_;
-  int number_;
+  friend class Witness;
+  void born(int n) const { (alive_.is_own() ? alive_ : abroad_).add(n); }
+
+  SharedNumber alive_;
+  SharedNumber copies_;
+  SharedNumber moves_;
+  SharedNumber abroad_;
 };
+
+// An object to be captured, passed or returned. Travels.
+class Witness {
+ public:
+  Witness() = default;
+  explicit Witness(const Census& census, int number = 0) : census_(census), number_(number) { census_.born(1); }
+  Witness(const Witness& other) : Witness(other.census_, other.number_) { count(census_.copies_); }
+  Witness(Witness&& other) noexcept : Witness(other.census_, other.number_) { count(census_.moves_); }
+  Witness& operator=(const Witness&) = delete;
+  ~Witness() { census_.born(-1); }
+  int number() const { return number_; }
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(census_, number_);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    archive(census_, number_);
+    census_.born(1);
+  }
+
+ private:
+  static void count(const SharedNumber& copies_or_moves) {
+    if (copies_or_moves.is_own()) copies_or_moves.add(1);
+  }
+
+  Census census_;
+  int number_ = 0;
+};
+
+// An int that can be moved and not copied. Travels. 0 when it was moved from.
+class MoveOnly {
+ public:
+  MoveOnly() = default;
+  explicit MoveOnly(int number) : number_(std::make_unique<int>(number)) {}
+  int number() const { return number_ == nullptr ? 0 : *number_; }
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(number());
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    int number = 0;
+    archive(number);
+    *this = MoveOnly(number);
+  }
+
+ private:
+  std::unique_ptr<int> number_;
+};
+
+// The callable that `carrying` makes.
+template <typename Fn, typename... Captured>
+class Carrying {
+ public:
+  Carrying() = default;
+  explicit Carrying(Captured... captured) : captured_(std::move(captured)...) {}
+
+  template <typename... Args>
+    requires std::is_invocable_v<Fn, const Captured&..., Args...>
+  auto operator()(Args&&... args) const {
+    return std::apply([&](const Captured&... captured) { return Fn()(captured..., std::forward<Args>(args)...); }, captured_);
+  }
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(captured_);
+  }
+
+ private:
+  std::tuple<Captured...> captured_;
+};
+
+// A callable that travels with what it captures, as a lambda with captures cannot: carrying(fn, a, b)(c) is fn(a, b, c).
+// `fn` is a lambda without captures.
+template <typename Fn, typename... Captured>
+Carrying<Fn, std::decay_t<Captured>...> carrying(Fn, Captured&&... captured) {
+  return Carrying<Fn, std::decay_t<Captured>...>(std::forward<Captured>(captured)...);
+}
 
 // What was logged while it lives, by any thread.
 class LogCapture final : public absl::LogSink {
@@ -95,6 +191,13 @@ class LogCapture final : public absl::LogSink {
   mutable absl::Mutex mutex_;
   std::string text_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Whether calls run in other processes of the program, so that they share no memory with the check but what it shares on
+// purpose: gates, counts, censuses.
+inline bool in_processes(const LawRun& run) { return !run.kind().shares_memory; }
+
+// Whether the process is no more.
+bool has_ended(pid_t process);
 
 // The promise is that `action` throws an E.
 template <typename E, typename Action>

@@ -41,11 +41,7 @@ class Steered {
  public:
   Steered(const LawRun& run, int n, const std::set<int>& failing = {}) : executor_(open(run, n)), gates_(n) {
     for (int i = 0; i < n; ++i) {
-      futures_.push_back(executor_->submit([i, fails = failing.contains(i), at = gates_[i].entrance()] {
-        at.pass();
-        if (fails) throw std::runtime_error("as it was told");
-        return i;
-      }));
+      futures_.push_back(executor_->submit(be_steered, i, failing.contains(i), gates_[i].entrance()));
       run.expect(gates_[i].crowd(1), "each call has a worker of its own");
     }
   }
@@ -60,6 +56,12 @@ class Steered {
   const std::shared_ptr<Executor>& executor() const { return executor_; }
 
  private:
+  static int be_steered(int number, bool fails, const Gate::Entrance& at) {
+    at.pass();
+    if (fails) throw std::runtime_error("as it was told");
+    return number;
+  }
+
   std::shared_ptr<Executor> executor_;
   std::vector<Gate> gates_;
   Ints futures_;
@@ -68,7 +70,7 @@ class Steered {
 Ints finished(const LawRun& run, int n) {
   const auto executor = open(run, 2);
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor->submit([i] { return i; }));
+  for (int i = 0; i < n; ++i) futures.push_back(executor->submit(itself, i));
   for (const Future<int>& future : futures) expect_done(run, future, "a call ends");
   return futures;
 }
@@ -113,10 +115,10 @@ void any_range_of_futures(LawRun& run) {
 
 void move_only_results(LawRun& run) {
   const auto executor = open(run, 1);
-  const std::vector<Future<std::unique_ptr<int>>> futures = {executor->submit([] { return std::make_unique<int>(1); })};
+  const std::vector<Future<MoveOnly>> futures = {executor->submit([] { return MoveOnly(1); })};
   run.expect(wait(futures, {.timeout = kPatience}).done.size() == 1, "wait takes futures of move-only results");
   for (const auto& future : as_completed(futures, kPatience)) {
-    run.expect(*future.take() == 1, "as_completed yields futures of move-only results");
+    run.expect(future.take().number() == 1, "as_completed yields futures of move-only results");
   }
 }
 
@@ -265,7 +267,7 @@ struct Waiters {
 
 Ints submit_pending(Executor& executor, int n) {
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit([i] { return i; }));
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(itself, i));
   return futures;
 }
 
@@ -442,7 +444,7 @@ void the_clock_runs_while_the_range_is_read(LawRun& run) {
 // --- W7
 
 // Futures of calls that are running and pending, with witnesses in arguments and results.
-std::vector<Future<Witness>> with_witnesses(Executor& executor, const std::shared_ptr<Census>& census, int n) {
+std::vector<Future<Witness>> with_witnesses(Executor& executor, const Census& census, int n) {
   std::vector<Future<Witness>> futures;
   for (int i = 0; i < n; ++i) {
     futures.push_back(executor.submit([](const Witness& argument) { return argument; }, Witness(census, i)));
@@ -451,7 +453,7 @@ std::vector<Future<Witness>> with_witnesses(Executor& executor, const std::share
 }
 
 void leaving_early_lets_go_of_every_future(LawRun& run) {
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   const auto executor = open(run, 1);
   std::optional<Held> held(std::in_place, run, *executor);
   std::vector<Future<Witness>> futures = with_witnesses(*executor, census, 20);
@@ -474,13 +476,13 @@ void leaving_early_lets_go_of_every_future(LawRun& run) {
   // Whoever were still registered would be told now.
   held.reset();
   for (const Future<Witness>& future : futures) expect_done(run, future, "the calls go on");
-  run.expect(census->alive == 19, "each call has left its result and nothing else");
+  run.expect(census.alive() == 19, "each call has left its result and nothing else");
   futures.clear();
-  run.expect_soon([&] { return census->alive == 0; }, "nothing stays referenced once the last handle has gone");
+  run.expect_soon([&] { return census.alive() == 0; }, "nothing stays referenced once the last handle has gone");
 }
 
 void leaving_while_futures_get_done(LawRun& run) {
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   const auto executor = open(run, 2);
   for (int round = 0; round < 50; ++round) {
     const std::vector<Future<Witness>> futures = with_witnesses(*executor, census, 10);
@@ -490,11 +492,11 @@ void leaving_while_futures_get_done(LawRun& run) {
     }
   }
   shut_down(run, executor, {});
-  run.expect(census->alive == 0, "nothing stays referenced, whatever got done meanwhile");
+  run.expect(census.alive() == 0, "nothing stays referenced, whatever got done meanwhile");
 }
 
 void a_yielded_future_is_let_go(LawRun& run) {
-  const auto census = std::make_shared<Census>();
+  const Census census = Census::begin();
   const auto executor = open(run, 1);
   std::vector<Future<Witness>> futures = with_witnesses(*executor, census, 3);
   for (const Future<Witness>& future : futures) expect_done(run, future, "a call ends");
@@ -503,10 +505,10 @@ void a_yielded_future_is_let_go(LawRun& run) {
   futures.clear();
   int left = 3;
   for (const Future<Witness>& future : range) {
-    run.expect(future.done() && census->alive == left, "as_completed keeps what it has not yielded and the current one");
+    run.expect(future.done() && census.alive() == left, "as_completed keeps what it has not yielded and the current one");
     --left;
   }
-  run.expect(left == 0 && census->alive == 0, "and nothing at its end");
+  run.expect(left == 0 && census.alive() == 0, "and nothing at its end");
 }
 
 constexpr Law kLaws[] = {

@@ -520,8 +520,9 @@ void ProcessPool::close_at_exit() {
 }
 
 void ProcessPool::wait_at_exit() {
-  // std::exit in a done callback runs on a thread of the pool, which must not wait for itself.
-  if (options_.exit_policy != ExitPolicy::kAbandon && !is_own_thread()) await_end(std::nullopt);
+  if (options_.exit_policy == ExitPolicy::kAbandon) return;
+  // A thread of the pool must not wait for itself.
+  if (!is_own_thread() || resign()) await_end(std::nullopt);
 }
 
 // --- The announcer.
@@ -562,6 +563,21 @@ void ProcessPool::start_announcer() {
     announcer_ = std::move(*before);
     throw;
   }
+}
+
+// std::exit in a done callback: the announcer never comes back from it. Another one takes its place, and this thread is none
+// of the pool's any more. Returns whether that is so.
+bool ProcessPool::resign() {
+  sync::mutex_lock lock(mutex_);
+  if (!announcer_.is_current()) return false;
+  announcer_.detach();
+  try {
+    start_announcer();
+  } catch (const std::system_error&) {
+    return false;
+  }
+  current_pool = nullptr;
+  return true;
 }
 
 void ProcessPool::announce() {

@@ -209,6 +209,7 @@ class ProcessPool final : public DrainedAtExit,
   // --- The announcer.
   class Announcing;
   void start_announcer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // Throws std::system_error.
+  bool resign();
   void announce();
 
   const ProcessPoolOptions options_;

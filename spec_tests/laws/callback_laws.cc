@@ -1,10 +1,8 @@
 // Group F, the done callbacks.
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -203,7 +201,8 @@ void a_blocking_callback_delays_no_call_elsewhere(LawRun& run) {
   for (int i = 0; i < 5; ++i) {
     expect_result(run, executor->submit(itself, i), i, "calls start and end while a callback blocks elsewhere");
   }
-  const Held other(run, *executor);
+  // The callback keeps a worker busy where calls run on threads.
+  const Held others(run, *executor, in_processes(run) ? 2 : 1);
   const Future<int> pending = executor->submit([] { return 2; });
   run.expect(pending.cancel(), "calls can be cancelled while a callback blocks elsewhere");
 }

@@ -24,6 +24,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
+#include "optimized/process_main.h"
 #include "spec_tests/executor_kinds.h"
 
 namespace futures::spec_tests {
@@ -102,6 +103,18 @@ Ended play(const std::string& part, const std::string& kind) {
   return ended;
 }
 
+std::vector<ExecutorKind> all_kinds() {
+  std::vector<ExecutorKind> kinds = executor_kinds();
+  kinds.insert(kinds.end(), process_kinds().begin(), process_kinds().end());
+  return kinds;
+}
+
+std::vector<std::string> kind_names(const std::vector<ExecutorKind>& kinds) {
+  std::vector<std::string> names;
+  for (const ExecutorKind& kind : kinds) names.push_back(kind.name);
+  return names;
+}
+
 int count(const Ended& ended, std::string_view line) {
   return static_cast<int>(std::count(ended.lines.begin(), ended.lines.end(), line));
 }
@@ -109,9 +122,10 @@ int count(const Ended& ended, std::string_view line) {
 }  // namespace futures::spec_tests
 
 int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
   using namespace futures::spec_tests;
   if (argc == 3 && std::string_view(argv[1]).starts_with(kPartFlag)) {
-    for (const ExecutorKind& kind : executor_kinds()) {
+    for (const ExecutorKind& kind : all_kinds()) {
       if (kind.name == argv[2]) return parts().at(argv[1] + kPartFlag.size())(kind);
     }
     return 127;

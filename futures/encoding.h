@@ -18,8 +18,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,7 +61,8 @@
 namespace futures {
 
 // Whether objects of T mean the same in another process of this program if their bytes are copied. Specialise it as true
-// for a trivially copyable type of yours that holds no pointer, where the type is complete and before it is submitted:
+// for a trivially copyable type of yours that holds no pointer, where the type is complete and before it is submitted. A
+// hostile worker's (law P11) have whatever bytes it likes.
 //
 //   template <>
 //   inline constexpr bool futures::travels_bitwise<Point> = true;
@@ -84,6 +87,15 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
   // How many there were. The place holds them all, or else it is too small, and what is in it is of no use.
   std::size_t bytes() const { return bytes_; }
   WireBuffers* buffers() const { return buffers_; }
+
+  // Cereal's, for what a std::shared_ptr points to. Nothing that was written once is referred to: see WireInput.
+  std::uint32_t registerSharedPointer(const std::shared_ptr<const void>& object) {
+    const std::uint32_t id = OutputArchive::registerSharedPointer(object);
+    if (id != 0 && (id & cereal::detail::msb_32bit) == 0) {
+      throw SerializationError("an object that two pointers share cannot travel");
+    }
+    return id;
+  }
 
  private:
   const std::span<char> place_;
@@ -120,12 +132,17 @@ void append_encoded(std::string& encoded, const Write& write) {
 }
 
 // Reads what a WireOutput wrote; the bytes may be anything. Throws SerializationError instead of reading past their end,
-// and before anything is allocated for a length that they cannot hold: so no container is made larger than
-// (bytes left) x sizeof(element).
+// of nesting deeper than a stack bears, and of allocating for a length that they cannot hold. Elements of containers are
+// made one by one as they are read, and all containers together have no more of them than there are bytes: so what a value
+// takes while it is read is bounded by the bytes times the size of the largest element (law P11).
 class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClassElision> {
  public:
   explicit WireInput(std::string_view encoded, WireBuffers* buffers = nullptr)
-      : InputArchive(this), left_(encoded), buffers_(buffers) {}
+      : InputArchive(this),
+        left_(encoded),
+        buffers_(buffers),
+        elements_left_(encoded.size()),
+        frame_(__builtin_frame_address(0)) {}
 
   void read(void* data, std::size_t bytes) {
     if (bytes == 0) return;  // An empty vector's data may be null.
@@ -142,17 +159,52 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
     return taken;
   }
   WireBuffers* buffers() const { return buffers_; }
-  void check_length(std::uint64_t elements) const {
-    if (elements > left_.size()) throw SerializationError("the encoded data holds an impossible length");
+  // Takes the elements off what all containers may have. An element has at least a byte that is in no element of its own.
+  void check_length(std::uint64_t elements) {
+    if (elements > left_.size() || elements > elements_left_) {
+      throw SerializationError("the encoded data holds an impossible length");
+    }
+    elements_left_ -= elements;
+  }
+  void check_depth() const {
+    const auto* const here = static_cast<const char*>(__builtin_frame_address(0));
+    if (static_cast<const char*>(frame_) - here > kStackBytesMax) {
+      throw SerializationError("the encoded data is nested too deeply");
+    }
   }
   void check_end() const {
     if (!left_.empty()) throw SerializationError("the encoded data is longer than its type");
   }
+  // For how many of `elements` there is to be room at once: for all, unless they look too large for the bytes left.
+  std::size_t first_room(std::uint64_t elements, std::size_t element_bytes) const {
+    constexpr std::uint64_t kRoomPerByte = 8;  // A std::string takes 4 times the bytes of its length.
+    return static_cast<std::size_t>(std::min(elements, kRoomPerByte * left_.size() / element_bytes));
+  }
+
+  // Cereal's, for std::shared_ptr. Of which type an object is that was read before is not in the bytes: to refer to one
+  // would be to believe them.
+  void registerSharedPointer(std::uint32_t, const std::shared_ptr<void>&) {}
+  std::shared_ptr<void> getSharedPointer(std::uint32_t id) const {
+    if (id != 0) throw SerializationError("the encoded data refers to an object that pointers share");
+    return nullptr;
+  }
 
  private:
+  // A thread that reads needs this much for a value that is nested without end.
+  static constexpr std::ptrdiff_t kStackBytesMax = 256 << 10;
+
   std::string_view left_;
   WireBuffers* const buffers_;
+  std::uint64_t elements_left_;
+  const void* const frame_;  // Of the thread that reads, about where it began.
 };
+
+// Any other bit pattern than 0 and 1 in a bool is undefined behaviour.
+inline void make_bools(void* data, std::size_t bytes) {
+  static_assert(sizeof(bool) == 1);
+  auto* const bools = static_cast<unsigned char*>(data);
+  for (std::size_t i = 0; i < bytes; ++i) bools[i] = bools[i] != 0 ? 1 : 0;
+}
 
 // The hooks that cereal asks of an archive, found by argument-dependent lookup.
 template <typename T>
@@ -164,7 +216,7 @@ template <typename T>
   requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
-    unsigned char byte = 0;  // Any other bit pattern than 0 and 1 in a bool is undefined behaviour.
+    unsigned char byte = 0;
     archive.read(&byte, 1);
     value = byte != 0;
   } else {
@@ -188,6 +240,31 @@ void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, cereal::SizeTag<T>& tag) {
   archive.check_length(elements);
   tag.size = static_cast<std::remove_reference_t<T>>(elements);
 }
+
+// Instead of cereal's, which make all elements first. Of arithmetic elements that is what there are bytes for.
+template <typename Container>
+void load_one_by_one(WireInput& archive, Container& container) {
+  std::uint64_t elements = 0;
+  archive(cereal::make_size_tag(elements));
+  container.clear();
+  if constexpr (requires { container.reserve(0); }) {
+    container.reserve(archive.first_room(elements, sizeof(typename Container::value_type)));
+  }
+  for (; elements > 0; --elements) archive(container.emplace_back());
+}
+template <typename T, typename Allocator>
+  requires(!std::is_arithmetic_v<T>)
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::vector<T, Allocator>& vector) {
+  load_one_by_one(archive, vector);
+}
+template <typename T, typename Allocator>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::deque<T, Allocator>& deque) {
+  load_one_by_one(archive, deque);
+}
+template <typename T, typename Allocator>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::list<T, Allocator>& list) {
+  load_one_by_one(archive, list);
+}
 template <typename T>
 void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const cereal::BinaryData<T>& data) {
   archive.write(data.data, static_cast<std::size_t>(data.size));
@@ -195,6 +272,13 @@ void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const cereal::BinaryData<T>&
 template <typename T>
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, cereal::BinaryData<T>& data) {
   archive.read(data.data, static_cast<std::size_t>(data.size));
+  using Element = std::remove_all_extents_t<std::remove_pointer_t<std::remove_reference_t<T>>>;
+  if constexpr (std::is_same_v<Element, bool>) make_bools(data.data, static_cast<std::size_t>(data.size));
+}
+// Whatever is about to be read.
+template <typename T>
+void prologue(WireInput& archive, const T&) {
+  archive.check_depth();
 }
 
 // Contiguous data is copied once. cereal would fill the memory with zeros first.
@@ -260,6 +344,15 @@ concept SerialisedByCereal =
 template <typename T>
 concept CopiedBitwise = travels_bitwise<T> && std::is_trivially_copyable_v<T>;
 
+// Bools, enums of bools, and arrays of such.
+template <typename T>
+inline constexpr bool kMadeOfBools = std::is_same_v<T, bool>;
+template <typename T>
+  requires std::is_enum_v<T>
+inline constexpr bool kMadeOfBools<T> = std::is_same_v<std::underlying_type_t<T>, bool>;
+template <typename T, std::size_t kSize>
+inline constexpr bool kMadeOfBools<std::array<T, kSize>> = kMadeOfBools<T>;
+
 // A function, named rather than copied.
 template <typename T>
 concept NamedFunction = std::is_pointer_v<T> && std::is_function_v<std::remove_pointer_t<T>>;
@@ -293,13 +386,10 @@ T read_value(WireInput& archive) {
     ModuleAddress name;
     archive.read(&name, sizeof(name));
     return reinterpret_cast<T>(const_cast<void*>(address_of(name)));
-  } else if constexpr (std::is_same_v<T, bool>) {
-    unsigned char byte = 0;
-    archive.read(&byte, 1);
-    return byte != 0;
   } else if constexpr (CopiedBitwise<T>) {
     std::array<std::byte, sizeof(T)> bytes;
     archive.read(bytes.data(), bytes.size());
+    if constexpr (kMadeOfBools<T>) make_bools(bytes.data(), bytes.size());
     return std::bit_cast<T>(bytes);
   } else {
     T value{};

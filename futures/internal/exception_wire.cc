@@ -124,7 +124,8 @@ std::optional<std::string_view> take_field(std::string_view& encoded) {
 
 void register_exception_wire(const ExceptionWire& wire) { KnownExceptions::instance().add(wire); }
 
-// Three fields: the type's mangled name, what() or a description, and what the type's own wire makes of it.
+// Four fields: the type's mangled name, its readable one, what() or a description, and what the type's own wire makes of it.
+// The readable one is made here: of a mangled name that is made up the runtime can make a text without end.
 void encode_current_exception(std::string& encoded) {
   const std::type_info* const type = abi::__cxa_current_exception_type();
   const std::string name = type == nullptr ? "" : type->name();
@@ -136,13 +137,15 @@ void encode_current_exception(std::string& encoded) {
   } catch (...) {  // It has no message.
   }
   append_field(encoded, name);
+  append_field(encoded, demangled(name.c_str()));
   append_field(encoded, describe_current_exception());
   append_field(encoded, own);
 }
 
 std::exception_ptr decode_exception(std::string_view encoded, int worker_pid) {
   const auto name = take_field(encoded);
-  const auto what = name ? take_field(encoded) : std::nullopt;
+  const auto readable_name = name ? take_field(encoded) : std::nullopt;
+  const auto what = readable_name ? take_field(encoded) : std::nullopt;
   const auto own = what ? take_field(encoded) : std::nullopt;
   if (!own) return std::make_exception_ptr(RemoteError("unknown", "the worker sent no readable exception", worker_pid));
   try {
@@ -151,7 +154,7 @@ std::exception_ptr decode_exception(std::string_view encoded, int worker_pid) {
     }
   } catch (...) {  // It could not be rebuilt: it arrives as any unknown one does.
   }
-  return std::make_exception_ptr(RemoteError(demangled(std::string(*name).c_str()), std::string(*what), worker_pid));
+  return std::make_exception_ptr(RemoteError(std::string(*readable_name), std::string(*what), worker_pid));
 }
 
 }  // namespace futures::internal

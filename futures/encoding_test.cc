@@ -26,8 +26,7 @@ namespace {
 template <typename T>
 std::string encoded(const T& value) {
   std::string bytes;
-  internal::WireOutput output(bytes);
-  internal::write_value(output, value);
+  internal::append_encoded(bytes, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
   return bytes;
 }
 

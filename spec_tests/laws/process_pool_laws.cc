@@ -1,18 +1,21 @@
-// Laws P2 to P5 and P13 to P15, for executors whose calls run in other processes. Bodies are functions with plain
+// Laws P1 to P5, P10 and P13 to P15, for executors whose calls run in other processes. Bodies are functions with plain
 // arguments; what they find where they run comes back as their result.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -27,10 +30,32 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "spec_tests/laws/groups.h"
+#include "spec_tests/laws/process_gate.h"
 #include "spec_tests/laws/stage.h"
 
 namespace futures::spec_tests {
 namespace {
+
+// ---------------------------------------------------------------------------------------------- P1
+
+void P1_ACallIsPendingUntilAWorkerHasIt(LawRun& run) {
+  const auto executor = open(run, 1);
+  ProcessGate ran;
+  {
+    ProcessGate gate;
+    const Future<int> held = executor->submit(&ProcessGate::pass, gate.name());
+    run.expect(gate.crowd(1), "a free worker starts a call");
+    run.expect(held.running(), "a call whose body has begun is running");
+    std::vector<Future<int>> queued;
+    for (int i = 0; i < 3; ++i) queued.push_back(executor->submit(&ProcessGate::arrive, ran.name()));
+    for (Future<int>& future : queued) {
+      run.expect(!future.running() && !future.done(), "a call that no worker has is pending");
+      run.expect(future.cancel(), "cancel of a call that no worker has succeeds");
+    }
+  }
+  expect_result(run, executor->submit([](int n) { return n; }, 7), 7, "the pool lives on");
+  run.expect(ran.arrived() == 0, "what was cancelled does not run");
+}
 
 // ---------------------------------------------------------------------------------------------- P2, P3
 
@@ -214,6 +239,79 @@ void P5_ADeathCostsOneCall(LawRun& run) {
   expect_death(run, *executor, /*by_signal=*/false, 3);
 }
 
+int arrive_and_die(std::uint64_t gate) {
+  ProcessGate::arrive(gate);
+  return end_by(SIGKILL);
+}
+
+void P5_ADeathCostsNoOtherCall(LawRun& run) {
+  const auto executor = open(run, 2);
+  ProcessGate died;
+  ProcessGate gate;
+  const Future<int> beside = executor->submit(&ProcessGate::pass, gate.name());
+  run.expect(gate.crowd(1), "a free worker starts a call");
+  const Future<int> dying = executor->submit(&arrive_and_die, died.name());
+  std::vector<Future<int>> behind;
+  for (int i = 0; i < 3; ++i) behind.push_back(executor->submit([](int n) { return n; }, i));
+  expect_error<WorkerDiedError>(run, dying, "a call whose worker dies gets WorkerDiedError");
+  for (int i = 0; i < 3; ++i) expect_result(run, behind[i], i, "a call in the queue is not lost with a worker");
+  expect_result(run, executor->submit([](int n) { return n; }, 7), 7, "submits after a death are accepted");
+  run.expect(died.arrived() == 1, "a call whose worker died is not run again");
+  run.expect(beside.running(), "a call on another worker goes on");
+  gate.open();
+  expect_result(run, beside, 1, "a call on another worker comes to its end");
+}
+
+// ---------------------------------------------------------------------------------------------- P10
+
+std::set<std::string> children_of_program() {
+  std::set<std::string> children;
+  std::error_code gone;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task", gone)) {
+    std::ifstream list(thread.path() / "children");
+    for (std::string child; list >> child;) children.insert(child);
+  }
+  return children;
+}
+
+// The memory that the program has mapped and others can map too, in any order.
+std::multiset<std::string> shared_memory() {
+  std::multiset<std::string> names;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    for (const std::string_view where : {"/memfd:", "/dev/shm/"}) {
+      if (const std::size_t name = line.find(where); name != std::string::npos) names.insert(line.substr(name));
+    }
+  }
+  return names;
+}
+
+int count_descriptors() {
+  std::error_code gone;
+  const std::filesystem::directory_iterator folder("/proc/self/fd", gone);
+  return static_cast<int>(std::distance(folder, std::filesystem::directory_iterator()));
+}
+
+void P10_NothingStaysBehind(LawRun& run) {
+  const std::set<std::string> children_before = children_of_program();
+  const std::multiset<std::string> memory_before = shared_memory();
+  const int descriptors_before = count_descriptors();
+  {
+    const auto executor = open(run, 2);
+    expect_result(run, executor->submit([](int n) { return n; }, 7), 7, "a call runs");
+    expect_error<WorkerDiedError>(run, executor->submit(&end_by, SIGKILL), "a call whose worker dies gets WorkerDiedError");
+  }
+  run.expect_soon([&] {
+    const std::set<std::string> children = children_of_program();
+    return std::includes(children_before.begin(), children_before.end(), children.begin(), children.end());
+  }, "no process stays behind");
+  run.expect_soon([&] { return count_descriptors() <= descriptors_before; }, "no descriptor stays behind");
+  run.expect_soon([&] {
+    const std::multiset<std::string> memory = shared_memory();
+    return std::includes(memory_before.begin(), memory_before.end(), memory.begin(), memory.end());
+  }, "no shared memory stays behind");
+}
+
 // ---------------------------------------------------------------------------------------------- P13 to P15
 
 std::string link_of_descriptor(int descriptor) {
@@ -280,12 +378,15 @@ void P15_WorkersHoldNoDescriptorOfTheProgram(LawRun& run) {
 }
 
 constexpr Law kLaws[] = {
+    law<P1_ACallIsPendingUntilAWorkerHasIt>("P1", "ACallIsPendingUntilAWorkerHasIt"),
     law<P2_CallsOfEveryKindTravel>("P2", "CallsOfEveryKindTravel"),
     law<P2_WhatCannotTravelFailsAlone>("P2", "WhatCannotTravelFailsAlone"),
     law<P3_WhatCannotBeEncodedOrDecodedFailsAlone>("P3", "WhatCannotBeEncodedOrDecodedFailsAlone"),
     law<P4_ExceptionsCrossAsTheirType>("P4", "ExceptionsCrossAsTheirType"),
     law<P4_OthersArriveAsRemoteError>("P4", "OthersArriveAsRemoteError"),
     law<P5_ADeathCostsOneCall>("P5", "ADeathCostsOneCall"),
+    law<P5_ADeathCostsNoOtherCall>("P5", "ADeathCostsNoOtherCall"),
+    law<P10_NothingStaysBehind>("P10", "NothingStaysBehind"),
     law<P13_StdoutIsTheProgramsAndStdinIsNot>("P13", "StdoutIsTheProgramsAndStdinIsNot"),
     law<P14_WorkersIgnoreCtrlCAndStartWithDefaultHandlers>("P14", "WorkersIgnoreCtrlCAndStartWithDefaultHandlers"),
     law<P15_WorkersHoldNoDescriptorOfTheProgram>("P15", "WorkersHoldNoDescriptorOfTheProgram"),

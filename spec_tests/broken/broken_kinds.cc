@@ -6,6 +6,7 @@
 
 #include "reference/model.h"
 #include "spec_tests/broken/broken_pool.h"
+#include "spec_tests/broken/faulty_process_pool.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -17,6 +18,17 @@ ExecutorKind make_kind(std::string name, Fault fault, std::string law) {
           },
           // A cancel from outside may come between two of those that a shutdown makes.
           .policy = {.drain = model::Drain::kStepwise},
+          .skips = {},
+          .broken_law = std::move(law)};
+}
+
+ExecutorKind make_process_kind(std::string name, ProcessFault fault, std::string law) {
+  return {.name = std::move(name),
+          .make = [fault](const ExecutorOptions& options) -> std::unique_ptr<Executor> {
+            return std::make_unique<FaultyProcessPool>(options.max_workers.value_or(2), fault);
+          },
+          .policy = {.drain = model::Drain::kStepwise, .bodies_act = false},
+          .shares_memory = false,
           .skips = {},
           .broken_law = std::move(law)};
 }
@@ -34,11 +46,25 @@ const std::vector<ExecutorKind>& broken_kinds() {
       make_kind("broken_cancel_misses_one", Fault::kCancelMissesOne, "S3"),
       make_kind("broken_drops_callbacks", Fault::kDropsCallbacks, "F8"),
       make_kind("broken_returns_early", Fault::kReturnsEarly, "S1"),
+      make_process_kind("broken_process_sends_twice", ProcessFault::kSendsTwice, "E2"),
+      make_process_kind("broken_process_starts_out_of_order", ProcessFault::kStartsOutOfOrder, "E5"),
+      make_process_kind("broken_process_ignores_max_workers", ProcessFault::kIgnoresMaxWorkers, "E6"),
+      make_process_kind("broken_process_loses_result", ProcessFault::kLosesResult, "E7"),
+      make_process_kind("broken_process_runs_cancelled", ProcessFault::kRunsCancelled, "F2"),
+      make_process_kind("broken_process_returns_early", ProcessFault::kReturnsEarly, "S1"),
+      make_process_kind("broken_process_cancel_misses_one", ProcessFault::kCancelMissesOne, "S3"),
+      make_process_kind("broken_process_marks_queued_running", ProcessFault::kMarksQueuedRunning, "P1"),
+      make_process_kind("broken_process_flattens_exceptions", ProcessFault::kFlattensExceptions, "P4"),
+      make_process_kind("broken_process_death_runs_again", ProcessFault::kDeathRunsAgain, "P5"),
+      make_process_kind("broken_process_death_loses_next", ProcessFault::kDeathLosesNext, "P5"),
+      make_process_kind("broken_process_death_breaks_pool", ProcessFault::kDeathBreaksPool, "P5"),
+      make_process_kind("broken_process_leaves_workers_behind", ProcessFault::kLeavesWorkersBehind, "P10"),
   };
   return *kinds;
 }
 
 ExecutorKind faultless_kind() { return make_kind("faultless", Fault::kNone, ""); }
+ExecutorKind faultless_process_kind() { return make_process_kind("faultless_process", ProcessFault::kNone, ""); }
 ExecutorKind dawdling_kind() { return make_kind("dawdling", Fault::kDawdles, ""); }
 
 }  // namespace futures::spec_tests

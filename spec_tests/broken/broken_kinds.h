@@ -9,13 +9,14 @@
 namespace futures::spec_tests {
 
 // One per fault, each named "broken_..." and with the law at which it must be caught. The vector lives until the program
-// ends.
+// ends. A program that makes one whose calls run in other processes begins its main with futures::process_main.
 const std::vector<ExecutorKind>& broken_kinds();
 
-// The same pool without a fault: what the checks must find nothing wrong with.
+// The same pools without a fault: what the checks must find nothing wrong with.
 ExecutorKind faultless_kind();
+ExecutorKind faultless_process_kind();
 
-// The same, with a long moment in each call between being claimed and running.
+// Threads, with a long moment in each call between being claimed and running.
 ExecutorKind dawdling_kind();
 
 }  // namespace futures::spec_tests

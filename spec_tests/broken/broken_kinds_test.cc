@@ -1,12 +1,14 @@
-// The pool that the broken executors are made of keeps the laws of traces as long as it has no fault: what the checks find
-// in them is the fault.
+// The pools that the broken executors are made of keep the laws of traces, and those of processes the laws of group P, as
+// long as they have no fault: what the checks find in them is the fault.
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
+#include "optimized/process_main.h"
 #include "spec_tests/broken/broken_kinds.h"
 #include "spec_tests/concurrent.h"
 #include "spec_tests/executor_subject.h"
+#include "spec_tests/law.h"
 #include "spec_tests/stepwise.h"
 #include "spec_tests/trace.h"
 #include "spec_tests/trace_gen.h"
@@ -14,9 +16,9 @@
 namespace futures::spec_tests {
 namespace {
 
-TEST(BrokenPool, WithoutAFaultKeepsTheLaws) {
+void expect_kept(const ExecutorKind& kind) {
   constexpr int kTraces = 200;
-  ExecutorSubject subject(faultless_kind());
+  ExecutorSubject subject(kind);
   for (int index = 0; index < kTraces; ++index) {
     const Trace trace = trace_from_seed(1, index);
     for (const EpisodeReport& report : {run_stepwise(subject, trace), run_concurrent(subject, trace)}) {
@@ -25,6 +27,20 @@ TEST(BrokenPool, WithoutAFaultKeepsTheLaws) {
       }
       ASSERT_TRUE(report.ok());
     }
+  }
+}
+
+TEST(BrokenPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_kind()); }
+TEST(FaultyProcessPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_process_kind()); }
+
+TEST(FaultyProcessPool, WithoutAFaultKeepsTheLawsOfProcesses) {
+  const ExecutorKind kind = faultless_process_kind();
+  for (const Law& law : all_laws()) {
+    if (!can_run(law, kind)) continue;
+    LawRun run(kind);
+    law.check(run);
+    for (const std::string& violation : run.violations()) ADD_FAILURE() << law.id << " " << law.name << ": " << violation;
+    EXPECT_GT(run.checked(), 0) << law.name;
   }
 }
 
@@ -54,3 +70,9 @@ TEST(BrokenPool, EveryFaultNamesItsLaw) {
 
 }  // namespace
 }  // namespace futures::spec_tests
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <cstdio>
@@ -13,6 +14,8 @@
 #include <functional>
 #include <latch>
 #include <map>
+#include <optional>
+#include <semaphore>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -43,24 +46,26 @@ std::string repeated(const std::string& text, int times) {
   return result;
 }
 
-// Whether this program's only collector was not woken for a while, twice as long as the pool's pause between looks.
-bool collector_is_at_rest() {
-  const auto wakes = [] {
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::string name, field, count;
-      std::ifstream(task.path() / "comm") >> name;
-      if (name != "collector") continue;
-      std::ifstream status(task.path() / "status");
-      while (status >> field && field != "voluntary_ctxt_switches:") {
-      }
-      status >> count;
-      return count;
+// How often this program's only collector was woken. Nothing if there is none.
+std::optional<std::string> collector_wakes() {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name, field, count;
+    std::ifstream(task.path() / "comm") >> name;
+    if (name != "collector") continue;
+    std::ifstream status(task.path() / "status");
+    while (status >> field && field != "voluntary_ctxt_switches:") {
     }
-    return std::string("no collector");
-  };
-  const std::string before = wakes();
+    status >> count;
+    return count;
+  }
+  return std::nullopt;
+}
+
+// Whether it was not woken for a while, twice as long as the pool's pause between looks.
+bool collector_is_at_rest() {
+  const std::optional<std::string> before = collector_wakes();
   std::this_thread::sleep_for(200ms);
-  return wakes() == before;
+  return collector_wakes() == before;
 }
 
 struct Person {
@@ -201,6 +206,55 @@ TEST_P(ProcessPool, S3_CancelFutures) {
   for (const auto& f : pending) EXPECT_TRUE(f.cancelled());
   gate.open();
   EXPECT_EQ(running.result(), 1);
+}
+
+// A result whose decoding is held up where a client does it.
+struct SlowResult {
+  static inline std::atomic<std::thread::id> client{};
+  static inline std::binary_semaphore begun{0};
+  static inline std::binary_semaphore may_go{0};
+  int number = 0;
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(number);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    archive(number);
+    if (client != std::this_thread::get_id()) return;
+    begun.release();
+    may_go.acquire();
+  }
+};
+
+// A client that looks for its own result has the last one out of the tables and not yet told, and the collector rests.
+TEST_P(ProcessPool, S2_ThePoolEndsAfterAClientHasTakenTheLastResult) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  SlowResult::client = std::this_thread::get_id();
+  bool pool_was_at_rest = false;
+  std::thread opener([&] {
+    SlowResult::begun.acquire();
+    executor.shutdown({.wait = false});
+    pool_was_at_rest = soon(collector_is_at_rest);
+    SlowResult::may_go.release();
+  });
+  // A client looks for its result when it begins to wait: this one does nothing else, so sooner or later it finds it before
+  // the collector does.
+  try {
+    for (;;) {
+      const Future<SlowResult> f = executor.submit([] {
+        std::this_thread::sleep_for(1ms);
+        return SlowResult();
+      });
+      while (!f.wait(1us)) {
+      }
+    }
+  } catch (const ShutdownError&) {
+  }
+  opener.join();
+  EXPECT_TRUE(pool_was_at_rest);
+  EXPECT_TRUE(soon([] { return !collector_wakes().has_value(); })) << "the pool does not end";
 }
 
 TEST_P(ProcessPool, P7_WorkersAreReplacedAfterTheirCalls) {

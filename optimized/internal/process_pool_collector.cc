@@ -163,6 +163,8 @@ void ProcessPool::tell(std::vector<Settled> settled) {
   untold_ -= settled.size();
   for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
   if (!announcements.empty()) announcer_work_.notify_all();
+  // A client has told the last outcome, perhaps after the collector has looked whether anything can happen any more.
+  if (untold_ == 0 && !intake_open_) ring_collector();
 }
 
 // Whether nothing can happen any more. On the way there: no more calls, so the workers end; no more workers, so the

@@ -1,9 +1,8 @@
 // Every check of every law on every kind of executor, as one test each.
 #include "spec_tests/law.h"
 
-#include <cstddef>
 #include <filesystem>
-#include <iterator>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -23,8 +22,27 @@
 namespace futures::spec_tests {
 namespace {
 
-std::ptrdiff_t threads_of_this_process() {
-  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+// By their numbers.
+std::set<std::string> threads_of_this_process() {
+  std::set<std::string> threads;
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    threads.insert(thread.path().filename().string());
+  }
+  return threads;
+}
+
+// The threads that were not there before: a line of /proc for each. One that has been joined may still be listed for a
+// while, so how many there are says little.
+std::string threads_since(const std::set<std::string>& before) {
+  std::string lines;
+  for (const std::string& thread : threads_of_this_process()) {
+    if (before.contains(thread)) continue;
+    std::ifstream stat(absl::StrCat("/proc/self/task/", thread, "/stat"));
+    std::string line;
+    std::getline(stat, line);
+    absl::StrAppend(&lines, thread, ": ", line, "\n");
+  }
+  return lines;
 }
 
 class LawTest : public testing::Test {
@@ -35,12 +53,14 @@ class LawTest : public testing::Test {
     if (const auto skip = kind_.skips.find(std::string(law_.id)); skip != kind_.skips.end()) {
       GTEST_SKIP() << skip->second;
     }
-    const std::ptrdiff_t threads_before = threads_of_this_process();
+    const std::set<std::string> threads_before = threads_of_this_process();
     LawRun run(kind_);
     law_.check(run);
     EXPECT_EQ(absl::StrJoin(run.violations(), "\n"), "");
     EXPECT_GT(run.checked(), 0) << "the law's premise never held";
-    EXPECT_TRUE(soon([&] { return threads_of_this_process() == threads_before; })) << "the check left threads behind";
+    EXPECT_TRUE(soon([&] { return threads_since(threads_before).empty(); }))
+        << "the check left threads behind:\n"
+        << threads_since(threads_before);
   }
 
  private:

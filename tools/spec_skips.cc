@@ -1,62 +1,76 @@
 #include "tools/spec_skips.h"
 
 #include <set>
-#include <tuple>
+#include <string>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "spec_tests/law.h"
 #include "spec_tests/subjects.h"
 
 namespace futures::conformance {
 namespace {
 
-using Skip = std::tuple<std::string, std::string, std::string>;  // Executor, law, reason.
+// A row of a table says that something is not done, in words.
+using Rows = std::set<std::string>;
 
-std::string to_text(const Skip& skip) {
-  return absl::StrCat(std::get<0>(skip), " skips ", std::get<1>(skip), " (", std::get<2>(skip), ")");
+std::string to_text(std::string_view executor, std::string_view law, std::string_view reason) {
+  return absl::StrCat(executor, " skips ", law, " (", reason, ")");
 }
 
-// The rows | law | executor | reason | after the heading "## Skips", up to the next heading.
-std::set<Skip> skips_of(std::string_view spec) {
-  std::set<Skip> skips;
+// The rows | law | executor or check | reason | after this heading, up to the next one.
+Rows rows_after(std::string_view heading, std::string_view spec) {
+  Rows rows;
   bool inside = false;
   for (const std::string_view line : absl::StrSplit(spec, '\n')) {
-    if (absl::StartsWith(line, "#")) inside = line == "## Skips";
+    if (absl::StartsWith(line, "#")) inside = line == heading;
     if (!inside || !absl::StartsWith(line, "|")) continue;
     const std::vector<std::string> cells = absl::StrSplit(line, '|');
     if (cells.size() != 5) continue;
-    const auto cell = [&](int i) { return std::string(absl::StripAsciiWhitespace(cells[i])); };
+    const auto cell = [&](int i) { return absl::StripAsciiWhitespace(cells[i]); };
     if (cell(1) == "Law" || absl::StartsWith(cell(1), "-")) continue;
-    skips.emplace(cell(2), cell(1), cell(3));
+    rows.insert(to_text(cell(2), cell(1), cell(3)));
   }
-  return skips;
+  return rows;
 }
 
-std::set<Skip> skips_of_registry() {
-  std::set<Skip> skips;
+Rows skips_of_registry() {
+  Rows rows;
   for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
     if (entry.broken()) continue;
-    for (const auto& [law, reason] : entry.skips) skips.emplace(entry.name, law, reason);
+    for (const auto& [law, reason] : entry.skips) rows.insert(to_text(entry.name, law, reason));
   }
-  return skips;
+  return rows;
+}
+
+Rows checks_that_are_not_for_processes() {
+  Rows rows;
+  for (const spec_tests::Law& law : spec_tests::all_laws()) {
+    if (!law.not_in_processes.empty()) rows.insert(to_text(absl::StrCat("`", law.name, "`"), law.id, law.not_in_processes));
+  }
+  return rows;
+}
+
+std::string disagreements(const Rows& written, const Rows& done) {
+  std::string text;
+  const auto append = [&text](std::string_view where, const Rows& some, const Rows& others) {
+    for (const std::string& row : some) {
+      if (!others.contains(row)) absl::StrAppend(&text, where, row, "\n");
+    }
+  };
+  append("not in docs/SPEC.md: ", done, written);
+  append("only in docs/SPEC.md: ", written, done);
+  return text;
 }
 
 }  // namespace
 
 std::string disagreements_with(std::string_view spec) {
-  const std::set<Skip> written = skips_of(spec);
-  const std::set<Skip> done = skips_of_registry();
-  std::string text;
-  for (const Skip& skip : done) {
-    if (!written.contains(skip)) absl::StrAppend(&text, "not in docs/SPEC.md: ", to_text(skip), "\n");
-  }
-  for (const Skip& skip : written) {
-    if (!done.contains(skip)) absl::StrAppend(&text, "only in docs/SPEC.md: ", to_text(skip), "\n");
-  }
-  return text;
+  return absl::StrCat(disagreements(rows_after("## Skips", spec), skips_of_registry()),
+                      disagreements(rows_after("### Checks", spec), checks_that_are_not_for_processes()));
 }
 
 }  // namespace futures::conformance

@@ -76,10 +76,10 @@ class Executor {
   // Items and `fn` are copied into each call. Any thread. Throws as submit; std::invalid_argument for a `chunksize` or
   // `buffersize` below 1; what an input throws (what was submitted is then cancelled if it has not started). Laws M1 to M8.
   //
-  // In an executor of processes up to `chunksize` consecutive inputs are one call, the last one shorter, if they can travel
-  // as submit says. It changes no result: what an item throws, and what of it cannot be encoded or decoded, is an error of
-  // that item. Only what ends or cancels the call, such as the death of its worker, is an error of each of its items. Items
-  // behind one that throws may not be called. A call starts once all its inputs are taken. Law M6.
+  // In an executor of processes up to `chunksize` consecutive inputs are one call, also to options that count or time calls,
+  // if they can travel as submit says. It changes no result: what an item throws, and what of it cannot be encoded or decoded,
+  // is an error of that item; those behind it need not be called. Only what befalls the call, such as the death of its worker,
+  // is an error of each of its items. A call is submitted once all its inputs are taken. Law M6.
   template <typename Fn, std::ranges::input_range... Inputs, typename Encoding = internal::map_encoding_t<Fn, Inputs...>>
     requires(sizeof...(Inputs) > 0)
   auto map(Fn fn, Inputs&&... inputs) {

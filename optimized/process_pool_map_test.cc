@@ -83,8 +83,9 @@ Ints logged(const Gate& log) {
 }
 
 // What the range gives, and then throws: "" at its end.
+using Outcome = std::pair<Ints, std::string>;
 template <typename Range>
-std::pair<Ints, std::string> outcome_of(Range&& results) {
+Outcome outcome_of(Range&& results) {
   Ints values;
   try {
     for (const auto& value : results) values.push_back(static_cast<int>(value));
@@ -140,13 +141,13 @@ TEST_P(ProcessPoolMap, M6_ChunksizeChangesNoResult) {
   const Ints expected = {2, 4, 6, 8, 10, 12, 14};
   for (const int chunksize : {1, 2, 3, 7, 8, INT_MAX}) {
     const MapOptions options{.chunksize = chunksize};
-    EXPECT_EQ(outcome_of(executor.map(twice, input, options)), std::pair(expected, std::string()));
-    EXPECT_EQ(outcome_of(processes.map(twice, input, options)), std::pair(expected, std::string()));
+    EXPECT_EQ(outcome_of(executor.map(twice, input, options)), Outcome(expected, ""));
+    EXPECT_EQ(outcome_of(processes.map(twice, input, options)), Outcome(expected, ""));
     EXPECT_EQ(settled_as<std::exception>(executor.map_settled(twice, input, options)), expected);
     Ints unordered = outcome_of(executor.map_unordered(twice, input, options)).first;
     std::ranges::sort(unordered);
     EXPECT_EQ(unordered, expected);
-    EXPECT_EQ(outcome_of(executor.map(twice, Ints(), options)), std::pair(Ints(), std::string()));
+    EXPECT_EQ(outcome_of(executor.map(twice, Ints(), options)), Outcome(Ints(), ""));
   }
 }
 
@@ -269,7 +270,7 @@ TEST(Map, M6_ThreadsIgnoreChunksize) {
   ThreadPoolExecutor executor({.max_workers = 2});
   static std::latch both(2);
   const auto meet = [](int x) { return both.arrive_and_wait(), x; };  // Two calls of one chunk would never meet.
-  EXPECT_EQ(outcome_of(executor.map(meet, Ints{1, 2}, {.timeout = 20s, .chunksize = 2})), std::pair(Ints{1, 2}, std::string()));
+  EXPECT_EQ(outcome_of(executor.map(meet, Ints{1, 2}, {.timeout = 20s, .chunksize = 2})), Outcome(Ints{1, 2}, ""));
 }
 
 struct Unmovable {
@@ -289,7 +290,8 @@ TEST(Map, M1_ThreadsGiveAnyResult) {
   for (const auto& settled : executor.map_settled(unmovable, Ints{1, 2, 3}, options)) sum += settled.value().value;
   EXPECT_EQ(sum, 18);
   std::vector<std::any> all;
-  for (std::any& result : executor.map([](int x) { return std::any(x); }, Ints{4, 5}, options)) all.push_back(std::move(result));
+  const auto in_any = [](int x) { return std::any(x); };
+  for (std::any& result : executor.map(in_any, Ints{4, 5}, options)) all.push_back(std::move(result));
   EXPECT_EQ(std::any_cast<int>(all.at(1)), 5);
   for (auto& settled : executor.map_settled([](int x) { return std::make_unique<int>(x); }, Ints{6}, options)) {
     const Settled<std::unique_ptr<int>> copy = settled;
@@ -320,7 +322,7 @@ TEST_P(ProcessPoolMap, M6_AnExceptionInAChunkLosesNoEarlierResult) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   std::vector<Step> input = steps(9, log);
   input[4].throws = true;
-  const std::pair expected(Ints{0, 1, 2, 3}, std::string("step 4"));
+  const Outcome expected(Ints{0, 1, 2, 3}, "step 4");
   EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 3})), expected);
   EXPECT_EQ(outcome_of(executor.map_unordered(take_step, input, {.chunksize = 9})), expected);
   executor.shutdown();
@@ -338,7 +340,7 @@ TEST_P(ProcessPoolMap, M3_AnErrorCancelsTheChunksThatHaveNotStarted) {
   input[2].gate = gate.path();
   const Future<int> held = executor.submit(pass, gate.path(), 0);
   EXPECT_TRUE(soon([&] { return held.running(); }));  // One worker is left, and stops at the second chunk.
-  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 2})), std::pair(Ints{0}, std::string("step 1")));
+  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 2})), Outcome(Ints{0}, "step 1"));
   gate.open();
   executor.shutdown();
   const Ints ran = logged(log);
@@ -408,8 +410,9 @@ TEST_P(ProcessPoolMap, P3_WhatCannotBeEncodedOrDecodedIsAnErrorOfItsItem) {
   for (const int when : {Brittle::kWhenWritten, Brittle::kWhenRead}) {
     const std::vector<Brittle> input = {{}, {when}, {}, {when}, {}};
     const Ints numbers = {0, when, 0, when, 0};
-    EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(number_of, input, {.chunksize = 3})), (Ints{0, -1, 0, -1, 0}));
-    EXPECT_EQ(outcome_of(executor.map(number_of, input, {.chunksize = 5})), std::pair(Ints{0}, std::string("SerializationError")));
+    auto settled_numbers = executor.map_settled(number_of, input, {.chunksize = 3});
+    EXPECT_EQ(settled_as<SerializationError>(settled_numbers), (Ints{0, -1, 0, -1, 0}));
+    EXPECT_EQ(outcome_of(executor.map(number_of, input, {.chunksize = 5})), Outcome(Ints{0}, "SerializationError"));
     std::vector<bool> fails;
     for (const auto& settled : executor.map_settled(brittle, numbers, {.chunksize = 3})) {
       fails.push_back(has_error<SerializationError>(settled));
@@ -432,7 +435,7 @@ TEST_P(ProcessPoolMap, P5_ADeathCostsTheItemsOfItsChunk) {
   EXPECT_EQ(settled_as<WorkerDiedError>(executor.map_settled(take_step, input, {.chunksize = 3})),
             (Ints{0, 1, 2, -1, -1, -1, 6, 7}));
   EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 3})),
-            std::pair(Ints{0, 1, 2}, std::string("WorkerDiedError")));
+            Outcome(Ints{0, 1, 2}, "WorkerDiedError"));
 }
 
 TEST_P(ProcessPoolMap, P3_AChunkThatIsTooLargeFailsAlone) {
@@ -461,7 +464,7 @@ TEST_P(ProcessPoolMap, S3_CancelledChunks) {
   EXPECT_EQ(executor.shutdown_now(), 2u + 3u);
   gate.open();
   EXPECT_EQ(settled_as<CancelledError>(settled), (Ints{0, 1, -1, -1, -1}));
-  EXPECT_EQ(outcome_of(results), std::pair(Ints(), std::string("CancelledError")));
+  EXPECT_EQ(outcome_of(results), Outcome(Ints(), "CancelledError"));
   executor.shutdown();
   EXPECT_EQ(logged(log), (Ints{0, 1}));
 }
@@ -479,7 +482,7 @@ TEST_P(ProcessPoolMap, M2_ReadyItemsOfAChunkComeOutAfterTheDeadline) {
   auto results = executor.map(take_step, input, {.timeout = 2s, .chunksize = 3});
   EXPECT_EQ(*results.begin(), 0);  // So the first chunk is done.
   std::this_thread::sleep_until(deadline);
-  EXPECT_EQ(outcome_of(results), std::pair(Ints{0, 1, 2}, std::string("TimeoutError")));
+  EXPECT_EQ(outcome_of(results), Outcome(Ints{0, 1, 2}, "TimeoutError"));
   gate.open();
   executor.shutdown();
   const Ints ran = logged(log);
@@ -500,7 +503,8 @@ TEST_P(ProcessPoolMap, M2_SettledWhenTimeIsUp) {
                 executor.map_settled(twice, endless(taken), {.timeout = 0s, .chunksize = 3, .buffersize = 4})),
             Ints(5, -1));
   EXPECT_EQ(taken, 5);
-  EXPECT_EQ(outcome_of(executor.map_unordered(take_step, steps(5, log), {.timeout = 0s, .chunksize = 2})).second, "TimeoutError");
+  auto unordered = executor.map_unordered(take_step, steps(5, log), {.timeout = 0s, .chunksize = 2});
+  EXPECT_EQ(outcome_of(unordered), Outcome(Ints(), "TimeoutError"));
   gate.open();
   executor.shutdown();
   EXPECT_EQ(logged(log), Ints());
@@ -567,7 +571,7 @@ TEST_P(ProcessPoolMap, M7_AnInputThatThrows) {
   EXPECT_EQ(logged(log), Ints());
   // In a step: the third, which takes the sixth input.
   EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 2, .buffersize = 3})),
-            std::pair(Ints{0, 1}, std::string("input 5")));
+            Outcome(Ints{0, 1}, "input 5"));
 }
 
 TEST_P(ProcessPoolMap, M8_AfterShutdown) {

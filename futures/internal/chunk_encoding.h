@@ -178,7 +178,11 @@ class RowDecoder {
     auto error = errors.begin();
     const std::uint64_t values = header_.positions - header_.errors;
     const char* packed = nullptr;
-    if constexpr (kPacked) packed = archive_.take(values, (sizeof(Parts) + ...)).data();
+    if constexpr (kPacked) {
+      packed = archive_.take(values, (sizeof(Parts) + ...)).data();
+    } else {
+      archive_.check_length(values * sizeof(std::uint64_t));  // Each has its length in front.
+    }
     row.reserve(values);
     for (std::uint64_t position = 0; position < header_.positions; ++position) {
       if (error != errors.end() && error->position == position) {
@@ -200,7 +204,9 @@ class RowDecoder {
       const std::uint64_t position = read_number(archive_);
       const std::string encoded(archive_.take(read_number(archive_)));
       const bool rises = errors.empty() || position > errors.back().position;
-      if (!rises || position >= header_.positions) throw SerializationError("the encoded chunk has errors at impossible positions");
+      if (!rises || position >= header_.positions) {
+        throw SerializationError("the encoded chunk has errors at impossible positions");
+      }
       errors.push_back({static_cast<std::size_t>(position), decode_exception(encoded, static_cast<int>(header_.pid))});
     }
     return errors;

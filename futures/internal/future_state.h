@@ -102,6 +102,8 @@ class FutureState {
   Phase phase() const;
   bool is_done() const noexcept { return is_done(phase_of(word_.load(std::memory_order_acquire))); }
   static bool is_done(Phase phase) noexcept { return phase >= Phase::kFinished; }
+  // Whether it is known to be pending no longer. Does not ask who decides remotely.
+  bool has_left_pending() const noexcept { return phase_of(word_.load(std::memory_order_acquire)) != Phase::kPending; }
 
   // False in a child made by fork() after the call was submitted: it can only get done in the parent. Law T9.
   bool is_of_this_process() const noexcept;

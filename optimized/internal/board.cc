@@ -66,6 +66,12 @@ std::optional<Board::Seen> Board::see(std::uint32_t slot) const {
 bool Board::is_damaged() const {
   const CallBoard& board = calls();
   if (board.tail.load(std::memory_order_acquire) != next_ticket_) return true;
+  // Beyond the end of the list, or further behind it than the list is long; or workers do not find the way from there.
+  const std::uint64_t first = board.head.load(std::memory_order_acquire);
+  if (next_ticket_ - first > kRingEntries) return true;
+  for (std::uint64_t ticket = first; ticket < next_ticket_; ++ticket) {
+    if (board.ring[ticket % kRingEntries].load(std::memory_order_relaxed) >> 16 != ticket) return true;
+  }
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
     if (!holds(slot)) continue;
     const std::uint64_t ticket = held_[slot].ticket;
@@ -74,6 +80,7 @@ bool Board::is_damaged() const {
     const std::optional<Seen> seen = see(slot);
     if (!seen) return true;
     if (seen->phase != SlotPhase::kPending) continue;
+    if (has_started(slot)) return true;  // No call goes back.
     if (head > ticket || board.ring[ticket % kRingEntries].load(std::memory_order_relaxed) != (ticket << 16 | slot)) return true;
   }
   return false;

@@ -32,6 +32,8 @@ struct WaitingCall {
   std::size_t bytes = 0;      // Encoded.
   std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it hands over by their places.
   std::uint64_t sequence = 0;  // Grows with each submit.
+  int times_left = 0;
+  int untaken_deaths = 0;
 };
 
 class Board;
@@ -92,6 +94,14 @@ class Board : public std::enable_shared_from_this<Board> {
   bool holds(std::uint32_t slot) const { return static_cast<bool>(held_[slot].task); }
   const Task& task(std::uint32_t slot) const { return held_[slot].task; }
   std::uint64_t ticket(std::uint32_t slot) const { return held_[slot].ticket; }
+  // Whether the call has been seen to run: it was taken, whatever the slot says now.
+  bool has_started(std::uint32_t slot) const {
+    return held_[slot].seen_running.has_value() || held_[slot].task.state().has_left_pending();
+  }
+  // How often the call was given to a worker that did not take it; how often such a worker died. The pool's to count; of a
+  // worker's own board.
+  int& times_left(std::uint32_t slot) { return held_[slot].given->times_left; }
+  int& untaken_deaths(std::uint32_t slot) { return held_[slot].given->untaken_deaths; }
   // What second looks found: that the call had not been taken, or when it was first seen to run. The pool's to set.
   bool& seen_pending(std::uint32_t slot) { return held_[slot].seen_pending; }
   std::optional<sync::clock::time_point>& seen_running(std::uint32_t slot) { return held_[slot].seen_running; }

@@ -394,7 +394,7 @@ bool ProcessPool::cancel(FutureState& state) {
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
-    if (state.is_done()) return false;
+    if (state.has_left_pending()) return false;
     if (const std::optional<Spot> spot = spot_of(state)) {
       if (!spot->board->cancel(spot->slot)) return false;
       forgive(*spot->board);
@@ -429,7 +429,7 @@ void ProcessPool::ring_collector() {
 
 void ProcessPool::cancel_all_pending(TaskQueue& cancelled) {
   for (const auto& [board, slot] : held_calls()) {
-    if (!board->cancel(slot)) continue;
+    if (board->has_started(slot) || !board->cancel(slot)) continue;
     forgive(*board);
     Task task = release(*board, slot);
     task.mark_cancelled();

@@ -99,6 +99,7 @@ class ProcessPool final : public DrainedAtExit,
     bool is_ready = false;       // Has said that it takes calls. Asked of workers with a board of their own.
     std::uint64_t calls_given = 0;  // To a worker with a board of its own.
     std::optional<sync::clock::time_point> left_a_call_at;  // It had been given one and did not take it. Not ready since.
+    int calls_left = 0;          // So, since it delivered one.
     bool has_taken_calls = false;
     bool lost_a_call = false;
     bool timed_out = false;
@@ -198,13 +199,16 @@ class ProcessPool final : public DrainedAtExit,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void judge_death(const Worker& worker, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void kill_worker(Worker& worker, int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void give_to_another(Board& board, std::uint32_t slot, sync::clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void kill_workers_of(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void give_to_another(Board& board, std::uint32_t slot, sync::clock::time_point now, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_again(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::exception_ptr death_error(const Worker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::exception_ptr untaken_error() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- The announcer.
   class Announcing;
@@ -245,6 +249,7 @@ class ProcessPool final : public DrainedAtExit,
   int useless_deaths_ ABSL_GUARDED_BY(mutex_) = 0;  // Running: workers that did not start, or died before they took a call.
   sync::clock::time_point next_order_ ABSL_GUARDED_BY(mutex_);  // Not before, since one could not be started.
   std::optional<sync::clock::time_point> kill_at_ ABSL_GUARDED_BY(mutex_);  // The end of the grace.
+  std::optional<sync::clock::time_point> leave_by_ ABSL_GUARDED_BY(mutex_);  // All is done: workers that still live are killed.
 
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);

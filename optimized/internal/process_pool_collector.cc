@@ -7,6 +7,7 @@
 #include <array>
 #include <bit>
 #include <chrono>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +32,18 @@ constexpr int kLooksPerReading = 32;  // Of the clock.
 // Between second looks, at most. Shorter: less time lost when a worker is stopped at a bad moment; each look costs some
 // microseconds, while calls run.
 constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
+
+// A worker that leaves so many calls to others, one after the other, is replaced: none is lost with it. Fewer: workers are
+// replaced where a machine is too busy to let them run.
+constexpr int kCallsLeftMax = 3;
+
+// A call that is left so often, beyond once by each worker, makes workers leave it. Fewer: one could be lost on a machine
+// that is too busy; more: it holds up those behind it for longer.
+constexpr int kTimesLeftMax = 32;
+
+// When all calls are done, workers have nothing to do but to write out what they have printed. Shorter: one that is held up
+// at that loses it. Longer: a pool ends later whose worker does not leave.
+constexpr std::chrono::seconds kLeavePatience{5};
 
 }  // namespace
 
@@ -88,12 +101,18 @@ void ProcessPool::look_at_slot(Board& board, std::uint32_t slot, std::vector<Set
 }
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  Settled outcome{.result = board.take_result(slot)};
-  const Board::Result& result = outcome.result;
+  Settled outcome;
+  Board::Result& result = outcome.result;
+  try {
+    result = board.take_result(slot);
+  } catch (const std::bad_alloc&) {
+    result.error = "there is no memory for the encoded result";
+  }
   if (result.error != nullptr) outcome.error = std::make_exception_ptr(SerializationError(result.error));
   outcome.board = boards_[board.worker()];
   if (const auto worker = workers_.find(owner); worker != workers_.end()) {
     worker->second.has_taken_calls = true;
+    worker->second.calls_left = 0;
     outcome.worker_pid = worker->second.pid;
   }
   useless_deaths_ = 0;
@@ -175,9 +194,15 @@ bool ProcessPool::is_over() {
   if ((done || broken_ != nullptr) && !boards_closed_) {
     boards_closed_ = true;
     for (const std::shared_ptr<Board>& board : boards_) {
-      if (board != nullptr) close_board(board->calls());
+      if (board == nullptr) continue;
+      close_board(board->calls());
+      if (board->is_damaged()) kill_workers_of(*board);  // They may not see it.
+    }
+    for (auto& [number, worker] : workers_) {
+      if (worker.left_a_call_at) kill_worker(worker, SIGKILL);  // It did not see that either.
     }
   }
+  if (done && !leave_by_) leave_by_ = sync::clock::now() + kLeavePatience;
   if (!done || !workers_.empty()) return false;
   server_.end();
   lives_.clear();
@@ -192,6 +217,7 @@ std::optional<std::chrono::nanoseconds> ProcessPool::next_deadline() {
     if (worker.life == Worker::Life::kOrdered) consider(answer_by(worker));
   }
   if (kill_at_) consider(*kill_at_);
+  if (leave_by_) consider(*leave_by_);
   will_look_ = calls_on_boards_ > 0 || !waiting_.empty() || calls_since_look_;
   if (will_look_) consider(next_look_);
   if (!next) return std::nullopt;
@@ -209,7 +235,7 @@ void ProcessPool::look_again(std::vector<Settled>& settled) {
   for (const std::shared_ptr<Board>& board : boards_) {
     if (board == nullptr || !board->is_damaged()) continue;
     if (board->worker() == 0) return break_pool("a worker has damaged the memory that all workers share", true, settled);
-    kill_worker(workers_.find(board->worker())->second, SIGKILL);
+    kill_workers_of(*board);
   }
   // A worker that was stopped, or writes nonsense, may seem about to take a call, and others were not woken for it.
   if (!is_isolated() && calls_on_boards_ > 0) sync::shared_futex_wake_all(boards_[0]->calls().work_bell);
@@ -222,34 +248,46 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
   if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(slot);
   if (seen->phase == SlotPhase::kDone) return take_result(board, slot, seen->owner, settled);
   if (seen->phase == SlotPhase::kPending) {
+    if (board.has_started(slot)) return;  // The board is damaged.
     // A worker with a board of its own was ready when it got the call.
     const bool second_time = std::exchange(board.seen_pending(slot), true);
-    if (board.worker() != 0 && second_time) give_to_another(board, slot, now);
+    if (board.worker() != 0 && second_time) give_to_another(board, slot, now, settled);
     return;
   }
   std::optional<sync::clock::time_point>& since = board.seen_running(slot);
   const auto owner = workers_.find(seen->owner);
   if (owner == workers_.end()) {
-    const std::exception_ptr error =
-        ending_ != nullptr ? ending_ : std::make_exception_ptr(BrokenProcessPool("the call was taken by no worker of the pool"));
-    settled.push_back({.task = release(board, slot), .error = error});
+    settled.push_back({.task = release(board, slot), .error = untaken_error()});
     return;
   }
   if (!since) since = now;
+  if (owner->second.life != Worker::Life::kAlive) return;  // Its end is being settled; or it cannot have taken any call yet.
   if (!options_.call_timeout || now - *since < *options_.call_timeout || owner->second.timed_out) return;
   owner->second.timed_out = true;
   kill_worker(owner->second, SIGKILL);
 }
 
 // The worker does not take the call: it is stopped, perhaps. It gets no other one until it has passed this one.
-void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock::time_point now) {
+void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock::time_point now,
+                                  std::vector<Settled>& settled) {
   const auto entry = workers_.find(board.worker());
   if (entry == workers_.end() || entry->second.life != Worker::Life::kAlive || !board.cancel(slot)) return;
   forgive(board);
-  take_back(board, slot);
-  entry->second.is_ready = false;
-  entry->second.left_a_call_at = now;
+  Worker& worker = entry->second;
+  worker.is_ready = false;
+  worker.left_a_call_at = now;
   starting_.push_back(board.worker());
+  if (++board.times_left(slot) < kTimesLeftMax + *options_.max_workers) {
+    take_back(board, slot);
+  } else {
+    settled.push_back({.task = release(board, slot), .error = untaken_error()});
+  }
+  if (++worker.calls_left >= kCallsLeftMax) kill_worker(worker, SIGKILL);
+}
+
+std::exception_ptr ProcessPool::untaken_error() {
+  if (ending_ != nullptr) return ending_;
+  return std::make_exception_ptr(BrokenProcessPool("the call was taken by no worker of the pool"));
 }
 
 void ProcessPool::wait_for_news() {

@@ -16,8 +16,9 @@
 namespace futures::internal {
 namespace {
 
-// So many workers in a row that die before they take a call, and the pool is broken (law P5). A larger number bears
-// with a machine that is short of memory for longer, and starts more workers in vain.
+// So many workers in a row that die before they take a call, and the pool is broken (law P5); with a board of their own,
+// before they are ready for one. One that dies with a call that it has not taken counts against that call, which fails
+// alone. A larger number bears with a machine that is short of memory for longer, and starts more workers in vain.
 constexpr int kUselessDeathsMax = 8;
 
 // How long nobody is started after a start that failed. Shorter: a shortage is over sooner for the pool, and costs more
@@ -32,10 +33,20 @@ constexpr std::chrono::seconds kLastOrderPatience{1};
 // How long the fork server may take to say how a worker ended. After that nobody knows.
 constexpr std::chrono::milliseconds kStatusPatience{100};
 
+// How long a worker with a board of its own that left a call may go on not to take calls, while calls wait. Shorter: one
+// that is stopped for a while is replaced in vain.
+constexpr std::chrono::nanoseconds kTakePatience = std::chrono::seconds(5);
+
 }  // namespace
 
 void ProcessPool::kill_worker(Worker& worker, int signal) {
   if (worker.pidfd) syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
+}
+
+void ProcessPool::kill_workers_of(const Board& board) {
+  for (auto& [number, worker] : workers_) {
+    if (board.worker() == 0 || board.worker() == number) kill_worker(worker, SIGKILL);
+  }
 }
 
 // Throws as ForkServer::start, and std::system_error.
@@ -118,6 +129,10 @@ void ProcessPool::keep_deadlines() {
     kill_at_.reset();
     for (auto& [number, worker] : workers_) kill_worker(worker, SIGKILL);
   }
+  if (leave_by_ && sync::clock::now() >= *leave_by_) {
+    leave_by_.reset();  // Set again as long as there are any.
+    for (auto& [number, worker] : workers_) kill_worker(worker, SIGKILL);
+  }
   for (const auto& [number, worker] : workers_) {
     // What it had told is still heard, and then that it has ended.
     if (worker.life == Worker::Life::kOrdered && sync::clock::now() >= answer_by(worker)) return server_.kill();
@@ -137,9 +152,8 @@ void ProcessPool::look_for_ready_workers() {
     }
     starting_.push_back(number);
     // It was not even stopped for a moment. No call is lost with it.
-    if (options_.call_timeout && worker.left_a_call_at && sync::clock::now() - *worker.left_a_call_at >= *options_.call_timeout) {
-      kill_worker(worker, SIGKILL);
-    }
+    const std::chrono::nanoseconds patience = std::min(options_.call_timeout.value_or(kTakePatience), kTakePatience);
+    if (worker.left_a_call_at && sync::clock::now() - *worker.left_a_call_at >= patience) kill_worker(worker, SIGKILL);
   }
 }
 
@@ -209,7 +223,9 @@ void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uin
   if (!board.holds(slot)) return;
   const std::optional<Board::Seen> seen = board.see(slot);
   if (seen && seen->phase == SlotPhase::kDone) return take_result(board, slot, owner, settled);
-  if (seen && seen->phase == SlotPhase::kPending && board.worker() != 0) return take_back(board, slot);
+  // A call that kills every worker before it seems taken is not given to workers for ever.
+  const bool is_untaken = seen && seen->phase == SlotPhase::kPending && board.worker() != 0 && !board.has_started(slot);
+  if (is_untaken && ++board.untaken_deaths(slot) < kUselessDeathsMax) return take_back(board, slot);
   Worker& worker = workers_.find(owner)->second;
   worker.lost_a_call = true;
   settled.push_back({.task = release(board, slot), .error = death_error(worker), .worker_pid = worker.pid});
@@ -224,8 +240,8 @@ void ProcessPool::judge_death(const Worker& worker, std::vector<Settled>& settle
     break_pool("a worker's initializer threw", false, settled);
   } else if (worker.lost_a_call && options_.on_worker_death == OnWorkerDeath::kBreakPool && ending_ == nullptr) {
     break_pool(absl::StrCat("worker process ", worker.pid, " died in a call"), true, settled);
-  } else if (!boards_closed_ && !worker.lost_a_call && !worker.has_taken_calls &&
-             ++useless_deaths_ >= kUselessDeathsMax) {
+  } else if (!boards_closed_ && !worker.lost_a_call && !worker.has_taken_calls && !worker.is_ready &&
+             !worker.left_a_call_at && ++useless_deaths_ >= kUselessDeathsMax) {
     break_pool(absl::StrCat(useless_deaths_, " worker processes in a row died before they took a call"), true, settled);
   }
 }

@@ -1,0 +1,466 @@
+// Law P11: workers that overwrite the memory they share with the program, in the middle of whatever the program does, and
+// then return, die, hang, or go on with it for ever. The program does not crash, no call of it waits for ever, it comes to
+// its end; and where each worker has memory of its own, no call suffers that was not given to the hostile one.
+//
+// The calls here do what a call that was taken over can do: they find the memory in /proc/self/maps, and know its layout.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <span>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "optimized/internal/call_board.h"
+#include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_testing.h"
+
+namespace futures {
+namespace {
+
+using namespace std::chrono_literals;
+using internal::CallBoard;
+using internal::Slot;
+using internal::SlotPhase;
+using internal::SlotWord;
+using testing::soon;
+
+constexpr std::size_t kPayloadBytesMax = 1 << 20;
+constexpr auto kBound = 30s;  // Longer than anything takes on a busy machine, and far from for ever.
+
+// --- What the worker does.
+
+std::span<char> shared_memory(const std::string& name) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("memfd:concurrent_futures " + name) == std::string::npos) continue;
+    unsigned long begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx", &begin, &end) != 2) std::abort();
+    return {reinterpret_cast<char*>(begin), end - begin};
+  }
+  std::abort();
+}
+
+CallBoard& board() { return *reinterpret_cast<CallBoard*>(shared_memory("board").data()); }
+
+// The slot of the call that runs in this worker.
+Slot& own_slot() {
+  const std::string name = [] {
+    std::string text;
+    std::getline(std::ifstream("/proc/self/comm"), text);
+    return text;
+  }();
+  const auto number = static_cast<std::uint16_t>(std::stoi(name.substr(name.find('_') + 1)));
+  for (Slot& slot : board().slots) {
+    const SlotWord word = SlotWord::of(slot.word.load());
+    if (word.owner == number && word.phase == SlotPhase::kRunning) return slot;
+  }
+  std::abort();
+}
+
+enum class Garbage { kZeros, kOnes, kRandom, kWords };
+
+void fill(std::span<char> memory, Garbage garbage, std::mt19937_64& random) {
+  if (garbage != Garbage::kRandom) {
+    std::memset(memory.data(), garbage == Garbage::kZeros ? 0 : 0xff, memory.size());
+    return;
+  }
+  for (std::size_t i = 0; i + sizeof(std::uint64_t) <= memory.size(); i += sizeof(std::uint64_t)) {
+    const std::uint64_t word = random();
+    std::memcpy(memory.data() + i, &word, sizeof(word));
+  }
+}
+
+// Every slot says something of a call that is, was or will be there; the list of calls, sizes and places, too.
+void write_words(CallBoard& board, std::mt19937_64& random) {
+  const auto near = [&random](std::uint64_t number) { return number + random() % 5 - 2; };
+  for (Slot& slot : std::span(board.slots).first(16)) {
+    const std::uint64_t ticket = SlotWord::of(slot.word.load()).ticket;
+    slot.word.store(SlotWord{random() % 2 == 0 ? ticket : near(ticket), static_cast<std::uint16_t>(random() % 5),
+                             static_cast<SlotPhase>(random() % 6)}.packed());
+    slot.result.offset = random() % 2 == 0 ? internal::Place::kInline : random() % (4 * kPayloadBytesMax);
+    slot.result.bytes = random() >> (random() % 64);
+  }
+  board.done[0].store(random());
+  if (random() % 8 == 0) board.head.store(near(board.head.load()));
+  if (random() % 8 == 0) board.tail.store(near(board.tail.load()));
+  if (random() % 8 == 0) board.parent_sleeps.store(static_cast<std::uint32_t>(random() % 2));
+  board.closing.store(0);
+}
+
+void scribble(Garbage garbage, std::mt19937_64& random) {
+  static const std::span<char> board_memory = shared_memory("board");
+  static const std::span<char> arena_memory = shared_memory("arena");
+  if (garbage == Garbage::kWords) return write_words(*reinterpret_cast<CallBoard*>(board_memory.data()), random);
+  fill(arena_memory.first(std::min<std::size_t>(arena_memory.size(), 1 << 16)), garbage, random);
+  fill(board_memory.first(offsetof(CallBoard, slots) + 16 * sizeof(Slot)), garbage, random);
+}
+
+enum class Ending { kReturns, kDies, kHangs };
+
+int scribble_once(Garbage garbage, Ending ending, unsigned seed) {
+  std::mt19937_64 random(seed);
+  scribble(garbage, random);
+  if (ending == Ending::kDies) _exit(9);
+  while (ending == Ending::kHangs) pause();
+  return 7;
+}
+
+// Starts a thread that does it over and over, for as long as the worker lives. Returns when it has been done once.
+template <typename Act>
+void from_now_on(Act act) {
+  static std::atomic<bool> has_begun;
+  has_begun = false;
+  std::thread([act]() mutable {
+    for (;;) {
+      act();
+      has_begun.store(true, std::memory_order_relaxed);
+    }
+  }).detach();
+  while (!has_begun) std::this_thread::yield();
+}
+
+int scribble_on(Garbage garbage, Ending ending, unsigned seed) {
+  from_now_on([garbage, random = std::mt19937_64(seed)]() mutable { scribble(garbage, random); });
+  if (ending == Ending::kReturns) return 7;
+  std::this_thread::sleep_for(50ms);  // Of scribbling; nothing depends on how long.
+  if (ending == Ending::kDies) _exit(9);
+  for (;;) pause();
+}
+
+int bell() {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    if (std::filesystem::read_symlink(entry.path(), error) == "anon_inode:[eventfd]") return std::stoi(entry.path().filename());
+  }
+  std::abort();
+}
+
+int twice(int value) { return 2 * value; }
+
+// --- What the program sees.
+
+ProcessPoolOptions options(Isolation isolation, int workers) {
+  return {.max_workers = workers, .isolation = isolation, .call_timeout = 3s, .payload_bytes_max = kPayloadBytesMax};
+}
+
+// Returns whether the call gave `value`; anything else but waiting for ever is borne.
+template <typename R>
+bool gives(const Future<R>& call, const R& value) {
+  try {
+    return call.result(kBound) == value;
+  } catch (const TimeoutError&) {
+    ADD_FAILURE() << "a call waits for ever";
+  } catch (const std::exception&) {  // An error is an outcome, too.
+  }
+  return false;
+}
+
+std::vector<Future<int>> submit_calls(ProcessPoolExecutor& executor, int count) {
+  std::vector<Future<int>> calls;
+  try {
+    for (int i = 0; i < count; ++i) calls.push_back(executor.submit(twice, i));
+  } catch (const BrokenProcessPool&) {  // It may break, if memory is shared.
+  }
+  return calls;
+}
+
+int right_results(const std::vector<Future<int>>& calls) {
+  int right = 0;
+  for (int i = 0; const Future<int>& call : calls) right += gives(call, 2 * i++) ? 1 : 0;
+  return right;
+}
+
+void expect_pool_works(ProcessPoolExecutor& executor) {
+  constexpr int kCalls = 40;
+  EXPECT_EQ(right_results(submit_calls(executor, kCalls)), kCalls);
+}
+
+class ProcessPoolHostile : public testing::ProcessPoolTest {
+ protected:
+  ProcessPoolHostile() : peak_kilobytes_before_(peak_kilobytes()) {}
+
+  void TearDown() override {
+    testing::ProcessPoolTest::TearDown();
+    constexpr long kKilobytesMax = 300 << 10;  // Nothing here is larger than a megabyte.
+    EXPECT_LE(peak_kilobytes() - peak_kilobytes_before_, kKilobytesMax);
+  }
+
+  bool is_isolated() const { return GetParam() == Isolation::kPerWorker; }
+
+  // Runs a hostile call among others.
+  template <typename... Args>
+  void run_hostile(int (*hostile)(Args...), Args... args) {
+    constexpr int kCalls = 30;
+    ProcessPoolExecutor executor(options(GetParam(), 3));
+    const std::vector<Future<int>> before = submit_calls(executor, kCalls);
+    const Future<int> call = executor.submit(hostile, args...);
+    const std::vector<Future<int>> behind = submit_calls(executor, kCalls);
+    gives(call, 7);
+    const int right = right_results(before) + right_results(behind);
+    if (!is_isolated()) return;
+    EXPECT_EQ(right, 2 * kCalls);
+    expect_pool_works(executor);
+  }
+
+ private:
+  static long peak_kilobytes() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+  }
+
+  const long peak_kilobytes_before_;
+};
+
+constexpr std::array kAllGarbage = {Garbage::kZeros, Garbage::kOnes, Garbage::kRandom, Garbage::kWords};
+
+TEST_P(ProcessPoolHostile, P11_OverwritesAllAndReturns) {
+  for (const Garbage garbage : kAllGarbage) {
+    for (unsigned seed = 0; seed < 5; ++seed) run_hostile(scribble_once, garbage, Ending::kReturns, seed);
+  }
+}
+
+TEST_P(ProcessPoolHostile, P11_OverwritesAllAndDies) {
+  for (const Garbage garbage : kAllGarbage) {
+    for (unsigned seed = 0; seed < 5; ++seed) run_hostile(scribble_once, garbage, Ending::kDies, seed);
+  }
+}
+
+TEST_P(ProcessPoolHostile, P11_OverwritesAllAndHangs) {
+  for (const Garbage garbage : kAllGarbage) run_hostile(scribble_once, garbage, Ending::kHangs, 1u);
+}
+
+TEST_P(ProcessPoolHostile, P11_OverwritesUntilItDies) {
+  for (const Garbage garbage : kAllGarbage) run_hostile(scribble_on, garbage, Ending::kDies, 1u);
+}
+
+TEST_P(ProcessPoolHostile, P11_OverwritesInACallThatDoesNotReturn) {
+  for (const Garbage garbage : kAllGarbage) run_hostile(scribble_on, garbage, Ending::kHangs, 1u);
+}
+
+// Then calls are given to it, and may get what it writes. It is found out, and then the pool is as good as new.
+TEST_P(ProcessPoolHostile, P11_ReturnsAndGoesOnOverwriting) {
+  for (const Garbage garbage : kAllGarbage) {
+    ProcessPoolExecutor executor(options(GetParam(), 2));
+    const Future<int> call = executor.submit(scribble_on, garbage, Ending::kReturns, 1u);
+    gives(call, 7);
+    right_results(submit_calls(executor, 20));
+    if (is_isolated()) {
+      EXPECT_TRUE(soon([&] { return right_results(submit_calls(executor, 20)) == 20; }));
+    }
+  }
+}
+
+TEST_P(ProcessPoolHostile, P11_AnIdleWorkerThatIsStoppedDoesNotHoldUpTheEnd) {
+  ProcessPoolExecutor executor(options(GetParam(), 1));
+  EXPECT_EQ(executor.submit(twice, 21).result(kBound), 42);
+  const pid_t worker = executor.worker_pids()[0];
+  kill(worker, SIGSTOP);
+  EXPECT_TRUE(soon([worker] { return testing::state_of(worker) == 'T'; }));
+}
+
+// Idle workers know from the board that they are to leave.
+TEST_P(ProcessPoolHostile, P11_AWorkerThatDoesNotLeaveIsKilled) {
+  ProcessPoolExecutor executor(options(GetParam(), 1));
+  const auto keep_open = [] {
+    from_now_on([&board = board()] { board.closing.store(0); });
+    return 7;
+  };
+  EXPECT_EQ(executor.submit(keep_open).result(kBound), 7);
+}
+
+TEST_P(ProcessPoolHostile, P11_TheListOfCallsIsMovedWhileItIsEmpty) {
+  for (const std::int64_t by : {std::int64_t{1}, std::int64_t{1} << 40, std::int64_t{-1}, std::int64_t{-2000}}) {
+    ProcessPoolExecutor executor(options(GetParam(), 1));
+    const auto move_head = [](std::int64_t distance) {
+      board().head.fetch_add(static_cast<std::uint64_t>(distance));
+      return 7;
+    };
+    EXPECT_EQ(executor.submit(move_head, by).result(kBound), 7);
+    const std::vector<Future<int>> calls = submit_calls(executor, 20);
+    const int right = right_results(calls);
+    if (is_isolated()) {
+      EXPECT_EQ(right, 20);
+    }
+  }
+}
+
+// Workers look for the next call where there is none.
+TEST_P(ProcessPoolHostile, P11_TheListOfCallsIsEmptied) {
+  ProcessPoolExecutor executor(options(GetParam(), 1));
+  const auto empty = [] {
+    for (auto& entry : board().ring) entry.store(0);
+    board().head.fetch_sub(1);
+    return 7;
+  };
+  EXPECT_EQ(executor.submit(twice, 21).result(kBound), 42);
+  EXPECT_EQ(executor.submit(empty).result(kBound), 7);
+  const int right = right_results(submit_calls(executor, 20));
+  if (is_isolated()) {
+    EXPECT_EQ(right, 20);
+  }
+}
+
+int seem_untaken_and_die() {
+  Slot& slot = own_slot();
+  slot.word.store(SlotWord{SlotWord::of(slot.word.load()).ticket, 0, SlotPhase::kPending}.packed());
+  _exit(9);
+}
+
+// A call that hides that it was taken is given to other workers; not for ever, and the pool bears it.
+TEST_P(ProcessPoolHostile, P11_ACallKillsItsWorkersAndSeemsNotToHaveBeenTaken) {
+  ProcessPoolExecutor executor(options(GetParam(), 2));
+  std::vector<Future<int>> hostile;
+  for (int i = 0; i < 3; ++i) hostile.push_back(executor.submit(seem_untaken_and_die));
+  for (const Future<int>& call : hostile) EXPECT_FALSE(gives(call, 7));
+  if (is_isolated()) expect_pool_works(executor);
+}
+
+// Never returns. All that the program can see is a worker that is ready, and leaves each call that it is given.
+int seem_untaken() {
+  CallBoard& shared = board();
+  Slot& slot = own_slot();
+  slot.word.store(SlotWord{SlotWord::of(slot.word.load()).ticket, 0, SlotPhase::kPending}.packed());
+  for (;; std::this_thread::sleep_for(1ms)) {
+    const SlotWord word = SlotWord::of(slot.word.load());
+    shared.head.store(word.phase == SlotPhase::kFree ? shared.tail.load() : word.ticket);
+  }
+}
+
+TEST_P(ProcessPoolHostile, P11_ACallRunsAndSeemsNotToHaveBeenTaken) {
+  ProcessPoolExecutor executor(options(GetParam(), 2));
+  const Future<int> hostile = executor.submit(seem_untaken);
+  const std::vector<Future<int>> behind = submit_calls(executor, 20);
+  if (!is_isolated()) executor.kill_workers();  // Workers that share their memory hide as long as they like.
+  EXPECT_FALSE(gives(hostile, 7));
+  const int right = right_results(behind);
+  if (is_isolated()) {
+    EXPECT_EQ(right, 20);
+    expect_pool_works(executor);
+  }
+}
+
+// A worker that undoes the taking of each call that it is given: the calls go to another one.
+TEST_P(ProcessPoolHostile, P11_AWorkerSeemsToTakeNoCall) {
+  ProcessPoolExecutor executor(options(GetParam(), 1));
+  const auto untake = [] {
+    from_now_on([&board = board()] {
+      Slot& slot = board.slots[0];
+      const SlotWord word = SlotWord::of(slot.word.load());
+      if (word.phase == SlotPhase::kFree) return;
+      std::uint64_t expected = word.packed();
+      slot.word.compare_exchange_strong(expected, SlotWord{word.ticket, 0, SlotPhase::kPending}.packed());
+    });
+    return 7;
+  };
+  executor.submit(untake);
+  const std::vector<Future<int>> calls = submit_calls(executor, 5);
+  if (is_isolated()) {
+    EXPECT_TRUE(soon([&] { return right_results(submit_calls(executor, 5)) == 5; }));
+  }
+  right_results(calls);
+}
+
+// Cancels and shutdowns that meet slots whose calls seem pending again.
+TEST_P(ProcessPoolHostile, P11_CallsAreCancelledWhileTheirStatesFlicker) {
+  for (const bool by_shutdown : {false, true}) {
+    ProcessPoolExecutor executor(options(GetParam(), 2));
+    std::vector<Future<int>> calls = submit_calls(executor, 5);
+    calls.push_back(executor.submit(scribble_on, Garbage::kWords, Ending::kHangs, 3u));
+    for (const Future<int>& call : submit_calls(executor, 50)) calls.push_back(call);
+    std::atomic<int> callbacks = 0;
+    for (const Future<int>& call : calls) call.add_done_callback([&callbacks](const auto&) { ++callbacks; });
+    if (by_shutdown) {
+      executor.shutdown({.cancel_futures = true});
+    } else {
+      for (const Future<int>& call : calls) call.running();
+      for (const Future<int>& call : calls) call.cancel();
+    }
+    for (const Future<int>& call : calls) gives(call, 0);
+    EXPECT_TRUE(soon([&] { return callbacks == static_cast<int>(calls.size()); }));
+  }
+}
+
+TEST_P(ProcessPoolHostile, P11_AWorkerTreatsItsBellBadly) {
+  ProcessPoolExecutor executor(options(GetParam(), 2));
+  const auto flood = [] {
+    from_now_on([bell = bell(), count = 0]() mutable {
+      std::uint64_t number = ++count % 100 == 0 ? ~std::uint64_t{1} : 1;
+      if (count % 3 == 0) {
+        [[maybe_unused]] const ssize_t bytes = read(bell, &number, sizeof(number));
+      } else {
+        [[maybe_unused]] const ssize_t bytes = write(bell, &number, sizeof(number));
+      }
+      if (count % 50 == 0) fcntl(bell, F_SETFL, count % 100 == 0 ? O_NONBLOCK : 0);
+    });
+    return 7;
+  };
+  EXPECT_EQ(executor.submit(flood).result(kBound), 7);
+  expect_pool_works(executor);
+}
+
+TEST_P(ProcessPoolHostile, P11_AWorkerTellsOfEverySlotAllTheTime) {
+  ProcessPoolExecutor executor(options(GetParam(), 2));
+  const auto flood = [] {
+    from_now_on([&board = board(), bell = bell()] {
+      for (auto& bits : board.done) bits.store(~std::uint64_t{0});
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const ssize_t bytes = write(bell, &one, sizeof(one));
+    });
+    return 7;
+  };
+  EXPECT_EQ(executor.submit(flood).result(kBound), 7);
+  expect_pool_works(executor);
+}
+
+// The largest result that there may be, from as many slots as there are.
+TEST_P(ProcessPoolHostile, P11_AWorkerWantsAllRoom) {
+  ProcessPoolExecutor executor(options(GetParam(), 2));
+  const auto want = [] {
+    for (Slot& slot : std::span(board().slots).first(16)) {
+      slot.result = {.offset = 0, .bytes = kPayloadBytesMax};
+      const SlotWord word = SlotWord::of(slot.word.load());
+      if (word.phase != SlotPhase::kFree) slot.word.store(SlotWord{word.ticket, word.owner, SlotPhase::kWantsRoom}.packed());
+    }
+    for (auto& bits : board().done) bits.store(~std::uint64_t{0});
+    std::this_thread::sleep_for(300ms);  // So that it is looked at; nothing depends on it.
+    return 7;
+  };
+  const std::vector<Future<int>> before = submit_calls(executor, 20);
+  gives(executor.submit(want), 7);
+  const int right = right_results(before) + right_results(submit_calls(executor, 20));
+  if (is_isolated()) {
+    EXPECT_EQ(right, 40);
+    expect_pool_works(executor);
+  }
+}
+
+FOR_BOTH_ISOLATIONS(ProcessPoolHostile);
+
+}  // namespace
+}  // namespace futures
+
+int main(int argc, char** argv) {
+  futures::process_main(argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

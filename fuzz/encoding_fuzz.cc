@@ -164,8 +164,8 @@ void read_as(std::string_view encoded, std::size_t element_bytes) {
       const T value = internal::read_value<T>(input);
       input.check_end();
       has_value = true;
-      internal::WireOutput output(again);  // Looks at every part of the value.
-      internal::write_value(output, value);
+      // Looks at every part of the value.
+      internal::append_encoded(again, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
     } catch (const SerializationError&) {
     } catch (const cereal::Exception&) {
     }

@@ -102,6 +102,7 @@ void code(Coder& coder, CodedNode& node) {
   auto& state = node.state;
   coder.field(state.intake_open, 1);
   coder.field(state.left_alone, 1);
+  coder.field(state.note, 2);
   for (auto& call : state.calls) {
     coder.field(call.phase, 3);
     coder.field(call.outcome.kind, 4);

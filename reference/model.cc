@@ -60,6 +60,13 @@ bool anything_to_drain(const Policy& policy, const State& state, const ClientSta
   return false;
 }
 
+bool anything_cancellable(const Policy& policy, const State& state) {
+  for (std::size_t call = 0; call < state.calls.size(); ++call) {
+    if (is_cancellable(policy, state, static_cast<Call>(call))) return true;
+  }
+  return false;
+}
+
 // Those of `calls` that are done.
 CallSet done_of(const State& state, CallSet calls) {
   CallSet done = 0;
@@ -87,6 +94,7 @@ void make_done(State& state, Call call, Phase phase, Client runs_on) {
 // A drain is over when nothing is left that it must cancel, by whatever action. Nothing new can come: the intake is
 // closed by then, or the calls are named.
 void end_drains(const Policy& policy, State& state) {
+  if (state.note != CancelNote::kNone && !anything_cancellable(policy, state)) state.note = CancelNote::kNone;
   const auto end = [&](ClientState& client) {
     if (client.phase != OpPhase::kDraining || anything_to_drain(policy, state, client)) return;
     client.phase = OpPhase::kEffective;
@@ -112,8 +120,16 @@ void fail_and_drain(ClientState& client, Reply reply) {
   client.phase = OpPhase::kDraining;
 }
 
+// Whether a call may leave the queue. Those that are claimed ahead do one after the other.
+bool has_room(const Policy& policy, const State& state) {
+  if (policy.claims_ahead == 0) return count_occupied(state) < policy.max_workers;
+  const bool one_is_taken = std::any_of(state.calls.begin(), state.calls.end(),
+                                        [](const CallState& call) { return call.phase == Phase::kTaken; });
+  return !one_is_taken && count_under_way(state) < policy.max_workers + policy.claims_ahead;
+}
+
 bool can_take(const Policy& policy, const State& state, Call call) {
-  if (phase_of(state, call) != Phase::kPending || count_occupied(state) >= policy.max_workers) return false;
+  if (phase_of(state, call) != Phase::kPending || !has_room(policy, state)) return false;
   return policy.start_order == StartOrder::kAny || state.queue.front() == call;
 }
 
@@ -122,6 +138,18 @@ bool can_drain(const Policy& policy, const State& state, const ClientState& in, 
   if (!is_drained_by(policy, state, in, call)) return false;
   if (phase_of(state, call) == Phase::kTaken || in.operation.kind != OpKind::kShutdown) return true;
   return policy.start_order == StartOrder::kAny || state.queue.front() == call;
+}
+
+// The executor follows a note as a shutdown drains.
+bool can_follow_note(const Policy& policy, const State& state, Call call) {
+  if (state.note == CancelNote::kNone || !is_cancellable(policy, state, call)) return false;
+  if (phase_of(state, call) == Phase::kTaken) return true;
+  return policy.start_order == StartOrder::kAny || state.queue.front() == call;
+}
+
+bool can_start(const Policy& policy, const State& state, Call call) {
+  return phase_of(state, call) == Phase::kClaimed &&
+         (policy.claims_ahead == 0 || count_started(state) < policy.max_workers);
 }
 
 bool has_effect(OpKind kind) {
@@ -167,6 +195,7 @@ bool can_return(const Policy& policy, const State& state, Client client, const C
     return is_done(state, in.operation.call) && reply == result_of(state, in.operation.call);
   }
   if (in.phase != OpPhase::kEffective || in.reply != reply || any_callback_due(state, client)) return false;
+  if (state.left_alone && !policy.later_shutdown_waits) return true;
   const bool joins = in.operation.wait && reply.kind == ReplyKind::kOk;  // Of a shutdown, or a destructor.
   return !joins || (all_done(state) && !any_callback_due(state, kWorker));
 }
@@ -358,9 +387,14 @@ void apply_add_callback(State& state, Client client, ClientState& in) {
 
 void apply_shutdown(const Policy& policy, State& state, Client client, ClientState& in) {
   state.intake_open = false;
+  if (state.left_alone && !policy.later_shutdown_waits) in.operation.wait = false;
   state.left_alone = state.left_alone || !in.operation.wait;
   const bool refuses = in.operation.wait && is_body_client(client) && policy.self_shutdown_throws;
   take_effect(in, {refuses ? ReplyKind::kDeadlockError : ReplyKind::kOk});
+  if (!policy.shutdown_cancels_itself) {
+    if (state.note != CancelNote::kFollowed) state.note = in.operation.cancel_futures ? CancelNote::kLeft : CancelNote::kNone;
+    return end_drains(policy, state);
+  }
   if (!in.operation.cancel_futures) return;
   if (policy.drain == Drain::kStepwise) {
     in.phase = OpPhase::kDraining;
@@ -414,7 +448,12 @@ bool apply_effect(const Policy& policy, State& state, Client client) {
 
 bool apply_drain_step(const Policy& policy, State& state, Client client, Call call) {
   const ClientState* in = find_client(state, client);
-  if (in == nullptr || in->phase != OpPhase::kDraining || !can_drain(policy, state, *in, call)) return false;
+  if (client == kWorker) {
+    if (!can_follow_note(policy, state, call)) return false;
+    state.note = CancelNote::kFollowed;
+  } else if (in == nullptr || in->phase != OpPhase::kDraining || !can_drain(policy, state, *in, call)) {
+    return false;
+  }
   make_done(state, call, Phase::kCancelled, client);
   end_drains(policy, state);
   return true;
@@ -435,7 +474,8 @@ bool apply(const Policy& policy, State& state, const Action& action) {
     case ActionKind::kReturn:
       return apply_return(policy, state, action.client, action.reply);
     case ActionKind::kBodyStart:
-      if (!advance(state, action.call, Phase::kClaimed, Phase::kStarted)) return false;
+      if (!can_start(policy, state, action.call)) return false;
+      advance(state, action.call, Phase::kClaimed, Phase::kStarted);
       ++state.calls[action.call].starts;
       return true;
     case ActionKind::kBodyEnd:
@@ -543,6 +583,9 @@ std::vector<Action> internal_actions(const Policy& policy, const State& state) {
     if (can_take(policy, state, call)) actions.push_back({.kind = ActionKind::kTake, .call = call});
     if (phase == Phase::kTaken) actions.push_back({.kind = ActionKind::kClaim, .call = call});
     if (phase == Phase::kEnded) actions.push_back({.kind = ActionKind::kFinish, .call = call});
+    if (can_follow_note(policy, state, call)) {
+      actions.push_back({.kind = ActionKind::kDrainStep, .client = kWorker, .call = call});
+    }
   }
   return actions;
 }
@@ -572,7 +615,7 @@ std::vector<Action> executor_events(const Policy& policy, const State& state) {
     if (is_done(state, in.operation.call)) add_return(result_of(state, in.operation.call));
   });
   for (std::size_t i = 0; i < state.calls.size(); ++i) {
-    if (state.calls[i].phase != Phase::kClaimed) continue;
+    if (!can_start(policy, state, static_cast<Call>(i))) continue;
     events.push_back({.kind = ActionKind::kBodyStart, .call = static_cast<Call>(i)});
   }
   for (std::size_t i = 0; i < state.callbacks.size(); ++i) {
@@ -636,6 +679,17 @@ int count_occupied(const State& state) {
                                         [](const CallState& call) { return holds_worker(call.phase); }));
 }
 
+int count_under_way(const State& state) {
+  return static_cast<int>(std::count_if(state.calls.begin(), state.calls.end(), [](const CallState& call) {
+    return holds_worker(call.phase) && call.phase != Phase::kEnded;
+  }));
+}
+
+int count_started(const State& state) {
+  return static_cast<int>(std::count_if(state.calls.begin(), state.calls.end(),
+                                        [](const CallState& call) { return call.phase == Phase::kStarted; }));
+}
+
 bool is_cancellable(const Policy& policy, const State& state, Call call) {
   const Phase phase = phase_of(state, call);
   return phase == Phase::kPending || (phase == Phase::kTaken && policy.shutdown_cancels_taken);
@@ -666,7 +720,8 @@ bool is_drained_by(const Policy& policy, const State& state, const ClientState& 
 
 std::uint64_t fingerprint(const State& state) {
   Fingerprint fingerprint;
-  fingerprint.add((state.intake_open ? 1u : 0u) | (state.broken ? 2u : 0u) | (state.left_alone ? 4u : 0u) | state.queue.size() << 8 |
+  fingerprint.add((state.intake_open ? 1u : 0u) | (state.broken ? 2u : 0u) | (state.left_alone ? 4u : 0u) |
+                  static_cast<unsigned>(state.note) << 3 | state.queue.size() << 8 |
                   state.calls.size() << 16 | state.clients.size() << 24 | state.callbacks.size() << 32);
   for (const CallState& call : state.calls) fingerprint.add(call);
   std::uint64_t order = 0;

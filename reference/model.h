@@ -87,6 +87,14 @@ struct Policy {
   bool abandons_unadvanced_map = true;
   // Law M7: if a submit of a map is refused, what it has submitted is cancelled. False: it stays.
   bool refused_map_cancels = true;
+  // Law P1: a call is claimed once a worker has it. More: so many are claimed ahead of that, one after the other, into a
+  // queue that workers take from.
+  int claims_ahead = 0;
+  // Law S3: a shutdown with cancel_futures cancels. False: it leaves a note to do so, which a later shutdown without
+  // cancel_futures takes away, until the executor follows it on a thread of its own.
+  bool shutdown_cancels_itself = true;
+  // Law S5: a shutdown waits also after one without wait. False: it returns at once.
+  bool later_shutdown_waits = true;
   // as_completed without time left yields what has got done since it was called. False: it may time out instead.
   bool ready_after_deadline = true;
 
@@ -158,7 +166,8 @@ enum class ActionKind : std::uint8_t {
   kDeath,      // call: its worker died while the body ran
   // Internal.
   kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake; a map's result: it has failed)
-  kDrainStep,  // client, call: a stepwise shutdown, or a map that is let go, cancels one call
+  kDrainStep,  // client, call: a stepwise shutdown, or a map that is let go, cancels one call; kWorker: the executor does,
+               // following a shutdown's note
   kTake,       // call leaves the queue
   kClaim,      // call: its future becomes running
   kFinish,     // call: its future becomes finished
@@ -204,6 +213,9 @@ struct CallState {
   friend bool operator==(const CallState&, const CallState&) = default;
 };
 
+// That what is pending is to be cancelled; only if shutdowns do not do it themselves.
+enum class CancelNote : std::uint8_t { kNone, kLeft, kFollowed };
+
 enum class OpPhase : std::uint8_t { kIdle, kInvoked, kDraining, kEffective };
 
 struct ClientState {
@@ -224,6 +236,7 @@ struct State {
   bool intake_open = true;
   bool left_alone = false;                           // A shutdown without wait has taken effect (law S6).
   bool broken = false;                               // OnDeath::kBreakPool: a worker has died.
+  CancelNote note = CancelNote::kNone;               // Until nothing is left that it is about.
   absl::InlinedVector<CallState, 3> calls;           // By Call; as long as the highest number seen needs.
   absl::InlinedVector<Call, 8> queue;                // Pending calls: kFifo: in the order of their submits' effects;
                                                      // kAny: by number, since their order does not matter.
@@ -272,6 +285,13 @@ std::vector<Client> clients_of(const State& state);
 
 // Calls that are between leaving the queue and being done: each holds a worker.
 int count_occupied(const State& state);
+
+// Calls that are between leaving the queue and the end of their bodies: where calls are claimed ahead, what is to go
+// through the workers.
+int count_under_way(const State& state);
+
+// Calls whose bodies run.
+int count_started(const State& state);
 
 // Whether a wait for `calls` may return once `done` of them are.
 bool is_enough(const State& state, ReturnWhen when, CallSet calls, CallSet done);

@@ -20,7 +20,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdio>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -390,6 +392,32 @@ TEST_P(ModelExploration, EveryStateKeepsTheLawsAndLeadsToAnEnd) {
   std::printf("%s: %zu states, %zu steps, %zu endings; how often each situation was met:\n",
               name_of(GetParam()).c_str(), found.states, found.steps, found.endings);
   census.report(GetParam());
+}
+
+// The policies that stand for CPython's process pool: the laws that they leave hold, and what they are for comes about.
+TEST(PythonsProcesses, KeepTheOtherLawsAndLeadToAnEnd) {
+  const Scope scope{.policy = {.drain = Drain::kStepwise,
+                               .bodies_act = false,
+                               .claims_ahead = 1,
+                               .shutdown_cancels_itself = false,
+                               .later_shutdown_waits = false},
+                    .operations_max = 3,
+                    .registrations = 1};
+  std::map<std::string_view, int> met;
+  const Exploration found = explore(scope, [&](const State& before, const Action& action, const State& after) {
+    const Step step{before, action, after};
+    const bool shuts_down = action.kind == ActionKind::kEffect && step.is(OpKind::kShutdown);
+    met["a call is claimed while another one runs"] += action.kind == ActionKind::kClaim && count_started(before) == 1;
+    met["a note is followed"] += action.kind == ActionKind::kDrainStep && action.client == kWorker;
+    met["a note is taken away"] += shuts_down && before.note == CancelNote::kLeft && after.note == CancelNote::kNone;
+    met["a shutdown returns before the calls are done"] +=
+        action.kind == ActionKind::kReturn && step.is(OpKind::kShutdown) && before.left_alone &&
+        step.any_call_is(Phase::kStarted);
+  });
+  EXPECT_EQ(found.violation, "");
+  EXPECT_EQ(met.size(), 4u);
+  for (const auto& [what, times] : met) EXPECT_GT(times, 0) << "never met: " << what;
+  std::printf("%zu states, %zu steps, %zu endings\n", found.states, found.steps, found.endings);
 }
 
 INSTANTIATE_TEST_SUITE_P(Scopes, ModelExploration, testing::ValuesIn(scopes()),

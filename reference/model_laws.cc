@@ -64,6 +64,7 @@ Broken broken_by_shutdown_of(const Policy& policy, const State& state, const Cli
   if (in.operation.kind != OpKind::kShutdown) return std::nullopt;
   if (in.phase != OpPhase::kEffective && in.phase != OpPhase::kDraining) return std::nullopt;
   if (state.intake_open) return "S1: a shutdown has taken effect and the intake is open";
+  if (!policy.shutdown_cancels_itself) return std::nullopt;
   if (in.phase != OpPhase::kEffective || !in.operation.cancel_futures) return std::nullopt;
   for (std::size_t i = 0; i < state.calls.size(); ++i) {
     if (!is_cancellable(policy, state, static_cast<Call>(i))) continue;
@@ -198,7 +199,8 @@ Broken broken_by_return(const Policy& policy, const State& before, const Action&
   for (std::size_t i = 0; i < before.callbacks.size(); ++i) {
     const CallbackState& callback = before.callbacks[i];
     const bool joins =
-        action.reply.kind == ReplyKind::kOk && in->operation.wait && callback.runs_on == kWorker;
+        action.reply.kind == ReplyKind::kOk && in->operation.wait && callback.runs_on == kWorker &&
+        !(before.left_alone && !policy.later_shutdown_waits);
     if (callback.phase == CallbackPhase::kDue && (callback.runs_on == action.client || joins)) {
       return absl::StrCat("F8: an operation returns before r", i, ", which it must wait for, has run");
     }
@@ -220,11 +222,12 @@ Broken broken_by_return(const Policy& policy, const State& before, const Action&
   }
   for (std::size_t i = 0; i < before.calls.size(); ++i) {
     const Call call = static_cast<Call>(i);
-    if (in->operation.cancel_futures && is_cancellable(policy, before, call)) {
+    if (policy.shutdown_cancels_itself && in->operation.cancel_futures && is_cancellable(policy, before, call)) {
       return absl::StrCat("S3: shutdown returns and ", name(i), " is pending");
     }
     const bool accepted = before.calls[i].phase != Phase::kAbsent;
-    if (in->operation.wait && action.reply.kind == ReplyKind::kOk && accepted && !is_done(before, call)) {
+    const bool may_leave = before.left_alone && !policy.later_shutdown_waits;
+    if (!may_leave && in->operation.wait && action.reply.kind == ReplyKind::kOk && accepted && !is_done(before, call)) {
       return absl::StrCat(destroys ? "S6: the destructor" : "S1: shutdown with wait", " returns and ", name(i),
                           " is not done");
     }
@@ -259,7 +262,9 @@ std::optional<std::string> broken_law(const Policy& policy, const State& state) 
       return absl::StrCat("P5: the pool is broken and ", name(i), " is not done");
     }
   }
-  if (count_occupied(state) > policy.max_workers) {
+  if (policy.claims_ahead > 0) {
+    if (count_started(state) > policy.max_workers) return "E6: more bodies run than there are workers";
+  } else if (count_occupied(state) > policy.max_workers) {
     return absl::StrCat("E6: ", count_occupied(state), " calls hold a worker of ", policy.max_workers);
   }
   if (Broken broken = broken_by_queue(state)) return broken;

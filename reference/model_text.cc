@@ -186,6 +186,7 @@ std::string to_string(const Action& action) {
 std::string to_string(const State& state) {
   std::string text = state.intake_open ? "intake open" : "intake closed";
   if (state.left_alone) absl::StrAppend(&text, ", left alone");
+  if (state.note != CancelNote::kNone) absl::StrAppend(&text, ", to cancel what is pending");
   if (state.broken) absl::StrAppend(&text, ", broken");
   for (std::size_t i = 0; i < state.calls.size(); ++i) {
     absl::StrAppend(&text, ", c", i, " ", phase_name(state.calls[i].phase));

@@ -169,6 +169,13 @@ class Needs {
     want(ActionKind::kTake, call);
     want_cancelled(call);
   }
+  // FIFO or not, every call that a note is about.
+  void want_note_followed() {
+    if (state_.note != CancelNote::kLeft) return;
+    for (std::size_t i = 0; i < calls(); ++i) {
+      if (is_cancellable(policy_, state_, static_cast<Call>(i))) want(ActionKind::kDrainStep, static_cast<Call>(i));
+    }
+  }
   void want_free_worker() {
     for (std::size_t i = 0; i < calls(); ++i) {
       const Call call = static_cast<Call>(i);
@@ -220,6 +227,10 @@ class Needs {
       }
     }
     if (!in->operation.wait || reply.kind != ReplyKind::kOk || in->phase != OpPhase::kEffective) return;
+    if (!policy_.later_shutdown_waits) {
+      if (state_.left_alone) return;
+      want_effects_of(OpKind::kShutdown);
+    }
     for (std::size_t i = 0; i < calls(); ++i) {
       const Call call = static_cast<Call>(i);
       if (phase(call) != Phase::kAbsent && !is_done(state_, call)) return want_done(call, nullptr);
@@ -275,6 +286,7 @@ class Needs {
     }
     if (callback.phase != CallbackPhase::kRegistered || callback.call != event.call) return;
     if (event.client != kWorker) return want_cancelled(event.call);
+    if (!policy_.shutdown_cancels_itself) want(ActionKind::kDrainStep, event.call);
     if (phase(event.call) == Phase::kEnded) want(ActionKind::kFinish, event.call);
   }
 
@@ -310,7 +322,18 @@ class Needs {
     if (phase(call) != Phase::kPending) return;
     const Call first = first_to_leave(call);
     if (first != call) return want_out_of_queue(first);
+    if (policy_.claims_ahead > 0) return close_over_take_ahead();
     if (count_occupied(state_) >= policy_.max_workers) want_free_worker();
+  }
+
+  // One that is taken has to be claimed, or cancelled, before the next is.
+  void close_over_take_ahead() {
+    for (std::size_t i = 0; i < calls(); ++i) {
+      const Call call = static_cast<Call>(i);
+      if (phase(call) != Phase::kTaken) continue;
+      want(ActionKind::kClaim, call);
+      want_cancelled(call);
+    }
   }
 
   void close_over_drain(Call call) {
@@ -356,6 +379,11 @@ class Needs {
 
   void close_over_shutdown(const Operation& operation) {
     want_effects_of(OpKind::kSubmit);
+    if (!policy_.shutdown_cancels_itself) {
+      want_effects_of(OpKind::kShutdown);
+      return want_note_followed();
+    }
+    if (!policy_.later_shutdown_waits) want_effects_of(OpKind::kShutdown);
     if (!operation.cancel_futures || policy_.drain == Drain::kStepwise) return;
     want_cancelling_shutdowns();
     for (std::size_t i = 0; i < calls(); ++i) {

@@ -32,6 +32,15 @@ std::string left_over(const Judge& judge, const OperationRecord& shutdown) {
   return left;
 }
 
+// Whether the policy lets it return at once: another shutdown did not wait.
+bool need_not_wait(const Judge& judge, const OperationRecord& shutdown) {
+  const auto& operations = judge.history.operations;
+  return !judge.record.policy.later_shutdown_waits &&
+         std::any_of(operations.begin(), operations.end(), [&](const OperationRecord& op) {
+           return is_shutdown(op) && !op.operation.wait && op.invoked < shutdown.returned;
+         });
+}
+
 void check_wait(Judge& judge, const OperationRecord& shutdown, bool repeated) {
   if (!shutdown.has_returned()) {
     if (judge.record.finished || judge.some_body_runs()) return;
@@ -40,7 +49,7 @@ void check_wait(Judge& judge, const OperationRecord& shutdown, bool repeated) {
     if (all_done) judge.findings.check("S1", false, "every call is done, and shutdown still waits");
     return;
   }
-  if (shutdown.reply.kind != ReplyKind::kOk || judge.accepted.empty()) return;
+  if (shutdown.reply.kind != ReplyKind::kOk || judge.accepted.empty() || need_not_wait(judge, shutdown)) return;
   const std::string left = left_over(judge, shutdown);
   const std::string what = absl::StrCat("shutdown with wait returned before the end of", left);
   const bool cancels = shutdown.operation.cancel_futures;
@@ -125,6 +134,7 @@ void check_destructor(Judge& judge, const OperationRecord& destructor) {
     }
     return;
   }
+  if (may_wait && need_not_wait(judge, destructor)) return;
   if (may_wait) {
     const std::string left = left_over(judge, destructor);
     judge.findings.check("S6", left.empty(), absl::StrCat("the destructor returned before the end of", left));

@@ -29,6 +29,9 @@ using model::OpPhase;
 using model::Phase;
 using model::ReplyKind;
 
+// The executor, as who follows a note.
+constexpr Client kFollower = -2;
+
 bool contains(Bits bits, int index) { return (bits & bit(index)) != 0; }
 
 bool names_call(const Statement& statement) { return statement.verb != Verb::kSubmit && statement.call >= 0; }
@@ -231,6 +234,28 @@ void Explorer::make(World& world, const Move& move) const {
   continue_script(world, action.client, action.reply);
 }
 
+bool Explorer::may_stay_away(const World& world, const Move& move) const {
+  if (move.passes) return false;
+  switch (move.action.kind) {
+    case ActionKind::kTake:
+      return model::count_under_way(world.core) >= policy_.max_workers;
+    case ActionKind::kClaim:
+      return model::count_under_way(world.core) > policy_.max_workers;
+    case ActionKind::kReturn: {
+      const model::Operation& operation = move.action.operation;
+      const bool joins = operation.kind == OpKind::kShutdown || operation.kind == OpKind::kDestroy;
+      if (!joins || !operation.wait || !world.core.left_alone || policy_.later_shutdown_waits) return false;
+      for (std::size_t i = 0; i < world.core.calls.size(); ++i) {
+        const Call call = static_cast<Call>(i);
+        if (phase_of(world, call) != Phase::kAbsent && !model::is_done(world.core, call)) return true;
+      }
+      return false;
+    }
+    default:
+      return false;
+  }
+}
+
 std::vector<Move> Explorer::settle(World& world) const {
   while (true) {
     std::vector<Move> choice = moves(world);
@@ -254,10 +279,10 @@ Explorer::Quiet Explorer::run_to_quiet(std::vector<World> worlds, std::size_t wo
   std::vector<std::pair<const World*, std::vector<Move>>> stack;
   const auto visit = [&](World world) {
     std::vector<Move> choice = settle(world);
-    if (choice.empty()) {
-      if (quiet.insert(world).second) result.worlds.push_back(std::move(world));
-      return;
-    }
+    const bool is_quiet =
+        std::all_of(choice.begin(), choice.end(), [&](const Move& move) { return may_stay_away(world, move); });
+    if (is_quiet && quiet.insert(world).second) result.worlds.push_back(world);
+    if (choice.empty()) return;
     const auto [place, is_new] = seen.insert(std::move(world));
     if (is_new) stack.emplace_back(&*place, std::move(choice));
   };
@@ -410,6 +435,11 @@ std::vector<Prospect> Explorer::prospects(const World& world) const {
     add_operation(world, world.core.bodies[i], prospect);
     add_body(world, *bodies_[i], static_cast<std::size_t>(world.positions[i]), prospect);
   }
+  if (world.core.note != model::CancelNote::kNone) {
+    Prospect& executor = prospects.emplace_back();
+    executor.owner = kFollower;
+    executor.cancels_pending = true;
+  }
   // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls.
   const bool may_be_cut = !world.core.intake_open || std::any_of(prospects.begin(), prospects.end(), [](const Prospect& one) {
     return one.closes || one.cancels_pending;
@@ -430,6 +460,7 @@ bool Explorer::is_held(const World& world, Call call) const {
 }
 
 bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<Prospect>& prospects) const {
+  if (may_stay_away(world, move)) return false;
   if (move.passes) {
     const Statement& statement = bodies_[move.call]->statements[static_cast<std::size_t>(world.positions[move.call])];
     if (statement.verb == Verb::kGate || !policy_.bodies_act) return true;
@@ -438,7 +469,8 @@ bool Explorer::may_go_first(const World& world, const Move& move, const std::vec
   }
   const Action& action = move.action;
   switch (action.kind) {
-    case ActionKind::kBodyStart:
+    case ActionKind::kBodyStart:  // Unless calls compete for workers.
+      return policy_.claims_ahead == 0;
     case ActionKind::kBodyEnd:
     case ActionKind::kCallback:  // The order of the callbacks of one call is fixed; nothing else depends on it.
       return true;
@@ -517,6 +549,8 @@ bool Explorer::effect_may_go_first(const World& world, Client client, const Pros
              (client == model::body_client(operation.call) || is_held(world, operation.call));
     case OpKind::kShutdown:
       if (operation.cancel_futures) return false;
+      if (!policy_.shutdown_cancels_itself && others.cancels_pending) return false;
+      if (!policy_.later_shutdown_waits && others.closes) return false;
       return !world.core.intake_open || !others.enters;
     case OpKind::kDestroy:
       return !others.enters && !others.closes;

@@ -113,6 +113,10 @@ class Explorer {
   // Whether a body passes over the statement.
   bool is_passed_over(const World& world, const Statement& statement) const;
 
+  // Whether the move may also not come, so that a world without any other is quiet: a claim ahead of the workers, which
+  // Python makes only when there is news, and the return of a shutdown that does not wait any more.
+  bool may_stay_away(const World& world, const Move& move) const;
+
   // Follows `world` while there is one move, or one that may go first. Returns the moves to choose from; none if quiet.
   std::vector<Move> settle(World& world) const;
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,8 +29,9 @@ namespace {
 // that is overloaded; a process that is gone is noticed at once.
 constexpr std::chrono::milliseconds kAnswerTime{30'000};
 
-std::string_view mode_of(CPythonSubject::Hold hold) {
-  switch (hold) {
+std::string_view mode_of(const CPythonSubject::Options& options) {
+  if (options.pool == CPythonSubject::Pool::kProcesses && options.hold == CPythonSubject::Hold::kNowhere) return "--processes";
+  switch (options.hold) {
     case CPythonSubject::Hold::kNowhere:
       return "";
     case CPythonSubject::Hold::kTaken:
@@ -38,6 +40,8 @@ std::string_view mode_of(CPythonSubject::Hold hold) {
       return "--hold-drained";
     case CPythonSubject::Hold::kIdle:
       return "--hold-idle";
+    case CPythonSubject::Hold::kClosing:
+      return "--processes-hold-closing";
     case CPythonSubject::Hold::kForEver:
       return "--hang";
   }
@@ -60,16 +64,33 @@ bool waits_for_shutdown(const Body& body) {
   });
 }
 
+bool several_shut_down(const Trace& trace) {
+  std::set<int> clients;
+  for (const Step& step : trace.steps) {
+    if (step.statement.verb == Verb::kShutdown || step.statement.verb == Verb::kDestroy) clients.insert(step.client);
+  }
+  return clients.size() > 1;
+}
+
 }  // namespace
 
 CPythonSubject::CPythonSubject() : CPythonSubject(Options()) {}
-CPythonSubject::CPythonSubject(Options options) : options_(std::move(options)) {}
+CPythonSubject::CPythonSubject(Options options)
+    : options_(std::move(options)),
+      name_(options_.pool == Pool::kProcesses ? "cpython_process_pool" : "cpython_thread_pool") {}
 CPythonSubject::~CPythonSubject() = default;
 
 model::Policy CPythonSubject::policy(int workers) const {
   model::Policy policy = strict_policy(workers);
-  policy.shutdown_cancels_taken = false;
-  policy.destroy_respects_no_wait = false;
+  if (options_.pool == Pool::kProcesses) {
+    policy.bodies_act = false;
+    policy.claims_ahead = workers + 1;
+    policy.shutdown_cancels_itself = false;
+    policy.later_shutdown_waits = false;
+  } else {
+    policy.shutdown_cancels_taken = false;
+    policy.destroy_respects_no_wait = false;
+  }
   policy.abandons_unadvanced_map = false;
   policy.refused_map_cancels = false;
   policy.ready_after_deadline = false;
@@ -87,13 +108,21 @@ model::Policy CPythonSubject::strict_policy(int workers) {
   };
 }
 
-bool CPythonSubject::is_stepwise(const Trace& trace) {
+bool CPythonSubject::is_stepwise(const Trace& trace, Pool pool) {
+  if (pool == Pool::kProcesses) {
+    const auto closes = [](const Step& step) { return step.statement.verb == Verb::kShutdown; };
+    const auto first = std::find_if(trace.steps.begin(), trace.steps.end(), closes);
+    return std::none_of(first == trace.steps.end() ? first : first + 1, trace.steps.end(), [&](const Step& step) {
+      return closes(step) && step.statement.cancel_futures;
+    });
+  }
   if (trace.workers == 1) return true;
   const std::vector<const Body*> bodies = bodies_of(trace);
   return std::none_of(bodies.begin(), bodies.end(), [](const Body* body) { return waits_for_shutdown(*body); });
 }
 
-bool CPythonSubject::is_asked(const Trace& trace) {
+bool CPythonSubject::is_asked(const Trace& trace, Pool pool) {
+  if (pool == Pool::kProcesses && several_shut_down(trace)) return false;
   std::uint16_t awaited = 0;
   for (const Step& step : trace.steps) awaited |= step.statement.calls;
   return awaited == 0 || std::none_of(trace.steps.begin(), trace.steps.end(), [&](const Step& step) {
@@ -104,7 +133,7 @@ bool CPythonSubject::is_asked(const Trace& trace) {
 absl::Status CPythonSubject::start() {
   // Isolated from the user's environment and site packages: only the standard library counts, and it starts faster.
   std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", kDriverText};
-  if (const std::string_view mode = mode_of(options_.hold); !mode.empty()) arguments.emplace_back(mode);
+  if (const std::string_view mode = mode_of(options_); !mode.empty()) arguments.emplace_back(mode);
   auto process = PythonProcess::start(arguments);
   if (!process.ok()) {
     return absl::UnavailableError(

@@ -1,4 +1,4 @@
-// CPython's concurrent.futures.ThreadPoolExecutor as an executor under test.
+// CPython's concurrent.futures as executors under test: ThreadPoolExecutor and ProcessPoolExecutor.
 //
 // The traces run in a child process, python3 with driver.py, which stays for the subject's life and is started anew after
 // a trace that hung in it. Whatever happens there, this side only waits for a line of text, and never for ever. The text
@@ -33,13 +33,20 @@ class CPythonSubject : public Subject {
     kDrained,  // A shutdown with cancel_futures that has taken a call off the queue and not yet cancelled its future.
     kIdle,     // A worker that has found the queue empty and not yet said so, until another one has been started for
                // the call that it takes then.
+    kClosing,  // Of processes: the first shutdown, when it has seen a queue that it is to close, until another one has ended.
     kForEver,  // As kTaken, and `finish` does not let go: an executor that hangs.
+  };
+
+  enum class Pool {
+    kThreads,
+    kProcesses,  // Bodies run in its workers, which are forks of the child process.
   };
 
   struct Options {
     std::string python = "python3";              // A path, or a name to be found on PATH.
     std::chrono::milliseconds patience{10'000};  // How long `finish` waits. A trace takes a few milliseconds.
     Hold hold = Hold::kNowhere;
+    Pool pool = Pool::kThreads;
   };
 
   CPythonSubject();
@@ -61,11 +68,14 @@ class CPythonSubject : public Subject {
   // Whether the model says where every step of `trace` ends. Not where several workers and a body's shutdown(wait) meet:
   // CPython joins its threads in the order of a set, its own among them, and is refused only there (law S7). Before that it
   // waits for those that come first. The history is the model's all the same.
-  static bool is_stepwise(const Trace& trace);
+  // Nor, of processes, where a shutdown with cancel_futures follows another one: the pool's thread is not woken for that, and
+  // cancels when it next has news.
+  static bool is_stepwise(const Trace& trace, Pool pool = Pool::kThreads);
 
   // Whether `trace` is run on CPython at all. Not where a call that a wait or an as_completed names may be cancelled: it counts
-  // as done for them when a worker comes by it, and after a shutdown that cancelled it never (law W4).
-  static bool is_asked(const Trace& trace);
+  // as done for them when a worker comes by it, and after a shutdown that cancelled it never (law W4). Nor, on processes, where
+  // several clients shut the executor down: two shutdowns at once may end in an AttributeError (law S5).
+  static bool is_asked(const Trace& trace, Pool pool = Pool::kThreads);
 
   // Unavailable: there is no such python3, or it does not start. The first call takes the time that Python needs to start.
   absl::Status begin(const Trace& trace) override;
@@ -89,8 +99,8 @@ class CPythonSubject : public Subject {
   absl::StatusOr<std::string> ask(std::string_view command, std::string_view answer, std::chrono::milliseconds patience);
   absl::Status fetch_history();
 
-  const std::string name_ = "cpython_thread_pool";
   const Options options_;
+  const std::string name_;
   std::unique_ptr<PythonProcess> process_;  // Null before the first trace, and after one that hung.
   Observation observation_;                 // The last one.
   std::vector<model::Event> history_;       // Complete after finish, until the next begin.

@@ -7,17 +7,15 @@
 #include <cstdio>
 #include <iterator>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "reference/acceptor.h"
 #include "reference/model.h"
+#include "spec_tests/cpython/play.h"
 #include "spec_tests/subject.h"
 #include "spec_tests/trace.h"
 #include "spec_tests/trace_gen.h"
@@ -25,113 +23,6 @@
 
 namespace futures::spec_tests {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-using Hold = CPythonSubject::Hold;
-using model::Event;
-using model::Reply;
-using model::ReplyKind;
-using model::Visible;
-
-// How long a step may take until it looks as expected. Only a failing test, or an overloaded machine, needs more than
-// milliseconds.
-constexpr std::chrono::seconds kStepPatience{20};
-
-Trace parsed(std::string_view text) {
-  const absl::StatusOr<Trace> trace = parse_trace(text);
-  EXPECT_TRUE(trace.ok()) << trace.status();
-  return trace.ok() ? *trace : Trace();
-}
-
-// Observes until `expected` holds of it, and returns the last observation.
-template <typename Predicate>
-Observation observe_until(Subject& subject, Predicate expected) {
-  const Clock::time_point deadline = Clock::now() + kStepPatience;
-  Observation seen = subject.observe();
-  while (!expected(seen) && Clock::now() < deadline) seen = subject.observe();
-  return seen;
-}
-
-bool all_idle(const Observation& seen) { return std::count(seen.busy.begin(), seen.busy.end(), true) == 0; }
-
-std::string text_of(const std::vector<Event>& history) {
-  std::string text;
-  for (const Event& event : history) absl::StrAppend(&text, to_string(event), "\n");
-  return text;
-}
-
-// Why the model rejects the history; empty if it accepts it.
-std::string rejection(const model::Policy& policy, const Trace& trace, const std::vector<Event>& history) {
-  model::Acceptor acceptor(policy, trace.clients + 1);  // One more for the epilogue.
-  for (const Event& event : history) {
-    if (!acceptor.feed(event)) return acceptor.rejection();
-  }
-  return "";
-}
-
-// One trace, from begin to a history that the model accepts.
-class Play {
- public:
-  explicit Play(std::string_view text, CPythonSubject::Options options = {}) : subject_(options), trace_(parsed(text)) {
-    const absl::Status begun = subject_.begin(trace_);
-    EXPECT_TRUE(begun.ok()) << begun;
-  }
-
-  // Issues the next step, and waits until every client is idle again.
-  Observation step() {
-    begin_step();
-    return observe_until(subject_, all_idle);
-  }
-
-  void begin_step() {
-    const absl::Status issued = subject_.issue(next_++);
-    EXPECT_TRUE(issued.ok()) << issued;
-  }
-
-  template <typename Predicate>
-  Observation until(Predicate expected) {
-    const Observation seen = observe_until(subject_, expected);
-    EXPECT_TRUE(expected(seen)) << to_string(seen);
-    return seen;
-  }
-
-  // Issues the steps that are left, finishes, and returns the history.
-  std::vector<Event> finish() {
-    while (next_ < std::ssize(trace_.steps)) step();
-    const absl::Status finished = subject_.finish();
-    EXPECT_TRUE(finished.ok()) << finished;
-    return subject_.history();
-  }
-
-  std::vector<Event> finish_accepted() {
-    std::vector<Event> history = finish();
-    EXPECT_EQ(rejection(subject_.policy(trace_.workers), trace_, history), "");
-    return history;
-  }
-
-  CPythonSubject& subject() { return subject_; }
-  const Trace& trace() const { return trace_; }
-
- private:
-  CPythonSubject subject_;
-  const Trace trace_;
-  int next_ = 0;
-};
-
-// The lines of the history that have `part` in them.
-std::vector<std::string> lines_with(const std::vector<Event>& history, std::string_view part) {
-  std::vector<std::string> lines;
-  for (const Event& event : history) {
-    std::string line = to_string(event);
-    if (line.find(part) != std::string::npos) lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
-using Lines = std::vector<std::string>;
-using Visibles = std::vector<Visible>;
-using Replies = std::vector<Reply>;
-using Bits = std::vector<bool>;
 
 // ---------------------------------------------------------------------------------------------- traces end to end
 
@@ -439,13 +330,13 @@ std::string report(const Tally& tally) {
                       " us per trace in CPython; the laws without a mark reject ", tally.rejected_by_laws);
 }
 
-TEST(CPythonRandom, HistoriesAreTheModels) {
-  constexpr int kTraces = 600;
-  CPythonSubject subject;
+// So many traces, each with the policies that stand for the differences, and with the laws as they stand.
+void expect_histories_of_the_model(Pool pool, int traces) {
+  CPythonSubject subject({.pool = pool});
   Tally tally;
-  for (int index = 0; index < kTraces; ++index) {
+  for (int index = 0; index < traces; ++index) {
     const Trace trace = trace_from_seed(kSeed, index);
-    if (!CPythonSubject::is_asked(trace)) continue;
+    if (!CPythonSubject::is_asked(trace, pool)) continue;
     const Clock::time_point begun = Clock::now();
     ASSERT_TRUE(subject.begin(trace).ok());
     for (int i = 0; i < std::ssize(trace.steps); ++i) {
@@ -462,9 +353,12 @@ TEST(CPythonRandom, HistoriesAreTheModels) {
         << to_text(trace) << "\n" << text_of(history);
     if (!rejection(CPythonSubject::strict_policy(trace.workers), trace, history).empty()) ++tally.rejected_by_laws;
   }
-  RecordProperty("tally", report(tally));
+  testing::Test::RecordProperty("tally", report(tally));
   std::printf("%s\n", report(tally).c_str());
 }
+
+TEST(CPythonRandom, HistoriesAreTheModels) { expect_histories_of_the_model(Pool::kThreads, 600); }
+TEST(CPythonRandom, HistoriesOfProcessesAreTheModels) { expect_histories_of_the_model(Pool::kProcesses, 200); }
 
 // Empty if after each step CPython looks as the model says.
 std::string stepwise_difference(CPythonSubject& subject, const Trace& trace) {
@@ -484,14 +378,13 @@ std::string stepwise_difference(CPythonSubject& subject, const Trace& trace) {
   return "";
 }
 
-TEST(CPythonRandom, EveryStepLooksAsInTheModel) {
-  constexpr int kTraces = 300;
-  CPythonSubject subject;
+void expect_steps_of_the_model(Pool pool, int traces) {
+  CPythonSubject subject({.pool = pool});
   Tally tally;
   int unfit = 0;
-  for (int index = 0; index < kTraces; ++index) {
+  for (int index = 0; index < traces; ++index) {
     const Trace trace = trace_from_seed(kSeed + 1, index);
-    if (!CPythonSubject::is_asked(trace) || !CPythonSubject::is_stepwise(trace)) {
+    if (!CPythonSubject::is_asked(trace, pool) || !CPythonSubject::is_stepwise(trace, pool)) {
       ++unfit;
       continue;
     }
@@ -506,9 +399,12 @@ TEST(CPythonRandom, EveryStepLooksAsInTheModel) {
     tally.events += history.size();
     ASSERT_EQ(rejection(subject.policy(trace.workers), trace, history), "") << to_text(trace);
   }
-  EXPECT_LT(unfit, kTraces / 2);
+  EXPECT_LT(unfit, traces / 2);
   std::printf("%s; %d traces left out\n", report(tally).c_str(), unfit);
 }
+
+TEST(CPythonRandom, EveryStepLooksAsInTheModel) { expect_steps_of_the_model(Pool::kThreads, 300); }
+TEST(CPythonRandom, EveryStepOfProcessesLooksAsInTheModel) { expect_steps_of_the_model(Pool::kProcesses, 100); }
 
 // ---------------------------------------------------------------------------------------------- when things go wrong
 

@@ -1,4 +1,4 @@
-"""Runs traces on CPython's concurrent.futures.ThreadPoolExecutor, for cpython_subject.
+"""Runs traces on CPython's concurrent.futures, on a ThreadPoolExecutor or a ProcessPoolExecutor, for cpython_subject.
 
 Commands come on standard input, one per line; what is said to them goes to standard output. The text form of a trace is
 described in spec_tests/trace.h, what a command must do in spec_tests/subject.h.
@@ -29,15 +29,25 @@ that a rare interleaving comes about every time:
   --hold-idle     the first worker, when it has found the queue empty and not yet said that it is idle, until a second one
                   has been started; and that one until the first has run one more call
   --hang          as --hold-taken, but for ever
+
+With --processes the bodies run in the workers of a ProcessPoolExecutor. The workers are forks of this process, made while it
+has one thread. Gates, the positions of bodies and the history are in memory that they share. A body does nothing there but
+pass gates: it finds no executor. --processes-hold-closing is the same with a hold, of
+                  the first shutdown, when it has seen that there is a queue to close, until another one has ended
 """
 
 import concurrent.futures
 import concurrent.futures.thread
 import itertools
 import logging
+import mmap
+import multiprocessing
 import os
 import queue
 import re
+import select
+import signal
+import struct
 import sys
 import threading
 import time
@@ -246,24 +256,45 @@ class Episode:
 
     def __init__(self, trace, hold):
         self.trace = trace
-        self.history = []
+        self.history = self._make_history()
         self._hold = hold
         self._hold.clear()
         self._futures = [None] * trace.calls
         self._published = [threading.Event() for _ in range(trace.calls)]
-        self._at = [NOT_STARTED] * trace.calls
+        self._at = self._make_positions()
         self._callbacks_ran = [False] * trace.registrations
-        self._gates = [threading.Event() for _ in range(trace.gates)]
+        self._gates = [self._make_gate() for _ in range(trace.gates)]
         self._shutdowns = []  # Those that bodies are in.
         self._lock = threading.Lock()
         self._users = 0       # How many are in the executor, under the lock.
         self._destroyed = False
         self._beginnings = 0  # Statements that were handed out and have not begun unseen what they do, under the lock.
         self._shown = None
-        self._executor = make_executor(max_workers=trace.workers)
+        self._executor = self._make_executor()
         self._accepted = []  # The futures of all calls, those of maps too.
         self._executor.submit = self._noting(self._executor.submit)
         self._clients = [Client(self, number) for number in range(trace.clients)]
+
+    # What the bodies share with the rest, as threads do.
+
+    def _make_executor(self):
+        return make_executor(max_workers=self.trace.workers)
+
+    def _make_history(self):
+        return []
+
+    def _make_positions(self):
+        return [NOT_STARTED] * self.trace.calls
+
+    def _make_gate(self):
+        return threading.Event()
+
+    def _callable_of(self, submit):
+        """What to submit, and its arguments."""
+        return self._run_body, submit.call, submit.body
+
+    def _map_over(self, submits):
+        return self._executor.map(lambda submit: self._run_body(submit.call, submit.body), submits)
 
     # The main thread's.
 
@@ -320,8 +351,11 @@ class Episode:
             client.close()
         for client in self._clients:
             client.join()
-        self._executor = None
+        self._let_go_of_executor()
         return None
+
+    def _let_go_of_executor(self):
+        self._executor = None
 
     def _noting(self, submit):
         """The executor's submit; it notes what it returns."""
@@ -364,19 +398,29 @@ class Episode:
         if self._beginnings > 0:
             return False
         # A call that a map has let go of is cancelled or about to begin: no future of it is looked at.
-        claimed = sum(1 for future in self._accepted[:] if future.running() or (future.done() and not future.cancelled()))
-        if claimed > sum(1 for at in self._at if at != NOT_STARTED):
+        if not self._calls_rest():
             return False
         shutdowns = self._shutdowns + [client.last for client in self._clients if client.may_be_in_shutdown()]
-        if shutdowns and not self._executor._shutdown:
+        if not self._shutdowns_rest(shutdowns, shutdowns_may_wait):
             return False
-        if any(shutdown.cancel_futures for shutdown in shutdowns) and not self._hold.reached_in_shutdown:
-            if mode_of_process() == "--hold-drained" or self._executor._shutdown_lock.locked():
-                return False
         for at in self._at:
             if at == ACTIVE or (at == IN_WAITING_SHUTDOWN and not shutdowns_may_wait):
                 return False
             if at >= 0 and self._gates[at].is_set():
+                return False
+        return True
+
+    def _calls_rest(self):
+        """Whether every call that has been taken has begun."""
+        claimed = sum(1 for future in self._accepted[:] if future.running() or (future.done() and not future.cancelled()))
+        return claimed <= sum(1 for at in self._at if at != NOT_STARTED)
+
+    def _shutdowns_rest(self, shutdowns, may_wait):
+        """Whether these, which are under way, have closed the intake and cancelled what they cancel."""
+        if shutdowns and not self._executor._shutdown:
+            return False
+        if any(shutdown.cancel_futures for shutdown in shutdowns) and not self._hold.reached_in_shutdown:
+            if mode_of_process() == "--hold-drained" or self._executor._shutdown_lock.locked():
                 return False
         return True
 
@@ -522,7 +566,7 @@ class Episode:
         self._invoke("submit", inputs[0])
         results = None
         try:
-            results = self._executor.map(lambda submit: self._run_body(submit.call, submit.body), pull())
+            results = self._map_over(pull())
         except RuntimeError as error:
             refused = str(error) == "cannot schedule new futures after shutdown"
             self._reply("shutdown_error:0" if refused else "none:0")
@@ -548,7 +592,7 @@ class Episode:
 
     def _submit(self, statement):
         try:
-            return self._executor.submit(self._run_body, statement.call, statement.body), "ok:0"
+            return self._executor.submit(*self._callable_of(statement)), "ok:0"
         except RuntimeError as error:
             if str(error) != "cannot schedule new futures after shutdown":
                 raise
@@ -604,6 +648,188 @@ class Episode:
         if body.throws:
             raise TraceError(body.value)
         return body.value
+
+
+class SharedMemory:
+    """What the bodies of one episode share with this process, made before the workers are forked. Lives with the process."""
+
+    EVENTS_MAX = 1024  # The longest trace makes fewer than five hundred.
+    EVENT_BYTES = 96
+    CALLS_MAX = 64
+
+    def __init__(self):
+        self._bytes = mmap.mmap(-1, 8 + self.CALLS_MAX + self.EVENTS_MAX * self.EVENT_BYTES)
+        self._lock = multiprocessing.get_context("fork").Lock()
+        self.positions = memoryview(self._bytes)[8:8 + self.CALLS_MAX].cast("b")
+        self.bodies = []   # By call.
+        self.gates = []
+
+    def clear(self, trace):
+        self._bytes[:8] = bytes(8)
+        self.bodies = [None] * trace.calls
+        for _, statement in trace.steps:
+            for submit in statement.inputs if statement.verb == "map" else [statement]:
+                if submit.verb == "submit":
+                    self.bodies[submit.call] = submit.body
+        for gate in self.gates:
+            gate.close()
+        self.gates = []
+        for call in range(trace.calls):
+            self.positions[call] = NOT_STARTED
+
+    # The history. In one order for all processes: that of the lock.
+
+    def append(self, event):
+        with self._lock:
+            size = len(self)
+            at = 8 + self.CALLS_MAX + size * self.EVENT_BYTES
+            if size < self.EVENTS_MAX:
+                self._bytes[at:at + self.EVENT_BYTES] = event.encode().ljust(self.EVENT_BYTES, b"\0")
+                self._bytes[:8] = struct.pack("q", size + 1)
+
+    def __len__(self):
+        return struct.unpack("q", self._bytes[:8])[0]
+
+    def __iter__(self):
+        for number in range(len(self)):
+            at = 8 + self.CALLS_MAX + number * self.EVENT_BYTES
+            yield self._bytes[at:at + self.EVENT_BYTES].rstrip(b"\0").decode()
+
+
+class SharedGate:
+    """As a threading.Event, between processes: a pipe that has something to read for ever once the gate is open."""
+
+    def __init__(self):
+        self._reading, self._writing = os.pipe()
+
+    def set(self):
+        if not self.is_set():
+            os.write(self._writing, b"x")
+
+    def is_set(self):
+        return bool(select.select([self._reading], [], [], 0)[0])
+
+    def wait(self):
+        poll = select.poll()
+        poll.register(self._reading, select.POLLIN)
+        poll.poll()
+
+    def close(self):
+        os.close(self._reading)
+        os.close(self._writing)
+
+
+shared = None  # With --processes.
+
+
+def share_memory():
+    """Returns why that is not possible, or nothing."""
+    global shared
+    try:
+        if shared is None:
+            shared = SharedMemory()
+        return None
+    except (ImportError, NotImplementedError, OSError, ValueError) as error:
+        return error
+
+
+def run_in_worker(call):
+    """The body of a call. All that it needs was there when the worker was forked."""
+    shared.positions[call] = ACTIVE
+    shared.append("start %d" % call)
+    body = shared.bodies[call]
+    for statement in body.statements:
+        if statement.verb == "gate":
+            shared.positions[call] = statement.gate
+            shared.gates[statement.gate].wait()
+            shared.positions[call] = ACTIVE
+    shared.append("end %d %s:%d" % (call, "error" if body.throws else "value", body.value))
+    shared.positions[call] = ENDED
+    if body.throws:
+        raise TraceError(body.value)
+    return body.value
+
+
+def begin_worker():
+    """Runs first in each worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+PROCESS_MODES = ("--processes", "--processes-hold-closing")
+
+
+class ExecutorHeldClosing(concurrent.futures.ProcessPoolExecutor):
+    """See --processes-hold-closing."""
+
+    _forgotten = threading.Event()
+
+    @property
+    def _result_queue(self):
+        queue_seen = self.__dict__["queue"]
+        if queue_seen is not None and getattr(here, "in_shutdown", False) and not self.__dict__.get("holds"):
+            self.__dict__["holds"] = True
+            self._forgotten.wait()
+        return queue_seen
+
+    @_result_queue.setter
+    def _result_queue(self, queue_made):
+        self.__dict__["queue"] = queue_made
+        (self._forgotten.set if queue_made is None else self._forgotten.clear)()
+
+
+class ProcessEpisode(Episode):
+    """One trace on a ProcessPoolExecutor."""
+
+    def __init__(self, trace, hold):
+        shared.clear(trace)
+        super().__init__(trace, hold)
+
+    def _make_executor(self):
+        held = mode_of_process() == "--processes-hold-closing"
+        executor = (ExecutorHeldClosing if held else concurrent.futures.ProcessPoolExecutor)(
+            self.trace.workers, mp_context=multiprocessing.get_context("fork"), initializer=begin_worker)
+        # Where workers are forks, all of them start with the first submit. Here that is before there are other threads.
+        executor._start_executor_manager_thread()
+        self._manager = executor._executor_manager_thread
+        return executor
+
+    def _make_history(self):
+        return shared
+
+    def _make_positions(self):
+        return shared.positions[:self.trace.calls]
+
+    def _make_gate(self):
+        shared.gates.append(SharedGate())
+        return shared.gates[-1]
+
+    def _callable_of(self, submit):
+        return run_in_worker, submit.call
+
+    def _map_over(self, submits):
+        return self._executor.map(run_in_worker, (submit.call for submit in submits))
+
+    def _calls_rest(self):
+        """Whether every result has arrived, no worker idles beside a call, and the pool has no news to look at."""
+        futures = self._accepted[:]
+        ended = sum(1 for at in self._at if at == ENDED)
+        if ended > sum(1 for future in futures if future.done() and not future.cancelled()):
+            return False
+        busy = sum(1 for at in self._at if at not in (NOT_STARTED, ENDED))
+        return busy >= min(self.trace.workers, sum(1 for future in futures if not future.done()))
+
+    def _shutdowns_rest(self, shutdowns, may_wait):
+        if shutdowns and not self._executor._shutdown_thread:
+            return False
+        # It is the pool's own thread that cancels: at once, if the shutdown was the first, or else some time. When it has
+        # ended nothing is left to cancel.
+        return may_wait or not self._manager.is_alive() or not self._executor._cancel_pending_futures
+
+    def _let_go_of_executor(self):
+        # After a shutdown without wait no later one waits for it. The next workers are to be forked by a process with one
+        # thread.
+        self._manager.join()
+        super()._let_go_of_executor()
 
 
 def set_of(calls):
@@ -708,7 +934,7 @@ def install_hold():
             return cancel(future)
 
         concurrent.futures.Future.cancel = cancel_held
-    elif mode not in (None, "--hold-idle"):
+    elif mode not in (None, "--hold-idle", *PROCESS_MODES):
         sys.exit("unknown mode " + mode)
     return hold
 
@@ -739,7 +965,15 @@ def obey(words, episode, hold):
     """Does one command. Returns the episode that goes on."""
     command = words[0]
     if command == "begin":
-        episode = Episode(Trace([sys.stdin.readline() for _ in range(int(words[1]))]), hold)
+        trace = Trace([sys.stdin.readline() for _ in range(int(words[1]))])
+        if mode_of_process() in PROCESS_MODES:
+            error = share_memory()
+            if error is not None:
+                say("unavailable: this python3 has no multiprocessing: %s" % error)
+                return None
+            episode = ProcessEpisode(trace, hold)
+        else:
+            episode = Episode(trace, hold)
         say("ready")
     elif command == "issue":
         episode.issue(int(words[1]))
@@ -769,11 +1003,15 @@ def main():
 
 
 if __name__ == "__main__":
-    # Stuck threads of an executor would keep the interpreter from ending by itself.
+    # Stuck threads of an executor would keep the interpreter from ending by itself, and stuck workers would outlive it: they
+    # are in its process group.
+    status = 0
     try:
         main()
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)
+        status = 1
+    if shared is not None:
+        os.killpg(0, signal.SIGKILL)
+    os._exit(status)

@@ -75,7 +75,7 @@ absl::StatusOr<std::unique_ptr<PythonProcess>> PythonProcess::start(const std::v
 
 PythonProcess::~PythonProcess() {
   close(socket_);
-  kill(pid_, SIGKILL);
+  kill(-pid_, SIGKILL);  // Its process group: a pool's workers are children of it.
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

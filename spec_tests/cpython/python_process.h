@@ -24,7 +24,7 @@ class PythonProcess {
 
   PythonProcess(const PythonProcess&) = delete;
   PythonProcess& operator=(const PythonProcess&) = delete;
-  ~PythonProcess();  // Kills and reaps it.
+  ~PythonProcess();  // Kills it and its children, and reaps it.
 
   // Sends whole lines. Unavailable if the child has ended.
   absl::Status write(std::string_view lines);

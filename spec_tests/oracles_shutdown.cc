@@ -79,6 +79,7 @@ void check_no_wait(Judge& judge, const OperationRecord& shutdown) {
 }
 
 void check_cancel_futures(Judge& judge, const OperationRecord& shutdown) {
+  if (!judge.record.policy.shutdown_cancels_itself) return;
   bool had_pending = false;
   for (const Record::Quiet& quiet : judge.record.quiet) {
     const auto& calls = quiet.seen.calls;

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -20,6 +21,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <set>
 #include <string>
 #include <system_error>
@@ -29,6 +31,22 @@
 #include "gtest/gtest.h"
 #include "optimized/process_pool_executor.h"
 #include "optimized/process_pool_testing.h"
+
+namespace {
+constexpr std::size_t kNoLimit = ~std::size_t{0};
+// This process has no memory for more than so much at once; workers do not hear of it.
+std::atomic<std::size_t> request_bytes_max{kNoLimit};
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  if (bytes <= request_bytes_max.load(std::memory_order_relaxed)) {
+    if (void* const memory = std::malloc(bytes)) return memory;
+  }
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return std::malloc(bytes); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace futures {
 namespace {
@@ -240,6 +258,17 @@ TEST_P(ProcessPoolRobustness, P3_NoMemoryForAPayload) {
   int status = -1;
   waitpid(program, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+TEST_P(ProcessPoolRobustness, P3_NoMemoryForTheCopyOfAResult) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  const auto text = [](std::size_t bytes) { return std::string(bytes, 'x'); };
+  EXPECT_EQ(executor.submit(text, std::size_t{1} << 20).result(20s).size(), 1u << 20);
+  request_bytes_max = 1 << 19;
+  EXPECT_THROW(executor.submit(text, std::size_t{1} << 20).result(20s), SerializationError);
+  expect_pool_works(executor);
+  request_bytes_max = kNoLimit;
+  EXPECT_EQ(executor.submit(text, std::size_t{1} << 20).result(20s).size(), 1u << 20);
 }
 
 // This process gets no more descriptors than it has.

@@ -142,6 +142,9 @@ TEST_P(ProcessPool, P4_ExceptionsCrossAsTheirType) {
   };
   EXPECT_EQ(thrown_by([] { throw std::out_of_range("far"); }), "out_of_range far");
   const std::system_error no_entry(ENOENT, std::generic_category(), "open");
+  const std::system_error bare(ENOENT, std::generic_category());
+  EXPECT_EQ(thrown_by([] { throw std::system_error(ENOENT, std::generic_category()); }),
+            "system_error " + std::to_string(ENOENT) + " " + bare.what());
   EXPECT_EQ(thrown_by([] { throw std::system_error(ENOENT, std::generic_category(), "open"); }),
             std::string("system_error 2 ") + no_entry.what());
   EXPECT_EQ(thrown_by([] { throw 5; }), "RemoteError int an exception of type int");

@@ -51,15 +51,16 @@ ExceptionWire system_error_wire() {
             std::string text = e.what();
             const std::string tail = ": " + code.message();
             if (text.ends_with(tail)) text.resize(text.size() - tail.size());
-            encoded += text;
+            if (text != code.message()) encoded += text;  // Else its maker gave none.
           },
           [](std::string_view encoded) -> std::exception_ptr {
             std::int32_t value = 0;
             if (encoded.size() < 1 + sizeof(value) || (encoded[0] != 's' && encoded[0] != 'g')) return nullptr;
             std::memcpy(&value, encoded.data() + 1, sizeof(value));
             const std::error_category& category = encoded[0] == 's' ? std::system_category() : std::generic_category();
-            return std::make_exception_ptr(
-                std::system_error(value, category, std::string(encoded.substr(1 + sizeof(value)))));
+            const std::string text(encoded.substr(1 + sizeof(value)));
+            return std::make_exception_ptr(text.empty() ? std::system_error(value, category)
+                                                        : std::system_error(value, category, text));
           }};
 }
 

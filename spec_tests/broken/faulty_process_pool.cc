@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,6 +20,7 @@
 #include "futures/encoding.h"
 #include "futures/errors.h"
 #include "futures/internal/module_address.h"
+#include "futures/internal/wire_call.h"
 #include "optimized/process_pool_executor.h"
 
 namespace futures::spec_tests {
@@ -26,12 +32,28 @@ constexpr int kManyWorkers = 64;
 // A function's internal::ModuleAddress, as it travels.
 using FunctionName = std::array<std::uint64_t, 2>;
 
+// Room in a string, and no memory that others share.
+class StringRoom final : public internal::WireRoom {
+ public:
+  explicit StringRoom(std::string& text) : WireRoom({}), text_(text) {}
+  std::span<char> get(std::size_t bytes) override {
+    text_.resize(bytes);
+    return text_;
+  }
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override { return std::nullopt; }
+  std::shared_ptr<internal::BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
+
+ private:
+  std::string& text_;
+};
+
 // In a worker: runs a call that the program has encoded, and encodes its value.
 std::string run_encoded(FunctionName name, const std::string& encoded) {
-  using Run = void (*)(std::string_view, std::string&);
+  using Run = std::size_t (*)(std::string_view, internal::WireRoom&);
   const auto run = reinterpret_cast<Run>(const_cast<void*>(internal::address_of({name[0], name[1]})));
   std::string value;
-  run(encoded, value);
+  StringRoom room(value);
+  run(encoded, room);
   return value;
 }
 
@@ -124,7 +146,8 @@ void FaultyProcessPool::schedule(Task task) {
     if (wire == nullptr) throw SerializationError("the call cannot travel to another process");
     const internal::ModuleAddress function = internal::name_of(reinterpret_cast<const void*>(wire->run));
     job.function = {function.module, function.offset};
-    task.state().encode(job.encoded);
+    StringRoom room(job.encoded);
+    task.state().encode(room);
   } catch (...) {
     task.fail(std::current_exception());
     return;
@@ -227,7 +250,8 @@ void FaultyProcessPool::Shared::finish(Job job) {
       return;
     }
     if (is_lost) value = send(job).result();
-    state.wire_call()->store_result(state, value);
+    StringRoom no_buffers(value);
+    state.wire_call()->store_result(state, value, no_buffers);
   } catch (...) {
     error = std::current_exception();
     if (has(ProcessFault::kFlattensExceptions)) error = flattened(error);

@@ -197,6 +197,17 @@ TEST_P(ProcessPoolPayload, F5_EveryClientOfACallIsWoken) {
   }
 }
 
+// With one worker calls get done one after the other, whoever takes their results: a client its own, the collector the others.
+TEST_P(ProcessPoolPayload, W5_WhatOneWorkerRanGetsDoneInThatOrder) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  for (int i = 0; i < 2000; ++i) {
+    std::vector<Future<int>> calls;
+    for (int k = 0; k < 4; ++k) calls.push_back(executor.submit([](int x) { return x; }, k));
+    EXPECT_EQ(calls[3].result(), 3);
+    for (int k = 0; k < 3; ++k) ASSERT_TRUE(calls[static_cast<std::size_t>(k)].done()) << "call " << k << " of round " << i;
+  }
+}
+
 TEST_P(ProcessPoolPayload, P5_AClientThatSleepsHearsOfTheDeath) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   Gate gate;

@@ -1,6 +1,7 @@
 #include "optimized/internal/board.h"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -53,6 +54,32 @@ Board::SlotBits Board::take_done() {
     taken[first / 64] = bits.exchange(0, std::memory_order_acq_rel) & (~std::uint64_t{0} >> (64 - count));
   }
   return taken;
+}
+
+std::vector<std::uint32_t> Board::in_order(const SlotBits& bits) const {
+  std::vector<std::uint32_t> ordered;
+  for (std::uint32_t group = 0; group < bits.size(); ++group) {
+    for (std::uint64_t left = bits[group]; left != 0; left &= left - 1) {
+      const std::uint32_t slot = group * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
+      if (slot < slots() && holds(slot)) ordered.push_back(slot);
+    }
+  }
+  std::sort(ordered.begin(), ordered.end(), [this](std::uint32_t a, std::uint32_t b) { return ticket(a) < ticket(b); });
+  return ordered;
+}
+
+Board::SlotBits Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
+  SlotBits before{};
+  for (std::uint32_t other = 0; other < slots(); ++other) {
+    if ((other % 64) == 0 && calls().done[other / 64].load(std::memory_order_acquire) == 0) {
+      other += 63;
+      continue;
+    }
+    const std::optional<Seen> seen = see(other);
+    const bool is_before = seen && seen->phase == SlotPhase::kDone && seen->owner == owner && ticket(other) < ticket(slot);
+    if (is_before) before[other / 64] |= std::uint64_t{1} << (other % 64);
+  }
+  return before;
 }
 
 std::optional<Board::Seen> Board::see(std::uint32_t slot) const {
@@ -178,7 +205,12 @@ Board::Result Board::take_result(std::uint32_t slot) {
   } else if (offset == Place::kInline && bytes <= kInlineBytes) {
     result.encoded.assign(shared.bytes.data(), bytes);
   } else if (held.result_room && offset == held.result_room.place().offset && bytes <= held.result_room.place().bytes) {
-    result.room = std::move(held.result_room);
+    if (worker_ == 0) {
+      result.room = std::move(held.result_room);
+    } else {
+      // The worker's next call must not reach it any more.
+      result.encoded.assign(bytes_of(held.result_room).data(), bytes);
+    }
   } else {
     result.error = "the worker delivered a result that is nowhere";
   }

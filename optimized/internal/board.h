@@ -78,7 +78,17 @@ class Board : public std::enable_shared_from_this<Board> {
   // The slots whose workers have something to say, each once, as bits.
   using SlotBits = std::array<std::uint64_t, kSlots / 64>;
   SlotBits take_done();
+  // The slots of `bits` that hold calls, in the order in which those were listed: a worker's are in the order in which it ran
+  // them.
+  std::vector<std::uint32_t> in_order(const SlotBits& bits) const;
+  // Of those whose workers have something to say: the ones of `owner` whose calls are older than the slot's.
+  SlotBits done_before(std::uint32_t slot, std::uint16_t owner) const;
 
+  // Has it said again that the slot's worker has something to say, and wakes the clients that wait for its call.
+  void say_done_again(std::uint32_t slot) {
+    calls().done[slot / 64].fetch_or(std::uint64_t{1} << (slot % 64), std::memory_order_acq_rel);
+    wake_clients(calls().slots[slot]);
+  }
   void forget_done(std::uint32_t slot) {
     calls().done[slot / 64].fetch_and(~(std::uint64_t{1} << (slot % 64)), std::memory_order_acq_rel);
   }
@@ -145,7 +155,7 @@ class Board : public std::enable_shared_from_this<Board> {
     std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it may name by their places.
     const char* error = nullptr;  // Set: there is no result, and why.
   };
-  // What the worker delivered; a small one is copied. For a slot that is seen as kDone.
+  // What the worker delivered; a copy if it is small, or of a worker with a board of its own. For a slot that is seen as kDone.
   Result take_result(std::uint32_t slot);
 
   // Clients that sleep until the call leaves the slot, or wants something of the program, are counted here.

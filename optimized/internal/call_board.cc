@@ -21,15 +21,6 @@ void ring(int bell) {
   [[maybe_unused]] const ssize_t written = write(bell, &one, sizeof(one));  // Full means that it has been rung.
 }
 
-// Returns whether there was anybody.
-bool wake_clients(Slot& slot) {
-  // Seq_cst, here and where a client goes to sleep: either it sees the slot's word, or this sees that it sleeps.
-  if (slot.sleeping_clients.load(std::memory_order_seq_cst) == 0) return false;
-  slot.client_bell.fetch_add(1, std::memory_order_seq_cst);
-  sync::shared_futex_wake_all(slot.client_bell);
-  return true;
-}
-
 void tell_parent(CallBoard& board, std::uint32_t slot, int bell) {
   // Seq_cst, here and where the parent goes to sleep: either it sees the bit, or this sees that it sleeps.
   board.done[slot / 64].fetch_or(std::uint64_t{1} << (slot % 64), std::memory_order_seq_cst);
@@ -69,6 +60,14 @@ TakenCall busy_with(CallBoard& board, std::uint16_t worker, const TakenCall& cal
 }
 
 }  // namespace
+
+bool wake_clients(Slot& slot) {
+  // Seq_cst, here and where a client goes to sleep: either it sees the slot's word, or this sees that it sleeps.
+  if (slot.sleeping_clients.load(std::memory_order_seq_cst) == 0) return false;
+  slot.client_bell.fetch_add(1, std::memory_order_seq_cst);
+  sync::shared_futex_wake_all(slot.client_bell);
+  return true;
+}
 
 bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
   if (ticket - board.head.load(std::memory_order_acquire) >= kRingEntries) return false;

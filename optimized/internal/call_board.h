@@ -122,6 +122,10 @@ bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place
 // P4, and after a death: the slot is free. Wakes the clients that wait for its call.
 void free_slot(CallBoard& board, std::uint32_t slot);
 
+// Wakes the clients that sleep until the slot's worker, or the pool, has something to say of its call. Returns whether there
+// was anybody. Workers and parent.
+bool wake_clients(Slot& slot);
+
 // No call will come any more: idle workers end.
 void close_board(CallBoard& board);
 

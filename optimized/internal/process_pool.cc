@@ -311,6 +311,7 @@ void ProcessPool::order_workers(std::vector<Settled>& settled) {
 void ProcessPool::order_worker(std::uint16_t number) {
   if (!server_) start_server();
   Worker& worker = workers_[number];
+  worker.serial = ++workers_ordered_;
   worker.ordered_at = sync::clock::now();
   worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   watch(worker.bell.get(), News::kBell);

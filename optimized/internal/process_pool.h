@@ -92,6 +92,7 @@ class ProcessPool final : public DrainedAtExit,
   struct Worker {
     enum class Life { kOrdered, kAlive, kEnded };
     Life life = Life::kOrdered;
+    std::uint64_t serial = 0;    // Its own, from 1.
     pid_t pid = 0;
     Descriptor pidfd;
     Descriptor bell;             // An eventfd: the worker rings it when the collector sleeps. Its own, and never read: no
@@ -101,6 +102,8 @@ class ProcessPool final : public DrainedAtExit,
     std::optional<sync::clock::time_point> left_a_call_at;  // It had been given one and did not take it. Not ready since.
     int calls_left = 0;          // So, since it delivered one.
     bool has_taken_calls = false;
+    std::size_t untold = 0;           // Outcomes of its calls that have been taken and not told,
+    const void* untold_by = nullptr;  // all into this vector.
     bool lost_a_call = false;
     bool timed_out = false;
     std::optional<int> status;                                  // Known once the server has told it.
@@ -114,6 +117,8 @@ class ProcessPool final : public DrainedAtExit,
     Board::Result result;         // Unless `error` is set.
     std::exception_ptr error = nullptr;
     pid_t worker_pid = 0;
+    std::uint16_t owner = 0;                 // The worker's number, 0 if it is not a worker that delivered, and which of all
+    std::uint64_t owner_serial = 0;          // that had that number.
     std::shared_ptr<Board> board = nullptr;  // Where the result is.
   };
   struct Announcement {
@@ -166,7 +171,11 @@ class ProcessPool final : public DrainedAtExit,
   void look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void store_outcome(Settled& settled);
+  bool is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void note_told(const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool look_out(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled);
@@ -231,6 +240,7 @@ class ProcessPool final : public DrainedAtExit,
   std::size_t calls_on_boards_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint16_t> idle_ ABSL_GUARDED_BY(mutex_);  // Workers whose own board wants a call; once each.
   std::size_t untold_ ABSL_GUARDED_BY(mutex_) = 0;  // Outcomes on their way from the tables to their futures.
+  std::vector<Spot> postponed_ ABSL_GUARDED_BY(mutex_);  // Delivered calls of workers with untold outcomes in another thread.
 
   bool intake_open_ ABSL_GUARDED_BY(mutex_) = true;
   bool left_to_itself_ ABSL_GUARDED_BY(mutex_) = false;
@@ -243,6 +253,7 @@ class ProcessPool final : public DrainedAtExit,
   ForkServer server_ ABSL_GUARDED_BY(mutex_);
   std::vector<PrivateDescriptor> lives_ ABSL_GUARDED_BY(mutex_);  // Of servers that have died and whose workers live.
   std::map<std::uint16_t, Worker> workers_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t workers_ordered_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint16_t> starting_ ABSL_GUARDED_BY(mutex_);  // Workers with a board of their own, not ready.
   std::vector<std::uint16_t> ended_workers_ ABSL_GUARDED_BY(mutex_);  // Not settled yet.
   bool server_spoke_ ABSL_GUARDED_BY(mutex_) = false;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <new>
 #include <string>
@@ -79,14 +78,12 @@ void ProcessPool::collect() {
 
 bool ProcessPool::look_at_boards(std::vector<Settled>& settled) {
   bool found = false;
-  for (const std::shared_ptr<Board>& board : boards_) {
+  for (std::size_t number = 0; number < boards_.size(); ++number) {
+    const std::shared_ptr<Board> board = boards_[number];  // Kept: its worker may turn out not to have been started.
     if (board == nullptr) continue;
-    const Board::SlotBits done = board->take_done();
-    for (std::uint32_t group = 0; group < done.size(); ++group) {
-      for (std::uint64_t bits = done[group]; bits != 0; bits &= bits - 1) {
-        found = true;
-        look_at_slot(*board, group * 64 + static_cast<std::uint32_t>(std::countr_zero(bits)), settled);
-      }
+    for (const std::uint32_t slot : board->in_order(board->take_done())) {
+      found = true;
+      look_at_slot(*board, slot, settled);
     }
     board->provide_waiting_rooms();
   }
@@ -100,7 +97,19 @@ void ProcessPool::look_at_slot(Board& board, std::uint32_t slot, std::vector<Set
   if (seen->phase == SlotPhase::kDone) take_result(board, slot, seen->owner, settled);
 }
 
+// Whether another thread has taken outcomes of this worker's earlier calls and not told them yet. Nobody may see its later ones
+// done before.
+bool ProcessPool::is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) {
+  const auto worker = workers_.find(owner);
+  return worker != workers_.end() && worker->second.untold > 0 && worker->second.untold_by != &settled;
+}
+
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
+  if (!is_preceded(owner, settled)) return take_outcome(board, slot, owner, settled);
+  postponed_.push_back({.board = boards_[board.worker()], .slot = slot});
+}
+
+void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   Settled outcome;
   Board::Result& result = outcome.result;
   try {
@@ -110,10 +119,18 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
   }
   if (result.error != nullptr) outcome.error = std::make_exception_ptr(SerializationError(result.error));
   outcome.board = boards_[board.worker()];
+  // The worker began once its server had told of it: that may be unread.
+  if (const auto worker = workers_.find(owner); worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
+    hear_from_server(settled);
+  }
   if (const auto worker = workers_.find(owner); worker != workers_.end()) {
     worker->second.has_taken_calls = true;
     worker->second.calls_left = 0;
     outcome.worker_pid = worker->second.pid;
+    outcome.owner = owner;
+    outcome.owner_serial = worker->second.serial;
+    ++worker->second.untold;
+    worker->second.untold_by = &settled;
   }
   useless_deaths_ = 0;
   outcome.task = release(board, slot);
@@ -161,6 +178,17 @@ void ProcessPool::store_outcome(Settled& settled) {
   if (settled.error != nullptr) state.set_exception(settled.error);
 }
 
+// What had to wait until these were told is looked at again.
+void ProcessPool::note_told(const std::vector<Settled>& settled) {
+  for (const Settled& s : settled) {
+    const auto worker = workers_.find(s.owner);
+    if (worker != workers_.end() && worker->second.serial == s.owner_serial) --worker->second.untold;
+  }
+  if (postponed_.empty()) return;
+  for (const Spot& spot : std::exchange(postponed_, {})) spot.board->say_done_again(spot.slot);
+  ring_collector();
+}
+
 // Outside the lock: decoding and destructors are code of the user.
 void ProcessPool::tell(std::vector<Settled> settled) {
   if (settled.empty()) return;
@@ -180,6 +208,7 @@ void ProcessPool::tell(std::vector<Settled> settled) {
   sync::mutex_lock lock(mutex_);
   for (const std::shared_ptr<Board>& board : boards_with_room) board->provide_waiting_rooms();
   untold_ -= settled.size();
+  note_told(settled);
   for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
   if (!announcements.empty()) announcer_work_.notify_all();
   // A client has told the last outcome, perhaps after the collector has looked whether anything can happen any more.
@@ -355,17 +384,22 @@ void ProcessPool::be_left_alone() {
 // Does for one call what the collector would. Returns false once there is nothing more to wait for here.
 bool ProcessPool::serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled) {
   Board& board = *spot.board;
-  if (!board.holds(spot.slot) || board.ticket(spot.slot) != ticket) return false;
+  const auto is_held = [&] { return board.holds(spot.slot) && board.ticket(spot.slot) == ticket; };
+  if (!is_held()) return false;
   board.forget_done(spot.slot);  // What is said from now on is seen, or said again.
   const std::optional<Board::Seen> seen = board.see(spot.slot);
   if (!seen) return false;
   if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(spot.slot);
   if (seen->phase != SlotPhase::kDone) return true;
   const std::size_t settled_before = settled.size();
+  for (const std::uint32_t slot : board.in_order(board.done_before(spot.slot, seen->owner))) {
+    board.forget_done(slot);
+    take_result(board, slot, seen->owner, settled);
+  }
   take_result(board, spot.slot, seen->owner, settled);
-  hand_out(settled);
+  if (settled.size() > settled_before) hand_out(settled);
   untold_ += settled.size() - settled_before;
-  return false;
+  return is_held();
 }
 
 // A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at its

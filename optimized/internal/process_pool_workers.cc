@@ -212,7 +212,9 @@ void ProcessPool::settle_calls_of(const std::vector<std::uint16_t>& dead, std::v
     for (const std::uint16_t number : dead) settle_call_of_dead(*boards_[number], 0, number, settled);
     return;
   }
-  for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
+  Board::SlotBits all;
+  all.fill(~std::uint64_t{0});
+  for (const std::uint32_t slot : boards_[0]->in_order(all)) {
     const std::optional<Board::Seen> seen = boards_[0]->see(slot);
     if (!seen || std::find(dead.begin(), dead.end(), seen->owner) == dead.end()) continue;
     settle_call_of_dead(*boards_[0], slot, seen->owner, settled);
@@ -222,7 +224,7 @@ void ProcessPool::settle_calls_of(const std::vector<std::uint16_t>& dead, std::v
 void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   if (!board.holds(slot)) return;
   const std::optional<Board::Seen> seen = board.see(slot);
-  if (seen && seen->phase == SlotPhase::kDone) return take_result(board, slot, owner, settled);
+  if (seen && seen->phase == SlotPhase::kDone) return take_outcome(board, slot, owner, settled);  // Now or never.
   // A call that kills every worker before it seems taken is not given to workers for ever.
   const bool is_untaken = seen && seen->phase == SlotPhase::kPending && board.worker() != 0 && !board.has_started(slot);
   if (is_untaken && ++board.untaken_deaths(slot) < kUselessDeathsMax) return take_back(board, slot);

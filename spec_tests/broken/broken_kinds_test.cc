@@ -36,7 +36,7 @@ TEST(FaultyProcessPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_proce
 TEST(FaultyProcessPool, WithoutAFaultKeepsTheLawsOfProcesses) {
   const ExecutorKind kind = faultless_process_kind();
   for (const Law& law : all_laws()) {
-    if (!can_run(law, kind)) continue;
+    if (!law.id.starts_with('P') || !can_run(law, kind)) continue;  // The others are not what it is for.
     LawRun run(kind);
     law.check(run);
     for (const std::string& violation : run.violations()) ADD_FAILURE() << law.id << " " << law.name << ": " << violation;

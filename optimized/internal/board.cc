@@ -68,17 +68,15 @@ std::vector<std::uint32_t> Board::in_order(const SlotBits& bits) const {
   return ordered;
 }
 
-Board::SlotBits Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
-  SlotBits before{};
-  for (std::uint32_t other = 0; other < slots(); ++other) {
-    if ((other % 64) == 0 && calls().done[other / 64].load(std::memory_order_acquire) == 0) {
-      other += 63;
-      continue;
-    }
+std::vector<std::uint32_t> Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
+  SlotBits done{};
+  for (std::uint32_t group = 0; group < done.size(); ++group) done[group] = calls().done[group].load(std::memory_order_acquire);
+  std::vector<std::uint32_t> before = in_order(done);
+  std::erase_if(before, [&](std::uint32_t other) {
+    if (ticket(other) >= ticket(slot)) return true;
     const std::optional<Seen> seen = see(other);
-    const bool is_before = seen && seen->phase == SlotPhase::kDone && seen->owner == owner && ticket(other) < ticket(slot);
-    if (is_before) before[other / 64] |= std::uint64_t{1} << (other % 64);
-  }
+    return !seen || seen->phase != SlotPhase::kDone || seen->owner != owner;
+  });
   return before;
 }
 

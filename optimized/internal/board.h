@@ -81,8 +81,8 @@ class Board : public std::enable_shared_from_this<Board> {
   // The slots of `bits` that hold calls, in the order in which those were listed: a worker's are in the order in which it ran
   // them.
   std::vector<std::uint32_t> in_order(const SlotBits& bits) const;
-  // Of those whose workers have something to say: the ones of `owner` whose calls are older than the slot's.
-  SlotBits done_before(std::uint32_t slot, std::uint16_t owner) const;
+  // The same of those in which `owner` has delivered calls that are older than the slot's.
+  std::vector<std::uint32_t> done_before(std::uint32_t slot, std::uint16_t owner) const;
 
   // Has it said again that the slot's worker has something to say, and wakes the clients that wait for its call.
   void say_done_again(std::uint32_t slot) {

@@ -166,15 +166,15 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
 }
 
 void ProcessPool::schedule(Task task, Encode encode) {
-  check_intake();
+  check_generation(generation_);
   WaitingCall call;
   const std::exception_ptr refusal = encode_call(task, encode, call);
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
     if (refusal != nullptr || !intake_open_ || broken_ != nullptr) give_back_room(call);
+    check_open();
     if (refusal == nullptr) {
-      check_open();
       task.state().decide_remotely(shared_from_this());
       call.task = std::move(task);
       call.sequence = next_sequence_++;

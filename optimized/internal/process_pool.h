@@ -63,7 +63,7 @@ class ProcessPool final : public DrainedAtExit,
 
   // Encodes a call to where it is told, and returns the size.
   using Encode = absl::FunctionRef<std::size_t(WireRoom&)>;
-  // As Executor::schedule. `encode` is called once, here and without a lock, unless the intake is closed.
+  // As Executor::schedule. `encode` is called once, here and without a lock.
   void schedule(Task task, Encode encode);
   void check_intake();
   // Null if it has to be made of ordinary memory.

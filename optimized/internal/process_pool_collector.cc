@@ -392,7 +392,7 @@ bool ProcessPool::serve_client(const Spot& spot, std::uint64_t ticket, std::vect
   if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(spot.slot);
   if (seen->phase != SlotPhase::kDone) return true;
   const std::size_t settled_before = settled.size();
-  for (const std::uint32_t slot : board.in_order(board.done_before(spot.slot, seen->owner))) {
+  for (const std::uint32_t slot : board.done_before(spot.slot, seen->owner)) {
     board.forget_done(slot);
     take_result(board, slot, seen->owner, settled);
   }

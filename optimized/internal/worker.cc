@@ -166,7 +166,9 @@ void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room) {
     const auto run = reinterpret_cast<RunFunction>(const_cast<void*>(address_of(slot.run)));
     result_bytes = run({bytes, slot.call.bytes}, room);
   } catch (abi::__forced_unwind&) {
-    throw;  // pthread_exit in a call: the worker ends, and the call with it.
+    // pthread_exit in a call: the worker ends, and the call with it; also if there are other threads, which would go on.
+    std::fflush(nullptr);
+    _exit(0);
   } catch (...) {
     std::string encoded;
     encode_current_exception(encoded);

@@ -134,6 +134,8 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
   }
   useless_deaths_ = 0;
   outcome.task = release(board, slot);
+  // It has left the board and is not told yet: from here on no cancel may find it pending.
+  outcome.task.state().follow_start();
   settled.push_back(std::move(outcome));
 }
 

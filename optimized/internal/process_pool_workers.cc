@@ -231,6 +231,7 @@ void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uin
   Worker& worker = workers_.find(owner)->second;
   worker.lost_a_call = true;
   settled.push_back({.task = release(board, slot), .error = death_error(worker), .worker_pid = worker.pid});
+  settled.back().task.state().follow_start();  // As in take_outcome.
 }
 
 // What the death of a worker means for the pool.

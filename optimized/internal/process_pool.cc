@@ -280,6 +280,7 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
                          .error = std::make_exception_ptr(SerializationError(absl::StrCat(
                              "the encoded call has ", call.bytes, " bytes, and there is no room for that: ",
                              "payload_bytes_max is ", options_.payload_bytes_max, ", or memory is short")))});
+      settled.back().task.state().follow_start();  // As in take_outcome.
       return true;
     case Board::Put::kDone:
       break;

@@ -257,6 +257,7 @@ void ProcessPool::break_pool(const std::string& reason, bool running_too, std::v
   for (const auto& [board, slot] : held_calls()) {
     if (board->cancel(slot) || running_too) settled.push_back({.task = release(*board, slot), .error = broken_});
   }
+  for (const Settled& s : settled) s.task.state().follow_start();  // As in take_outcome.
   if (!running_too) return;
   for (auto& [number, worker] : workers_) kill_worker(worker, SIGKILL);
 }

@@ -1,6 +1,7 @@
 // Law P11: workers that overwrite the memory they share with the program, in the middle of whatever the program does, and
 // then return, die, hang, or go on with it for ever. The program does not crash, no call of it waits for ever, it comes to
-// its end; and where each worker has memory of its own, no call suffers that was not given to the hostile one.
+// its end; and where each worker has memory of its own, no call suffers that was not given to the hostile one: where that is
+// given one only, no other call at all.
 //
 // The calls here do what a call that was taken over can do: they find the memory in /proc/self/maps, and know its layout.
 #include <fcntl.h>
@@ -206,11 +207,13 @@ class ProcessPoolHostile : public testing::ProcessPoolTest {
 
   bool is_isolated() const { return GetParam() == Isolation::kPerWorker; }
 
-  // Runs a hostile call among others.
+  // Runs a hostile call among others. It may seem to return and go on, so that its worker would be given a next one.
   template <typename... Args>
   void run_hostile(int (*hostile)(Args...), Args... args) {
     constexpr int kCalls = 30;
-    ProcessPoolExecutor executor(options(GetParam(), 3));
+    ProcessPoolOptions alone = options(GetParam(), 3);
+    if (is_isolated()) alone.max_calls_per_worker = 1;
+    ProcessPoolExecutor executor(alone);
     const std::vector<Future<int>> before = submit_calls(executor, kCalls);
     const Future<int> call = executor.submit(hostile, args...);
     const std::vector<Future<int>> behind = submit_calls(executor, kCalls);

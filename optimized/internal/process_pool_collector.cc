@@ -307,13 +307,17 @@ void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock:
   Worker& worker = entry->second;
   worker.is_ready = false;
   worker.left_a_call_at = now;
-  starting_.push_back(board.worker());
+  // Where calls per worker are counted, it gets no other one: that it did not take this one is its own word (law P11).
+  if (++worker.calls_left >= kCallsLeftMax || options_.max_calls_per_worker > 0) {
+    kill_worker(worker, SIGKILL);
+  } else {
+    starting_.push_back(board.worker());
+  }
   if (++board.times_left(slot) < kTimesLeftMax + *options_.max_workers) {
     take_back(board, slot);
   } else {
     settled.push_back({.task = release(board, slot), .error = untaken_error()});
   }
-  if (++worker.calls_left >= kCallsLeftMax) kill_worker(worker, SIGKILL);
 }
 
 std::exception_ptr ProcessPool::untaken_error() {

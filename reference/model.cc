@@ -84,6 +84,7 @@ void leave_queue(State& state, Call call) {
 void make_done(State& state, Call call, Phase phase, Client runs_on) {
   leave_queue(state, call);
   state.calls[call].phase = phase;
+  state.calls[call].ahead = 0;
   for (CallbackState& callback : state.callbacks) {
     if (callback.phase != CallbackPhase::kRegistered || callback.call != call) continue;
     callback.phase = CallbackPhase::kDue;
@@ -122,7 +123,7 @@ void fail_and_drain(ClientState& client, Reply reply) {
 
 // Whether a call may leave the queue. Those that are claimed ahead do one after the other.
 bool has_room(const Policy& policy, const State& state) {
-  if (policy.claims_ahead == 0) return count_occupied(state) < policy.max_workers;
+  if (policy.claims_ahead == 0) return count_holding(policy, state) < policy.max_workers;
   const bool one_is_taken = std::any_of(state.calls.begin(), state.calls.end(),
                                         [](const CallState& call) { return call.phase == Phase::kTaken; });
   return !one_is_taken && count_under_way(state) < policy.max_workers + policy.claims_ahead;
@@ -302,11 +303,28 @@ bool body_can_end(State& state, Call call) {
   return ending != nullptr && ending->phase == Phase::kStarted && state.bodies[call].phase == OpPhase::kIdle;
 }
 
-bool apply_body_end(State& state, Call call, const Reply& reply) {
+bool apply_body_end(const Policy& policy, State& state, Call call, const Reply& reply) {
   if (!body_can_end(state, call)) return false;
   if (reply.kind != ReplyKind::kValue && reply.kind != ReplyKind::kError) return false;
+  if (policy.outcomes_travel && policy.max_workers == 1) {
+    state.calls[call].ahead = static_cast<std::uint8_t>(
+        std::count_if(state.calls.begin(), state.calls.end(), [](const CallState& c) { return c.phase == Phase::kEnded; }));
+  }
   state.calls[call].phase = Phase::kEnded;
   state.calls[call].outcome = reply;
+  return true;
+}
+
+bool can_finish(const State& state, Call call) {
+  return phase_of(state, call) == Phase::kEnded && state.calls[call].ahead == 0;
+}
+
+bool apply_finish(State& state, Call call) {
+  if (!can_finish(state, call)) return false;
+  make_done(state, call, Phase::kFinished, kWorker);
+  for (CallState& other : state.calls) {
+    if (other.ahead > 0) --other.ahead;
+  }
   return true;
 }
 
@@ -479,7 +497,7 @@ bool apply(const Policy& policy, State& state, const Action& action) {
       ++state.calls[action.call].starts;
       return true;
     case ActionKind::kBodyEnd:
-      return apply_body_end(state, action.call, action.reply);
+      return apply_body_end(policy, state, action.call, action.reply);
     case ActionKind::kCallback:
       return apply_callback(state, action);
     case ActionKind::kDeath:
@@ -499,9 +517,7 @@ bool apply(const Policy& policy, State& state, const Action& action) {
       end_drains(policy, state);
       return true;
     case ActionKind::kFinish:
-      if (phase_of(state, action.call) != Phase::kEnded) return false;
-      make_done(state, action.call, Phase::kFinished, kWorker);
-      return true;
+      return apply_finish(state, action.call);
   }
   return false;
 }
@@ -532,7 +548,9 @@ class Fingerprint {
         byte(operation.when) << 34 | byte(operation.poll) << 36 | bits(client.reply) << 40);
     if (operation.calls != 0) add(std::uint64_t{operation.calls} << 16 | client.due);
   }
-  void add(const CallState& call) { add(byte(call.phase) | byte(call.starts) << 8 | bits(call.outcome) << 16); }
+  void add(const CallState& call) {
+    add(byte(call.phase) | byte(call.starts) << 8 | bits(call.outcome) << 16 | byte(call.ahead) << 48);
+  }
   void add(const CallbackState& callback) {
     add(byte(callback.phase) | byte(callback.call) << 8 | byte(callback.late) << 16 | byte(callback.runs_on) << 24 |
         byte(callback.ahead) << 32);
@@ -582,7 +600,7 @@ std::vector<Action> internal_actions(const Policy& policy, const State& state) {
     const Phase phase = state.calls[i].phase;
     if (can_take(policy, state, call)) actions.push_back({.kind = ActionKind::kTake, .call = call});
     if (phase == Phase::kTaken) actions.push_back({.kind = ActionKind::kClaim, .call = call});
-    if (phase == Phase::kEnded) actions.push_back({.kind = ActionKind::kFinish, .call = call});
+    if (can_finish(state, call)) actions.push_back({.kind = ActionKind::kFinish, .call = call});
     if (can_follow_note(policy, state, call)) {
       actions.push_back({.kind = ActionKind::kDrainStep, .client = kWorker, .call = call});
     }
@@ -683,6 +701,10 @@ int count_under_way(const State& state) {
   return static_cast<int>(std::count_if(state.calls.begin(), state.calls.end(), [](const CallState& call) {
     return holds_worker(call.phase) && call.phase != Phase::kEnded;
   }));
+}
+
+int count_holding(const Policy& policy, const State& state) {
+  return policy.outcomes_travel ? count_under_way(state) : count_occupied(state);
 }
 
 int count_started(const State& state) {

@@ -12,7 +12,8 @@
 //                          |                  |                                          |               finish |
 //                          +------ cancel ----+--> kCancelled                            +-death-> kFinished <--+
 //
-// A future shows kPending and kTaken as pending, kClaimed to kEnded as running. When a worker's death breaks the pool
+// A future shows kPending and kTaken as pending, kClaimed to kEnded as running. A call holds a worker from kTaken to kEnded,
+// or until then where outcomes travel. When a worker's death breaks the pool
 // (OnDeath::kBreakPool), every call that is not done goes to kFinished at once, wherever it was.
 //
 // Actions are external, seen by a client and so found in recorded histories, or internal, never seen. A client does one
@@ -90,6 +91,9 @@ struct Policy {
   // Law P1: a call is claimed once a worker has it. More: so many are claimed ahead of that, one after the other, into a
   // queue that workers take from.
   int claims_ahead = 0;
+  // Law P1: a worker is free once its body has ended, and the outcome is on its way; those of one worker arrive in the order
+  // in which they left. False: a worker is held until the call is done.
+  bool outcomes_travel = false;
   // Law S3: a shutdown with cancel_futures cancels. False: it leaves a note to do so, which a later shutdown without
   // cancel_futures takes away, until the executor follows it on a thread of its own.
   bool shutdown_cancels_itself = true;
@@ -209,6 +213,8 @@ struct CallState {
   Phase phase = Phase::kAbsent;
   Reply outcome = {};       // From kEnded on.
   std::uint8_t starts = 0;  // How often the body has started: law E2 says at most once.
+  std::uint8_t ahead = 0;   // kEnded, where outcomes travel: how many calls of the same worker must be finished first. Known
+                            // if there is one worker; of several the model does not say which ran what.
 
   friend bool operator==(const CallState&, const CallState&) = default;
 };
@@ -283,12 +289,15 @@ const ClientState* find_client(const State& state, Client client);
 // Every client of `state`: the program's threads, then the bodies that run.
 std::vector<Client> clients_of(const State& state);
 
-// Calls that are between leaving the queue and being done: each holds a worker.
+// Calls that are between leaving the queue and being done: each holds a worker, unless outcomes travel.
 int count_occupied(const State& state);
 
 // Calls that are between leaving the queue and the end of their bodies: where calls are claimed ahead, what is to go
-// through the workers.
+// through the workers; where outcomes travel, each holds one.
 int count_under_way(const State& state);
+
+// Calls that hold a worker.
+int count_holding(const Policy& policy, const State& state);
 
 // Calls whose bodies run.
 int count_started(const State& state);

@@ -420,6 +420,30 @@ TEST(PythonsProcesses, KeepTheOtherLawsAndLeadToAnEnd) {
   std::printf("%zu states, %zu steps, %zu endings\n", found.states, found.steps, found.endings);
 }
 
+// The policy that stands for our process pool.
+TEST(OutcomesTravel, KeepTheLawsAndLeadToAnEnd) {
+  for (const int workers : {1, 2}) {
+    const Scope scope{
+        .policy = {.max_workers = workers, .drain = Drain::kStepwise, .bodies_act = false, .outcomes_travel = true},
+        .operations_max = 3,
+        .registrations = 1};
+    std::map<std::string_view, int> met;
+    const Exploration found = explore(scope, [&](const State& before, const Action& action, const State&) {
+      const int ended = count_occupied(before) - count_under_way(before);
+      met["more calls show as running than there are workers"] +=
+          action.kind == ActionKind::kBodyStart && ended + count_started(before) >= workers;
+      met["a callback is added to a call whose outcome travels while another one runs"] +=
+          action.kind == ActionKind::kEffect && Step{before, action, before}.is(OpKind::kAddCallback) && ended > 0 &&
+          count_started(before) > 0;
+      met["two outcomes travel"] += action.kind == ActionKind::kFinish && ended == 2;
+    });
+    EXPECT_EQ(found.violation, "");
+    EXPECT_EQ(met.size(), 3u);
+    for (const auto& [what, times] : met) EXPECT_GT(times, 0) << "never met: " << what;
+    std::printf("%d workers: %zu states, %zu steps, %zu endings\n", workers, found.states, found.steps, found.endings);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Scopes, ModelExploration, testing::ValuesIn(scopes()),
                          [](const testing::TestParamInfo<Scope>& info) { return name_of(info.param); });
 

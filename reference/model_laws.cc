@@ -264,8 +264,8 @@ std::optional<std::string> broken_law(const Policy& policy, const State& state) 
   }
   if (policy.claims_ahead > 0) {
     if (count_started(state) > policy.max_workers) return "E6: more bodies run than there are workers";
-  } else if (count_occupied(state) > policy.max_workers) {
-    return absl::StrCat("E6: ", count_occupied(state), " calls hold a worker of ", policy.max_workers);
+  } else if (count_holding(policy, state) > policy.max_workers) {
+    return absl::StrCat("E6: ", count_holding(policy, state), " calls hold a worker of ", policy.max_workers);
   }
   if (Broken broken = broken_by_queue(state)) return broken;
   if (Broken broken = broken_by_callbacks(state)) return broken;

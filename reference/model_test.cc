@@ -231,6 +231,20 @@ TEST(Model, S3_PythonLeavesATakenCall) {
   path.call(ActionKind::kClaim, 0);
 }
 
+TEST(Model, P1_AWorkerIsFreeWhileItsOutcomesTravel) {
+  Path path({.outcomes_travel = true});
+  path.submitted(0).submitted(1).submitted(2).started(0);
+  EXPECT_FALSE(path.can(call_action(ActionKind::kTake, 1)));
+  path.ends(0, 1).started(1).ends(1, 2).started(2);
+  EXPECT_EQ(visible(path.state(), 0), Visible::kRunning);
+  EXPECT_FALSE(path.can(call_action(ActionKind::kFinish, 1))) << "the worker's first outcome is on its way";
+  path.call(ActionKind::kFinish, 0).call(ActionKind::kFinish, 1).ends(2, 3).call(ActionKind::kFinish, 2);
+  Path two({.max_workers = 2, .outcomes_travel = true});
+  two.submitted(0).submitted(1).started(0).started(1).ends(0, 1).ends(1, 2);
+  EXPECT_TRUE(two.can(call_action(ActionKind::kFinish, 1)));
+  two.call(ActionKind::kFinish, 0).call(ActionKind::kFinish, 1);
+}
+
 TEST(Model, S3_AStepwiseDrainGoesFrontFirstAndWorkersMayTakeInBetween) {
   Path path({.drain = Drain::kStepwise});
   path.submitted(0).submitted(1).submitted(2).invoke(1, shutdown(false, true)).effect(1);

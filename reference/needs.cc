@@ -179,8 +179,15 @@ class Needs {
   void want_free_worker() {
     for (std::size_t i = 0; i < calls(); ++i) {
       const Call call = static_cast<Call>(i);
-      if (phase(call) == Phase::kEnded) want(ActionKind::kFinish, call);
+      if (phase(call) == Phase::kEnded && !policy_.outcomes_travel) want(ActionKind::kFinish, call);
       if (phase(call) == Phase::kTaken) want_cancelled(call);
+    }
+  }
+  void want_finishes_ahead_of(Call call) {
+    if (phase(call) != Phase::kEnded || state_.calls[call].ahead == 0) return;
+    for (std::size_t i = 0; i < calls(); ++i) {
+      if (state_.calls[i].phase != Phase::kEnded || state_.calls[i].ahead >= state_.calls[call].ahead) continue;
+      want(ActionKind::kFinish, static_cast<Call>(i));
     }
   }
   // `call` has to become done, with `reply` where that is given.
@@ -310,6 +317,7 @@ class Needs {
         if (phase(action.call) == Phase::kPending) want(ActionKind::kTake, action.call);
         return;
       case ActionKind::kFinish:
+        want_finishes_ahead_of(action.call);
         return want_effects_on(OpKind::kAddCallback, action.call);
       case ActionKind::kDrainStep:
         return close_over_drain(action.call);
@@ -323,7 +331,7 @@ class Needs {
     const Call first = first_to_leave(call);
     if (first != call) return want_out_of_queue(first);
     if (policy_.claims_ahead > 0) return close_over_take_ahead();
-    if (count_occupied(state_) >= policy_.max_workers) want_free_worker();
+    if (count_holding(policy_, state_) >= policy_.max_workers) want_free_worker();
   }
 
   // One that is taken has to be claimed, or cancelled, before the next is.

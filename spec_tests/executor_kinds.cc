@@ -51,7 +51,7 @@ const std::vector<ExecutorKind>& executor_kinds() {
 
 const std::vector<ExecutorKind>& process_kinds() {
   // As threads do, but that a body finds no executor where it runs. So nothing asks what a body could do to it (law P1).
-  const model::Policy policy{.drain = model::Drain::kStepwise, .bodies_act = false};
+  const model::Policy policy{.drain = model::Drain::kStepwise, .bodies_act = false, .outcomes_travel = true};
   static const auto* const kinds = new std::vector<ExecutorKind>{
       {.name = "process_pool",
        .make = &make_process_pool<Isolation::kShared>,

@@ -531,7 +531,7 @@ bool Explorer::take_may_go_first(const World& world, const Prospect& others) con
   // until then it holds a place that FIFO gives to nobody else.
   if (!policy_.shutdown_cancels_taken && others.cancels_pending) return false;
   if (policy_.start_order == model::StartOrder::kFifo) return true;
-  const int places = policy_.max_workers - model::count_occupied(world.core);
+  const int places = policy_.max_workers - model::count_holding(policy_, world.core);
   return !others.enters && places >= static_cast<int>(world.core.queue.size());
 }
 

@@ -349,6 +349,8 @@ std::vector<NamedPolicy> policies() {
         .abandons_unadvanced_map = false,
         .refused_map_cancels = false,
         .ready_after_deadline = false}},
+      {"outcomes travel", {.drain = Drain::kStepwise, .bodies_act = false, .outcomes_travel = true}},
+      {"outcomes travel, any order, bodies act", {.start_order = StartOrder::kAny, .outcomes_travel = true}},
       {"as CPython's processes",
        {.drain = Drain::kStepwise,
         .bodies_act = false,

@@ -27,7 +27,7 @@ ExecutorKind make_process_kind(std::string name, ProcessFault fault, std::string
           .make = [fault](const ExecutorOptions& options) -> std::unique_ptr<Executor> {
             return std::make_unique<FaultyProcessPool>(options.max_workers.value_or(2), fault);
           },
-          .policy = {.drain = model::Drain::kStepwise, .bodies_act = false},
+          .policy = {.drain = model::Drain::kStepwise, .bodies_act = false, .outcomes_travel = true},
           .shares_memory = false,
           .skips = {},
           .broken_law = std::move(law)};

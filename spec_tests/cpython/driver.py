@@ -262,6 +262,7 @@ class Episode:
         self._futures = [None] * trace.calls
         self._published = [threading.Event() for _ in range(trace.calls)]
         self._at = self._make_positions()
+        self._registered = [None] * trace.registrations  # The futures, once a callback is added to them.
         self._callbacks_ran = [False] * trace.registrations
         self._gates = [self._make_gate() for _ in range(trace.gates)]
         self._shutdowns = []  # Those that bodies are in.
@@ -391,14 +392,15 @@ class Episode:
             time.sleep(LOOK_S)
 
     def _rests(self, shutdowns_may_wait):
-        """Whether no body is between two gates or about to begin, and no shutdown has yet to close the intake or to cancel.
+        """Whether no body is between two gates or about to begin, no callback is due, and no shutdown has yet to close the
+        intake or to cancel.
 
         Either would make two situations look alike that are not.
         """
         if self._beginnings > 0:
             return False
         # A call that a map has let go of is cancelled or about to begin: no future of it is looked at.
-        if not self._calls_rest():
+        if not self._calls_rest() or self._is_a_callback_due():
             return False
         shutdowns = self._shutdowns + [client.last for client in self._clients if client.may_be_in_shutdown()]
         if not self._shutdowns_rest(shutdowns, shutdowns_may_wait):
@@ -414,6 +416,11 @@ class Episode:
         """Whether every call that has been taken has begun."""
         claimed = sum(1 for future in self._accepted[:] if future.running() or (future.done() and not future.cancelled()))
         return claimed <= sum(1 for at in self._at if at != NOT_STARTED)
+
+    def _is_a_callback_due(self):
+        """A future is done before its callbacks have run."""
+        return any(future is not None and future.done() and not ran
+                   for future, ran in zip(self._registered[:], self._callbacks_ran[:]))
 
     def _shutdowns_rest(self, shutdowns, may_wait):
         """Whether these, which are under way, have closed the intake and cancelled what they cancel."""
@@ -622,6 +629,7 @@ class Episode:
             return "true:0" if future.cancel() else "false:0"
         if statement.verb == "callback":
             call, registration = statement.call, statement.registration
+            self._registered[registration] = future
             future.add_done_callback(lambda _: self._run_callback(call, registration))
             return "ok:0"
         return reply_of(future.result, 0 if statement.verb == "poll" else None)

@@ -122,13 +122,8 @@ std::size_t encode_into(WireRoom& room, const Write& write) {
 // The same, to the end of a string.
 template <typename Write>
 void append_encoded(std::string& encoded, const Write& write) {
-  WireOutput counting({});
-  write(counting);
-  const std::size_t before = encoded.size();
-  encoded.resize(before + counting.bytes());
-  WireOutput output(std::span(encoded).subspan(before));
-  write(output);
-  if (output.bytes() != counting.bytes()) throw SerializationError("a `serialize` does not write the same each time");
+  StringRoom room(encoded);
+  encode_into(room, write);
 }
 
 // Reads what a WireOutput wrote; the bytes may be anything. Throws SerializationError instead of reading past their end,

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace futures::internal {
@@ -39,6 +40,23 @@ class WireRoom : public WireBuffers {
 
  private:
   const std::span<char> at_hand_;
+};
+
+// The end of a string, and no memory that others share.
+class StringRoom final : public WireRoom {
+ public:
+  explicit StringRoom(std::string& text) : WireRoom({}), text_(text) {}
+
+  std::span<char> get(std::size_t bytes) override {
+    const std::size_t before = text_.size();
+    text_.resize(before + bytes);
+    return std::span(text_).subspan(before);
+  }
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>&) override { return std::nullopt; }
+  std::shared_ptr<BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
+
+ private:
+  std::string& text_;
 };
 
 // One type of call; constant. What a worker writes is not trusted: `store_result` reads within its bytes whatever they are.

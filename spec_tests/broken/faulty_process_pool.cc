@@ -32,27 +32,12 @@ constexpr int kManyWorkers = 64;
 // A function's internal::ModuleAddress, as it travels.
 using FunctionName = std::array<std::uint64_t, 2>;
 
-// Room in a string, and no memory that others share.
-class StringRoom final : public internal::WireRoom {
- public:
-  explicit StringRoom(std::string& text) : WireRoom({}), text_(text) {}
-  std::span<char> get(std::size_t bytes) override {
-    text_.resize(bytes);
-    return text_;
-  }
-  std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override { return std::nullopt; }
-  std::shared_ptr<internal::BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
-
- private:
-  std::string& text_;
-};
-
 // In a worker: runs a call that the program has encoded, and encodes its value.
 std::string run_encoded(FunctionName name, const std::string& encoded) {
   using Run = std::size_t (*)(std::string_view, internal::WireRoom&);
   const auto run = reinterpret_cast<Run>(const_cast<void*>(internal::address_of({name[0], name[1]})));
   std::string value;
-  StringRoom room(value);
+  internal::StringRoom room(value);
   run(encoded, room);
   return value;
 }
@@ -146,7 +131,7 @@ void FaultyProcessPool::schedule(Task task) {
     if (wire == nullptr) throw SerializationError("the call cannot travel to another process");
     const internal::ModuleAddress function = internal::name_of(reinterpret_cast<const void*>(wire->run));
     job.function = {function.module, function.offset};
-    StringRoom room(job.encoded);
+    internal::StringRoom room(job.encoded);
     task.state().encode(room);
   } catch (...) {
     task.fail(std::current_exception());
@@ -250,7 +235,7 @@ void FaultyProcessPool::Shared::finish(Job job) {
       return;
     }
     if (is_lost) value = send(job).result();
-    StringRoom no_buffers(value);
+    internal::StringRoom no_buffers(value);
     state.wire_call()->store_result(state, value, no_buffers);
   } catch (...) {
     error = std::current_exception();

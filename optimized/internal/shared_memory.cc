@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
@@ -49,6 +50,12 @@ SharedMemory SharedMemory::map(Descriptor file, std::size_t bytes) {
   memory.bytes_ = bytes;
   memory.file_ = std::move(file);
   return memory;
+}
+
+std::optional<std::uint64_t> SharedMemory::offset_of(const void* address) const noexcept {
+  const auto* const byte = static_cast<const char*>(address);
+  if (std::less<>()(byte, data_) || !std::less<>()(byte, data_ + bytes_)) return std::nullopt;
+  return static_cast<std::uint64_t>(byte - data_);
 }
 
 SharedMemory::SharedMemory(SharedMemory&& other) noexcept

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -30,6 +31,8 @@ class SharedMemory {
   char* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return bytes_; }
   int file() const noexcept { return file_.get(); }
+  // Where an address is in it; nothing if it is elsewhere.
+  std::optional<std::uint64_t> offset_of(const void* address) const noexcept;
 
   // Takes pages for a part now. Returns false if the system has none: without this the shortage would come as a signal at
   // the first access.

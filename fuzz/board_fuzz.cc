@@ -203,12 +203,12 @@ class Play {
   void write_result() {
     Slot& slot = shared_slot();
     const std::uint8_t what = input_.number<std::uint8_t>();
-    if ((what & 1) != 0) slot.result.offset = Place::kInline;
-    if ((what & 2) != 0) slot.result.offset = kPayloadBytesMax + std::uint64_t{4096} * input_.below(18);
-    if ((what & 4) != 0) slot.result.offset = input_.number<std::uint64_t>();
-    if ((what & 8) != 0) slot.result.bytes = std::uint64_t{1024} * input_.below(80);
-    if ((what & 16) != 0) slot.result.bytes = input_.number<std::uint64_t>();
-    if ((what & 64) != 0) slot.result.offset = static_cast<std::uint64_t>(internal::RoomFor::kBuffer);
+    if ((what & 1) != 0) slot.place.offset = Place::kInline;
+    if ((what & 2) != 0) slot.place.offset = kPayloadBytesMax + std::uint64_t{4096} * input_.below(18);
+    if ((what & 4) != 0) slot.place.offset = input_.number<std::uint64_t>();
+    if ((what & 8) != 0) slot.place.bytes = std::uint64_t{1024} * input_.below(80);
+    if ((what & 16) != 0) slot.place.bytes = input_.number<std::uint64_t>();
+    if ((what & 64) != 0) slot.place.offset = static_cast<std::uint64_t>(internal::RoomFor::kBuffer);
     if ((what & 32) != 0) slot.outcome = static_cast<internal::Outcome>(input_.number<std::uint32_t>());
   }
   void write_list() {
@@ -258,10 +258,10 @@ class Play {
     const auto slot = static_cast<std::uint32_t>(std::find(held_.begin(), held_.end(), true) - held_.begin());
     require(slot < board_->slots(), "room for calls was lost");
     Slot& shared = board_->calls().slots[slot];
-    shared.result = {.offset = 0, .bytes = kPayloadBytesMax};
+    shared.place = {.offset = 0, .bytes = kPayloadBytesMax};
     shared.word.store(SlotWord{board_->ticket(slot), 1, SlotPhase::kWantsRoom}.packed());
     board_->provide_room(slot);
-    require(shared.result.bytes == kPayloadBytesMax, "room for results was lost");
+    require(shared.place.bytes == kPayloadBytesMax, "room for results was lost");
     shared.word.store(SlotWord{board_->ticket(slot), 1, SlotPhase::kDone}.packed());
     require(board_->take_result(slot).bytes == kPayloadBytesMax, "a result was lost");
     release(slot);

@@ -223,9 +223,3 @@ FOR_BOTH_ISOLATIONS(ProcessPoolDeath);
 
 }  // namespace
 }  // namespace futures
-
-int main(int argc, char** argv) {
-  futures::process_main(argc, argv);
-  ::testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}

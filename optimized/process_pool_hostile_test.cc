@@ -97,8 +97,8 @@ void write_words(CallBoard& board, std::mt19937_64& random) {
     const std::uint64_t ticket = SlotWord::of(slot.word.load()).ticket;
     slot.word.store(SlotWord{random() % 2 == 0 ? ticket : near(ticket), static_cast<std::uint16_t>(random() % 5),
                              static_cast<SlotPhase>(random() % 6)}.packed());
-    slot.result.offset = random() % 2 == 0 ? internal::Place::kInline : random() % (4 * kPayloadBytesMax);
-    slot.result.bytes = random() >> (random() % 64);
+    slot.place.offset = random() % 2 == 0 ? internal::Place::kInline : random() % (4 * kPayloadBytesMax);
+    slot.place.bytes = random() >> (random() % 64);
   }
   board.done[0].store(random());
   if (random() % 8 == 0) board.head.store(near(board.head.load()));
@@ -440,7 +440,7 @@ TEST_P(ProcessPoolHostile, P11_AWorkerWantsAllRoom) {
   ProcessPoolExecutor executor(options(GetParam(), 2));
   const auto want = [] {
     for (Slot& slot : std::span(board().slots).first(16)) {
-      slot.result = {.offset = 0, .bytes = kPayloadBytesMax};
+      slot.place = {.offset = 0, .bytes = kPayloadBytesMax};
       const SlotWord word = SlotWord::of(slot.word.load());
       if (word.phase != SlotPhase::kFree) slot.word.store(SlotWord{word.ticket, word.owner, SlotPhase::kWantsRoom}.packed());
     }
@@ -461,9 +461,3 @@ FOR_BOTH_ISOLATIONS(ProcessPoolHostile);
 
 }  // namespace
 }  // namespace futures
-
-int main(int argc, char** argv) {
-  futures::process_main(argc, argv);
-  ::testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}

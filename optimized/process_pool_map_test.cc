@@ -619,9 +619,3 @@ FOR_BOTH_ISOLATIONS(ProcessPoolMap);
 
 }  // namespace
 }  // namespace futures
-
-int main(int argc, char** argv) {
-  futures::process_main(argc, argv);
-  ::testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}

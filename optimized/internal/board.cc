@@ -4,7 +4,6 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -31,6 +30,7 @@ Board::Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_byte
       result_arena_(arena_, payload_bytes_max, payload_bytes_max, kept_bytes),
       buffer_arena_(arena_, 2 * payload_bytes_max, payload_bytes_max, kept_bytes),
       held_(slots),
+      tickets_(slots),
       sleeping_clients_(slots) {
   if (!memory_.allocate(0, used_bytes(slots))) {
     throw std::system_error(errno, std::generic_category(), "cannot set up a board of calls");
@@ -56,34 +56,39 @@ Board::SlotBits Board::take_done() {
   return taken;
 }
 
-std::vector<std::uint32_t> Board::in_order(const SlotBits& bits) const {
-  std::vector<std::uint32_t> ordered;
+template <typename Keep>
+Board::Slots Board::in_order(const SlotBits& bits, const Keep& keep) const {
+  Slots ordered;
   for (std::uint32_t group = 0; group < bits.size(); ++group) {
     for (std::uint64_t left = bits[group]; left != 0; left &= left - 1) {
       const std::uint32_t slot = group * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
-      if (slot < slots() && holds(slot)) ordered.push_back(slot);
+      if (slot < slots() && holds(slot) && keep(slot)) ordered.push_back(slot);
     }
   }
-  std::sort(ordered.begin(), ordered.end(), [this](std::uint32_t a, std::uint32_t b) { return ticket(a) < ticket(b); });
+  if (ordered.size() > 1) {
+    std::sort(ordered.begin(), ordered.end(), [this](std::uint32_t a, std::uint32_t b) { return ticket(a) < ticket(b); });
+  }
   return ordered;
 }
 
-std::vector<std::uint32_t> Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
+Board::Slots Board::in_order(const SlotBits& bits) const {
+  return in_order(bits, [](std::uint32_t) { return true; });
+}
+
+Board::Slots Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
   SlotBits done{};
   for (std::uint32_t group = 0; group < done.size(); ++group) done[group] = calls().done[group].load(std::memory_order_acquire);
-  std::vector<std::uint32_t> before = in_order(done);
-  std::erase_if(before, [&](std::uint32_t other) {
-    if (ticket(other) >= ticket(slot)) return true;
+  return in_order(done, [&](std::uint32_t other) {
+    if (ticket(other) >= ticket(slot)) return false;
     const std::optional<Seen> seen = see(other);
-    return !seen || seen->phase != SlotPhase::kDone || seen->owner != owner;
+    return seen && seen->phase == SlotPhase::kDone && seen->owner == owner;
   });
-  return before;
 }
 
 std::optional<Board::Seen> Board::see(std::uint32_t slot) const {
   if (!holds(slot)) return std::nullopt;
   const SlotWord seen = word(slot);
-  if (seen.ticket != held_[slot].ticket || seen.phase == SlotPhase::kFree || seen.phase > SlotPhase::kDone) return std::nullopt;
+  if (seen.ticket != tickets_[slot] || seen.phase == SlotPhase::kFree || seen.phase > SlotPhase::kDone) return std::nullopt;
   if (seen.phase == SlotPhase::kPending && seen.owner != 0) return std::nullopt;
   return Seen{.phase = seen.phase, .owner = worker_ != 0 ? worker_ : seen.owner};
 }
@@ -99,7 +104,7 @@ bool Board::is_damaged() const {
   }
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
     if (!holds(slot)) continue;
-    const std::uint64_t ticket = held_[slot].ticket;
+    const std::uint64_t ticket = tickets_[slot];
     // Before the slot: an honest worker passes a call only once it is not pending.
     const std::uint64_t head = board.head.load(std::memory_order_acquire);
     const std::optional<Seen> seen = see(slot);
@@ -125,15 +130,16 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   }
   if (!call.room) std::memcpy(shared.bytes.data(), call.encoded.data(), call.bytes);
   shared.run = call.run;
-  shared.call = {.offset = call.room ? call.room.place().offset : Place::kInline, .bytes = call.bytes};
+  shared.place = {.offset = call.room ? call.room.place().offset : Place::kInline, .bytes = call.bytes};
   if (!list_call(calls(), slot, next_ticket_)) {
     if (worker_ != 0) call.room = Arena::Room();  // It may go to another worker, and this board away.
     return Put::kLater;
   }
   free_slots_.pop_back();
-  held = HeldCall{.task = std::move(call.task), .ticket = next_ticket_++, .call_room = std::move(call.room),
+  tickets_[slot] = next_ticket_++;
+  held = HeldCall{.task = std::move(call.task), .call_room = std::move(call.room),
                   .buffers = std::move(call.buffers)};
-  if (worker_ != 0) held.given = std::move(call);
+  if (worker_ != 0) held.given = std::make_unique<WaitingCall>(std::move(call));
   return Put::kDone;
 }
 
@@ -146,9 +152,7 @@ std::shared_ptr<ArenaBuffer> Board::make_buffer(std::size_t bytes) {
 }
 
 std::optional<std::uint64_t> Board::place_of(const BufferMemory& memory) const {
-  const char* const begin = reinterpret_cast<const char*>(memory.bytes().data());
-  if (std::less<>()(begin, arena_.data()) || !std::less<>()(begin, arena_.data() + arena_.size())) return std::nullopt;
-  return static_cast<std::uint64_t>(begin - arena_.data());
+  return arena_.offset_of(memory.bytes().data());
 }
 
 // At once: there is room now, or the worker does without. One that is not trusted always does: it could go on writing to what
@@ -168,10 +172,10 @@ void Board::provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::
 void Board::provide_room(std::uint32_t slot) {
   HeldCall& held = held_[slot];
   const SlotWord wants_room = word(slot);
-  if (!held.task || wants_room.ticket != held.ticket || wants_room.phase != SlotPhase::kWantsRoom) return;
+  if (!held.task || wants_room.ticket != tickets_[slot] || wants_room.phase != SlotPhase::kWantsRoom) return;
   const Slot& shared = calls().slots[slot];
-  const std::uint64_t bytes = read_once(shared.result.bytes);  // Nothing but a size to look for.
-  if (read_once(shared.result.offset) == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
+  const std::uint64_t bytes = read_once(shared.place.bytes);  // Nothing but a size to look for.
+  if (read_once(shared.place.offset) == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
   held.result_room = Arena::Room();  // What could not be encoded there after all; an exception is next.
   held.result_too_large = false;
   if (bytes > payload_bytes_max_) {
@@ -195,8 +199,8 @@ void Board::provide_waiting_rooms() {
 Board::Result Board::take_result(std::uint32_t slot) {
   HeldCall& held = held_[slot];
   const Slot& shared = calls().slots[slot];
-  const std::uint64_t offset = read_once(shared.result.offset);
-  const std::uint64_t bytes = read_once(shared.result.bytes);
+  const std::uint64_t offset = read_once(shared.place.offset);
+  const std::uint64_t bytes = read_once(shared.place.bytes);
   Result result;
   if (held.result_too_large) {
     result.error = "there is no room for the encoded result: it has more than payload_bytes_max, or memory is short";

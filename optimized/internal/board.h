@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "futures/internal/buffer_memory.h"
 #include "futures/internal/module_address.h"
 #include "futures/internal/sync.h"
@@ -80,9 +81,10 @@ class Board : public std::enable_shared_from_this<Board> {
   SlotBits take_done();
   // The slots of `bits` that hold calls, in the order in which those were listed: a worker's are in the order in which it ran
   // them.
-  std::vector<std::uint32_t> in_order(const SlotBits& bits) const;
+  using Slots = absl::InlinedVector<std::uint32_t, 64>;
+  Slots in_order(const SlotBits& bits) const;
   // The same of those in which `owner` has delivered calls that are older than the slot's.
-  std::vector<std::uint32_t> done_before(std::uint32_t slot, std::uint16_t owner) const;
+  Slots done_before(std::uint32_t slot, std::uint16_t owner) const;
 
   // Has it said again that the slot's worker has something to say, and wakes the clients that wait for its call.
   void say_done_again(std::uint32_t slot) {
@@ -103,7 +105,7 @@ class Board : public std::enable_shared_from_this<Board> {
   bool is_damaged() const;
   bool holds(std::uint32_t slot) const { return static_cast<bool>(held_[slot].task); }
   const Task& task(std::uint32_t slot) const { return held_[slot].task; }
-  std::uint64_t ticket(std::uint32_t slot) const { return held_[slot].ticket; }
+  std::uint64_t ticket(std::uint32_t slot) const { return tickets_[slot]; }
   // Whether the call has been seen to run: it was taken, whatever the slot says now.
   bool has_started(std::uint32_t slot) const {
     return held_[slot].seen_running.has_value() || held_[slot].task.state().has_left_pending();
@@ -141,7 +143,7 @@ class Board : public std::enable_shared_from_this<Board> {
   Put put(WaitingCall& call, std::uint32_t& slot);
 
   // P5. Returns whether the call was still pending; then it is to be released.
-  bool cancel(std::uint32_t slot) { return cancel_call(calls(), slot, held_[slot].ticket); }
+  bool cancel(std::uint32_t slot) { return cancel_call(calls(), slot, tickets_[slot]); }
 
   // P3, for a call that wants room; also as soon as there is some for one that did not get it.
   void provide_room(std::uint32_t slot);
@@ -171,8 +173,7 @@ class Board : public std::enable_shared_from_this<Board> {
   // What the pool knows of a slot.
   struct HeldCall {
     Task task;
-    std::uint64_t ticket = 0;
-    std::optional<WaitingCall> given;  // Without its task.
+    std::unique_ptr<WaitingCall> given;  // Without its task.
     Arena::Room call_room;
     Arena::Room result_room;
     std::vector<std::shared_ptr<BufferMemory>> buffers;  // Given with the call, and asked for by it.
@@ -185,6 +186,8 @@ class Board : public std::enable_shared_from_this<Board> {
     return SlotWord::of(calls().slots[slot].word.load(std::memory_order_acquire));
   }
 
+  template <typename Keep>
+  Slots in_order(const SlotBits& bits, const Keep& keep) const;
   void provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes);
   void set_sleeping_clients(std::uint32_t slot, std::uint32_t count) {
     sleeping_clients_[slot] = count;
@@ -199,6 +202,7 @@ class Board : public std::enable_shared_from_this<Board> {
   Arena result_arena_;
   Arena buffer_arena_;
   std::vector<HeldCall> held_;
+  std::vector<std::uint64_t> tickets_;  // Of the held calls, by slot: apart, since many are looked at together.
   std::vector<std::uint32_t> sleeping_clients_;  // By slot. They may still be counted when its next call is there.
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::uint32_t> wanting_room_;  // Slots whose owner waits for room.

@@ -48,14 +48,26 @@ bool try_take(CallBoard& board, std::uint16_t worker, TakenCall& call) {
   }
 }
 
+constexpr std::uint32_t number_of(WorkerState state) { return static_cast<std::uint32_t>(state); }
+
 void say(CallBoard& board, std::uint16_t worker, WorkerState state) {
-  board.workers[worker].store(static_cast<std::uint8_t>(state), std::memory_order_seq_cst);
+  board.workers[worker].store(number_of(state), std::memory_order_seq_cst);
+}
+
+// Seq_cst, here, where workers say what they do, and where calls are listed: either who lists a call sees what the worker has
+// said, or the worker sees the call.
+bool has_calls(const CallBoard& board) {
+  return board.head.load(std::memory_order_seq_cst) < board.tail.load(std::memory_order_seq_cst);
+}
+
+std::uint32_t workers_end(const CallBoard& board) {
+  return std::min<std::uint32_t>(board.workers_end.load(std::memory_order_relaxed), kWorkersMax + 1);
 }
 
 // A submit rings nobody while this worker looks. If it listed more than the one call, another worker is needed.
 TakenCall busy_with(CallBoard& board, std::uint16_t worker, const TakenCall& call) {
   say(board, worker, WorkerState::kBusy);
-  if (board.head.load(std::memory_order_seq_cst) < board.tail.load(std::memory_order_seq_cst)) ring_for_work(board);
+  if (has_calls(board)) ring_for_work(board);
   return call;
 }
 
@@ -80,25 +92,37 @@ bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
 }
 
 void ring_for_work(CallBoard& board) {
-  // Seq_cst, here and where workers go to sleep: either this sees that a worker sleeps, or that worker's last look comes
-  // after the call was listed.
-  board.work_bell.fetch_add(1, std::memory_order_seq_cst);
-  bool anyone_sleeps = false;
-  const std::uint32_t end = std::min<std::uint32_t>(board.workers_end.load(std::memory_order_relaxed), kWorkersMax + 1);
-  for (std::uint32_t worker = 1; worker < end; ++worker) {
-    const auto state = static_cast<WorkerState>(board.workers[worker].load(std::memory_order_seq_cst));
-    if (state == WorkerState::kLooking) return;
-    anyone_sleeps = anyone_sleeps || state == WorkerState::kSleeping;
+  std::uint32_t sleeping = 0;
+  for (std::uint32_t worker = 1; worker < workers_end(board); ++worker) {
+    const std::uint32_t state = board.workers[worker].load(std::memory_order_seq_cst);
+    if (state == number_of(WorkerState::kLooking)) return;
+    if (state == number_of(WorkerState::kSleeping) && sleeping == 0) sleeping = worker;
   }
-  if (anyone_sleeps) sync::shared_futex_wake_one(board.work_bell);
+  if (sleeping == 0) return;
+  // If that fails the worker is awake, and what it said since comes before its next look for calls.
+  std::uint32_t expected = number_of(WorkerState::kSleeping);
+  sync::atomic<std::uint32_t>& state = board.workers[sleeping];
+  if (!state.compare_exchange_strong(expected, number_of(WorkerState::kLooking), std::memory_order_seq_cst)) return;
+  sync::shared_futex_wake_one(state);
+}
+
+void wake_workers(CallBoard& board) {
+  for (std::uint32_t worker = 1; worker < workers_end(board); ++worker) {
+    sync::atomic<std::uint32_t>& state = board.workers[worker];
+    std::uint32_t said = state.load(std::memory_order_seq_cst);
+    if (said == number_of(WorkerState::kAbsent)) continue;
+    // Where that fails the worker is awake: see ring_for_work.
+    state.compare_exchange_strong(said, number_of(WorkerState::kBusy), std::memory_order_seq_cst);
+    sync::shared_futex_wake_all(state);
+  }
 }
 
 void forget_worker(CallBoard& board, std::uint16_t worker) {
-  board.workers[worker].store(static_cast<std::uint8_t>(WorkerState::kAbsent), std::memory_order_seq_cst);
+  board.workers[worker].store(number_of(WorkerState::kAbsent), std::memory_order_seq_cst);
 }
 
 bool is_ready(const CallBoard& board, std::uint16_t worker) {
-  return board.workers[worker].load(std::memory_order_seq_cst) != static_cast<std::uint8_t>(WorkerState::kAbsent);
+  return board.workers[worker].load(std::memory_order_seq_cst) != number_of(WorkerState::kAbsent);
 }
 
 bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
@@ -109,7 +133,7 @@ bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
 
 bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place room) {
   Slot& s = board.slots[slot];
-  s.result = room;
+  s.place = room;
   std::uint64_t expected = wants_room.packed();
   const bool granted = s.word.compare_exchange_strong(
       expected, SlotWord{wants_room.ticket, wants_room.owner, SlotPhase::kRunning}.packed(), std::memory_order_acq_rel);
@@ -125,8 +149,7 @@ void free_slot(CallBoard& board, std::uint32_t slot) {
 
 void close_board(CallBoard& board) {
   board.closing.store(1, std::memory_order_seq_cst);
-  board.work_bell.fetch_add(1, std::memory_order_seq_cst);
-  sync::shared_futex_wake_all(board.work_bell);
+  wake_workers(board);
 }
 
 void say_ready(CallBoard& board, std::uint16_t worker, int bell) {
@@ -144,13 +167,13 @@ TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
       if (board.closing.load(std::memory_order_acquire) != 0) return TakenCall();
       sync::pause();
     }
-    // No wake is missed: the bell is read before the last look, and rung after a call is listed.
+    // No wake is missed: from here on whoever lists a call sees it asleep, or it sees the call.
     say(board, worker, WorkerState::kSleeping);
-    const std::uint32_t bell = board.work_bell.load(std::memory_order_seq_cst);
-    if (try_take(board, worker, call)) return busy_with(board, worker, call);
-    if (board.closing.load(std::memory_order_seq_cst) != 0) continue;
+    if (has_calls(board) || board.closing.load(std::memory_order_seq_cst) != 0) continue;
     const sync::deadline until = has_rested ? std::nullopt : sync::deadline(sync::clock::now() + kBeforeRest);
-    if (sync::shared_futex_wait(board.work_bell, bell, until)) continue;
+    if (sync::shared_futex_wait(board.workers[worker], number_of(WorkerState::kSleeping), until)) continue;
+    say(board, worker, WorkerState::kBusy);  // Calls that are listed now are for others, if there are any.
+    if (has_calls(board)) continue;
     rest();
     has_rested = true;
   }
@@ -159,12 +182,12 @@ TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
 Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, RoomFor what, std::uint64_t bytes,
                     int bell) {
   Slot& s = board.slots[call.slot];
-  s.result = {.offset = static_cast<std::uint64_t>(what), .bytes = bytes};
+  s.place = {.offset = static_cast<std::uint64_t>(what), .bytes = bytes};
   const std::uint32_t before = s.room_bell.load(std::memory_order_acquire);
   s.word.store(SlotWord{call.ticket, worker, SlotPhase::kWantsRoom}.packed(), std::memory_order_seq_cst);
   tell_parent(board, call.slot, bell);
   while (s.room_bell.load(std::memory_order_acquire) == before) sync::shared_futex_wait(s.room_bell, before);
-  return s.result;
+  return s.place;
 }
 
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell) {

@@ -37,14 +37,14 @@ namespace futures::internal {
 
 inline constexpr std::uint32_t kSlots = 256;           // More lets more calls wait where workers find them.
 inline constexpr std::uint32_t kRingEntries = 4 * kSlots;  // Cancelled calls leave their entries behind for a while.
-inline constexpr std::size_t kInlineBytes = 4096 - 128;    // A payload up to this needs no room in the arena.
+inline constexpr std::size_t kInlineBytes = 4096 - 64;     // A payload up to this needs no room in the arena.
 inline constexpr std::uint16_t kWorkersMax = 1000;         // Workers are numbered from 1 to this.
 
 enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDone };
 
 // What a worker says of itself, so that a wake goes where it is needed: to nobody while a worker looks for calls, and to
-// one that sleeps otherwise.
-enum class WorkerState : std::uint8_t { kAbsent, kBusy, kLooking, kSleeping };
+// one that sleeps otherwise. Whoever wakes it says before that it looks: it will, and nobody else needs to be woken.
+enum class WorkerState : std::uint32_t { kAbsent, kBusy, kLooking, kSleeping };
 
 // A slot's word, taken apart.
 struct SlotWord {
@@ -82,25 +82,26 @@ struct alignas(64) Slot {
   // Counts W3, W5, P4 and P5: a client that waits for this call alone sleeps here, and is woken without a detour.
   sync::atomic<std::uint32_t> client_bell{0};
   sync::atomic<std::uint32_t> sleeping_clients{0};  // The parent's.
+  Outcome outcome = Outcome::kValue;  // Written by the owner before W5.
   // Written by the parent before P1, read by the owner after W1.
   ModuleAddress run;
-  Place call;
-  // Written by the owner before W3 (the offset says what the room is for) and W5; the place by the parent before P3.
-  Place result;
-  Outcome outcome = Outcome::kValue;
+  // The call's, written with `run`. Then what the owner wants room for, written before W3 (the offset says what it is), and
+  // the room, by the parent before P3. At last the result's, written by the owner before W5.
+  Place place;
+  // All above is in one line of the cache: a tiny call costs two.
   alignas(64) std::array<char, kInlineBytes> bytes;  // The call's, then the result's.
 };
+static_assert(offsetof(Slot, bytes) == 64);
 static_assert(sizeof(Slot) == 4096, "a slot is a page, so that what one worker writes shares no page with another's");
 
 // Lives at the start of the shared memory. All-zero memory is a valid board with free slots.
 struct CallBoard {
   alignas(64) sync::atomic<std::uint64_t> head{0};  // The ticket of the first entry not yet passed.
   alignas(64) sync::atomic<std::uint64_t> tail{0};  // The ticket that the next call will get.
-  sync::atomic<std::uint32_t> work_bell{0};         // Counts P2 and the closing; idle workers wait here.
   sync::atomic<std::uint32_t> closing{0};           // No call will come any more.
   sync::atomic<std::uint32_t> workers_end{1};       // Workers' numbers are below this. The parent's.
-  // By number: a WorkerState. Its worker's; the parent clears it when the worker has died.
-  alignas(64) std::array<sync::atomic<std::uint8_t>, kWorkersMax + 1> workers{};
+  // By number: a WorkerState. Its worker's, which sleeps on it; the parent clears it when the worker has died.
+  alignas(64) std::array<sync::atomic<std::uint32_t>, kWorkersMax + 1> workers{};
   alignas(64) sync::atomic<std::uint32_t> parent_sleeps{0};     // The bell's descriptor must be rung.
   std::array<sync::atomic<std::uint64_t>, kSlots / 64> done{};  // Bit per slot: look here (W6).
   alignas(64) std::array<sync::atomic<std::uint64_t>, kRingEntries> ring{};  // ticket << 16 | slot
@@ -130,8 +131,12 @@ bool wake_clients(Slot& slot);
 void close_board(CallBoard& board);
 
 // There is work: wakes a sleeping worker unless one is looking. Law E6 holds because whoever takes a call while there are
-// more rings again, and the parent rings when a worker has died.
+// more rings again.
 void ring_for_work(CallBoard& board);
+
+// Wakes all who sleep, and takes nobody's word for it that it looks: a worker that has died may have been about to wake
+// another, and one that was stopped does not look.
+void wake_workers(CallBoard& board);
 
 // The worker has died.
 void forget_worker(CallBoard& board, std::uint16_t worker);

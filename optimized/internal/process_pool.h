@@ -140,7 +140,7 @@ class ProcessPool final : public DrainedAtExit,
 
   bool is_isolated() const { return options_.isolation == Isolation::kPerWorker; }
 
-  // --- Putting calls on boards (process_pool.cc).
+  // --- From submit to the boards (process_pool_submit.cc).
   std::exception_ptr encode_call(const Task& task, Encode encode, WaitingCall& call);
   void give_back_room(WaitingCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -151,12 +151,12 @@ class ProcessPool final : public DrainedAtExit,
   bool reclaim_rooms() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void expect_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void order_worker(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Task release(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_back(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void forgive(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void offer(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // --- Start, cancel, shutdown (process_pool.cc).
   std::optional<Spot> spot_of(const FutureState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Spot> held_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::size_t close_intake(bool cancel_futures);
@@ -173,6 +173,7 @@ class ProcessPool final : public DrainedAtExit,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void settle(Settled outcome, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void store_outcome(Settled& settled);
   bool is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void note_told(const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -180,7 +181,7 @@ class ProcessPool final : public DrainedAtExit,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool look_out(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled);
   void sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled);
-  void tell(std::vector<Settled> settled);
+  void tell(std::vector<Settled>& settled);  // Leaves it empty.
   bool is_over() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void wait_for_news();
   void hear(int timeout_ms);
@@ -189,6 +190,8 @@ class ProcessPool final : public DrainedAtExit,
   std::optional<std::chrono::nanoseconds> next_deadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Workers' lives (process_pool_workers.cc).
+  void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void order_worker(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hear_from_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void start_server() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void server_ended() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

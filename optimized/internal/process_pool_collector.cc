@@ -47,8 +47,8 @@ constexpr std::chrono::seconds kLeavePatience{5};
 }  // namespace
 
 void ProcessPool::collect() {
+  std::vector<Settled> settled;
   for (;;) {
-    std::vector<Settled> settled;
     bool found = false;
     {
       sync::mutex_lock lock(mutex_);
@@ -59,7 +59,6 @@ void ProcessPool::collect() {
       settle_ended_workers(settled);
       look_again(settled);
       hand_out(settled);
-      untold_ += settled.size();
       if (settled.empty() && is_over()) {
         collector_ended_ = true;
         announcer_work_.notify_all();
@@ -67,7 +66,7 @@ void ProcessPool::collect() {
       }
     }
     const bool told = !settled.empty();
-    tell(std::move(settled));
+    tell(settled);
     if (found || told) {
       hear(0);  // However busy the workers are, deaths and births among them are heard of.
     } else {
@@ -110,6 +109,11 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
 }
 
 void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
+  // The worker began once its server had told of it: that may be unread.
+  if (const auto worker = workers_.find(owner); worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
+    hear_from_server(settled);
+  }
+  if (!board.holds(slot)) return;  // The pool broke at that.
   Settled outcome;
   Board::Result& result = outcome.result;
   try {
@@ -119,10 +123,6 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
   }
   if (result.error != nullptr) outcome.error = std::make_exception_ptr(SerializationError(result.error));
   outcome.board = boards_[board.worker()];
-  // The worker began once its server had told of it: that may be unread.
-  if (const auto worker = workers_.find(owner); worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
-    hear_from_server(settled);
-  }
   if (const auto worker = workers_.find(owner); worker != workers_.end()) {
     worker->second.has_taken_calls = true;
     worker->second.calls_left = 0;
@@ -134,15 +134,21 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
   }
   useless_deaths_ = 0;
   outcome.task = release(board, slot);
-  // It has left the board and is not told yet: from here on no cancel may find it pending.
+  settle(std::move(outcome), settled);
+}
+
+// The call has an outcome, which is on its way from here: no cancel may find it pending any more.
+void ProcessPool::settle(Settled outcome, std::vector<Settled>& settled) {
   outcome.task.state().follow_start();
+  ++untold_;
   settled.push_back(std::move(outcome));
 }
 
 // The buffers that a call was given and asked for: of these its result may name any.
 class ProcessPool::ResultBuffers final : public WireBuffers {
  public:
-  ResultBuffers(const Board& board, const std::vector<std::shared_ptr<BufferMemory>>& buffers) : board_(board), buffers_(buffers) {}
+  ResultBuffers(const Board& board, const std::vector<std::shared_ptr<BufferMemory>>& buffers)
+      : board_(board), buffers_(buffers) {}
 
   std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>&) override { return std::nullopt; }
   std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) override {
@@ -192,13 +198,12 @@ void ProcessPool::note_told(const std::vector<Settled>& settled) {
 }
 
 // Outside the lock: decoding and destructors are code of the user.
-void ProcessPool::tell(std::vector<Settled> settled) {
+void ProcessPool::tell(std::vector<Settled>& settled) {
   if (settled.empty()) return;
   std::vector<Announcement> announcements;
   for (Settled& s : settled) {
-    FutureState& state = s.task.state();
-    state.follow_start();
     store_outcome(s);
+    FutureState& state = s.task.state();
     if (Callback* const callbacks = state.publish_before_callbacks()) {
       announcements.push_back({.task = std::move(s.task), .callbacks = callbacks});
     }
@@ -207,14 +212,17 @@ void ProcessPool::tell(std::vector<Settled> settled) {
   for (Settled& s : settled) {
     if (std::exchange(s.result.room, Arena::Room())) boards_with_room.push_back(s.board);
   }
-  sync::mutex_lock lock(mutex_);
-  for (const std::shared_ptr<Board>& board : boards_with_room) board->provide_waiting_rooms();
-  untold_ -= settled.size();
-  note_told(settled);
-  for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
-  if (!announcements.empty()) announcer_work_.notify_all();
-  // A client has told the last outcome, perhaps after the collector has looked whether anything can happen any more.
-  if (untold_ == 0 && !intake_open_) ring_collector();
+  {
+    sync::mutex_lock lock(mutex_);
+    for (const std::shared_ptr<Board>& board : boards_with_room) board->provide_waiting_rooms();
+    untold_ -= settled.size();
+    note_told(settled);
+    for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
+    if (!announcements.empty()) announcer_work_.notify_all();
+    // A client has told the last outcome, perhaps after the collector has looked whether anything can happen any more.
+    if (untold_ == 0 && !intake_open_) ring_collector();
+  }
+  settled.clear();
 }
 
 // Whether nothing can happen any more. On the way there: no more calls, so the workers end; no more workers, so the
@@ -269,7 +277,7 @@ void ProcessPool::look_again(std::vector<Settled>& settled) {
     kill_workers_of(*board);
   }
   // A worker that was stopped, or writes nonsense, may seem about to take a call, and others were not woken for it.
-  if (!is_isolated() && calls_on_boards_ > 0) sync::shared_futex_wake_all(boards_[0]->calls().work_bell);
+  if (!is_isolated() && calls_on_boards_ > 0) wake_workers(boards_[0]->calls());
 }
 
 void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now,
@@ -288,8 +296,7 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
   std::optional<sync::clock::time_point>& since = board.seen_running(slot);
   const auto owner = workers_.find(seen->owner);
   if (owner == workers_.end()) {
-    settled.push_back({.task = release(board, slot), .error = untaken_error()});
-    return;
+    return settle({.task = release(board, slot), .error = untaken_error()}, settled);
   }
   if (!since) since = now;
   if (owner->second.life != Worker::Life::kAlive) return;  // Its end is being settled; or it cannot have taken any call yet.
@@ -316,7 +323,7 @@ void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock:
   if (++board.times_left(slot) < kTimesLeftMax + *options_.max_workers) {
     take_back(board, slot);
   } else {
-    settled.push_back({.task = release(board, slot), .error = untaken_error()});
+    settle({.task = release(board, slot), .error = untaken_error()}, settled);
   }
 }
 
@@ -404,7 +411,6 @@ bool ProcessPool::serve_client(const Spot& spot, std::uint64_t ticket, std::vect
   }
   take_result(board, spot.slot, seen->owner, settled);
   if (settled.size() > settled_before) hand_out(settled);
-  untold_ += settled.size() - settled_before;
   return is_held();
 }
 
@@ -424,7 +430,7 @@ void ProcessPool::await(FutureState& state, sync::deadline until) {
   }
   std::vector<Settled> settled;
   if (look_out(*spot, ticket, settled)) sleep_on(*spot, ticket, until, settled);
-  tell(std::move(settled));
+  tell(settled);
 }
 
 // Returns whether there is something left to wait for; then the client is counted as one that sleeps.

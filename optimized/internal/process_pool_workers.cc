@@ -1,12 +1,15 @@
 // The lives of a pool's workers and of its fork server.
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,6 +56,47 @@ void ProcessPool::kill_workers_of(const Board& board) {
 void ProcessPool::start_server() {
   server_ = ForkServer::start(options_.start_method);
   watch(server_.socket(), News::kServer);
+}
+
+// As many workers as there are calls for them, at most max_workers.
+void ProcessPool::order_workers(std::vector<Settled>& settled) {
+  while (broken_ == nullptr && ending_ == nullptr && workers_.size() < waiting_.size() + calls_on_boards_ &&
+         workers_.size() < static_cast<std::size_t>(*options_.max_workers) && sync::clock::now() >= next_order_) {
+    std::uint16_t number = 1;  // The first that is free.
+    for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;
+    try {
+      order_worker(number);
+    } catch (const std::exception& e) {
+      start_failed(number, e.what(), settled);
+    }
+  }
+}
+
+// Throws std::system_error, and what ForkServer::start throws.
+void ProcessPool::order_worker(std::uint16_t number) {
+  if (!server_) start_server();
+  Worker& worker = workers_[number];
+  worker.serial = ++workers_ordered_;
+  worker.ordered_at = sync::clock::now();
+  worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  watch(worker.bell.get(), News::kBell);
+  if (is_isolated()) add_board(number);
+  const Board& board = *boards_[is_isolated() ? number : 0];
+  if (number >= board.calls().workers_end.load(std::memory_order_relaxed)) {
+    board.calls().workers_end.store(number + 1u, std::memory_order_relaxed);
+  }
+  WorkerOrder order;
+  order.number = number;
+  order.fresh = options_.start_method == StartMethod::kSpawn;
+  order.has_initializer = options_.initializer != nullptr;
+  if (order.has_initializer) order.initializer = name_of(reinterpret_cast<const void*>(options_.initializer));
+  order.calls_max = options_.max_calls_per_worker;
+  order.arena_bytes = board.arena().size();
+  order.address_space_bytes_max = options_.worker_address_space_bytes_max;
+  order.cpu_seconds_max = options_.worker_cpu_seconds_max;
+  if (!server_.order(order, board.memory().file(), board.arena().file(), worker.bell.get())) {
+    throw std::system_error(errno, std::generic_category(), "the fork server takes no order");
+  }
 }
 
 void ProcessPool::hear_from_server(std::vector<Settled>& settled) {
@@ -194,7 +238,7 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
     judge_death(worker, settled);
   }
   // What they may have been woken for is still there.
-  if (!is_isolated()) ring_for_work(boards_[0]->calls());
+  if (!is_isolated()) wake_workers(boards_[0]->calls());
 }
 
 std::exception_ptr ProcessPool::death_error(const Worker& worker) {
@@ -230,8 +274,7 @@ void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uin
   if (is_untaken && ++board.untaken_deaths(slot) < kUselessDeathsMax) return take_back(board, slot);
   Worker& worker = workers_.find(owner)->second;
   worker.lost_a_call = true;
-  settled.push_back({.task = release(board, slot), .error = death_error(worker), .worker_pid = worker.pid});
-  settled.back().task.state().follow_start();  // As in take_outcome.
+  settle({.task = release(board, slot), .error = death_error(worker), .worker_pid = worker.pid}, settled);
 }
 
 // What the death of a worker means for the pool.
@@ -252,12 +295,11 @@ void ProcessPool::judge_death(const Worker& worker, std::vector<Settled>& settle
 void ProcessPool::break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled) {
   if (broken_ == nullptr) broken_ = std::make_exception_ptr(BrokenProcessPool(reason));
   for (WaitingCall& call : std::exchange(waiting_, {})) {
-    if (!call.task.state().is_done()) settled.push_back({.task = std::move(call.task), .error = broken_});
+    if (!call.task.state().is_done()) settle({.task = std::move(call.task), .error = broken_}, settled);
   }
   for (const auto& [board, slot] : held_calls()) {
-    if (board->cancel(slot) || running_too) settled.push_back({.task = release(*board, slot), .error = broken_});
+    if (board->cancel(slot) || running_too) settle({.task = release(*board, slot), .error = broken_}, settled);
   }
-  for (const Settled& s : settled) s.task.state().follow_start();  // As in take_outcome.
   if (!running_too) return;
   for (auto& [number, worker] : workers_) kill_worker(worker, SIGKILL);
 }

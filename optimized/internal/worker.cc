@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -115,10 +114,7 @@ class ResultRoom final : public WireRoom, public BufferSource {
 
   // WireBuffers.
   std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {
-    const char* const begin = reinterpret_cast<const char*>(memory->bytes().data());
-    const SharedMemory& all = arenas_.memory;
-    if (std::less<>()(begin, all.data()) || !std::less<>()(begin, all.data() + all.size())) return std::nullopt;
-    return static_cast<std::uint64_t>(begin - all.data());
+    return arenas_.memory.offset_of(memory->bytes().data());
   }
   std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) override {
     if (place > arenas_.memory.size() || bytes > arenas_.memory.size() - place) return nullptr;
@@ -144,7 +140,7 @@ class ResultRoom final : public WireRoom, public BufferSource {
     Slot& slot = board_.slots[call_.slot];
     if (bytes <= at_hand_.size()) std::memcpy(slot.bytes.data(), at_hand_.data(), bytes);
     slot.outcome = outcome;
-    slot.result = {.offset = place_.offset, .bytes = bytes};
+    slot.place = {.offset = place_.offset, .bytes = bytes};
     internal::deliver(board_, call_, worker_, bell_);
   }
 
@@ -159,12 +155,13 @@ class ResultRoom final : public WireRoom, public BufferSource {
 };
 
 void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room) {
-  const char* const bytes = slot.call.offset == Place::kInline ? slot.bytes.data() : calls.use(slot.call.offset, slot.call.bytes);
+  const Place place = slot.place;
+  const char* const bytes = place.offset == Place::kInline ? slot.bytes.data() : calls.use(place.offset, place.bytes);
   Outcome outcome = Outcome::kValue;
   std::size_t result_bytes = 0;
   try {
     const auto run = reinterpret_cast<RunFunction>(const_cast<void*>(address_of(slot.run)));
-    result_bytes = run({bytes, slot.call.bytes}, room);
+    result_bytes = run({bytes, place.bytes}, room);
   } catch (abi::__forced_unwind&) {
     // pthread_exit in a call: the worker ends, and the call with it; also if there are other threads, which would go on.
     std::fflush(nullptr);

@@ -1,0 +1,261 @@
+// How calls come to the boards: submit, and the way on from the line of those that wait.
+#include <signal.h>
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "futures/errors.h"
+#include "futures/internal/wire_call.h"
+#include "optimized/internal/process_pool.h"
+
+namespace futures::internal {
+namespace {
+
+// Freed payload pages that stay ready for the next payload.
+constexpr std::uint64_t kKeptBytes = std::uint64_t{128} << 20;
+
+// How long after the first call the collector takes its first second look, at most.
+constexpr std::chrono::nanoseconds kFirstLook = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void ProcessPool::check_open() {
+  if (broken_ != nullptr) std::rethrow_exception(broken_);
+  if (!intake_open_) throw ShutdownError();
+}
+
+void ProcessPool::check_intake() {
+  check_generation(generation_);
+  sync::mutex_lock lock(mutex_);
+  check_open();
+}
+
+// Where a call is encoded to: a slot's worth at hand, and beyond that its room in the arena. Only if there is none now, or
+// it is not known yet whose arena it will be, memory of the program's, from where it is copied when its turn comes.
+class ProcessPool::CallRoom final : public WireRoom {
+ public:
+  CallRoom(ProcessPool& pool, WaitingCall& call) : WireRoom(at_hand_), pool_(pool), call_(call) {}
+
+  std::span<char> get(std::size_t bytes) override {
+    if (const std::shared_ptr<Board> board = pool_.shared_board()) {
+      call_.room = board->room_for_call(bytes);
+      if (call_.room) return board->use(call_.room);
+    }
+    call_.encoded.resize(bytes);
+    return call_.encoded;
+  }
+
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {
+    const std::shared_ptr<Board> board = pool_.shared_board();
+    const std::optional<std::uint64_t> place = board == nullptr ? std::nullopt : board->place_of(*memory);
+    if (place && std::find(call_.buffers.begin(), call_.buffers.end(), memory) == call_.buffers.end()) {
+      call_.buffers.push_back(memory);
+    }
+    return place;
+  }
+  std::shared_ptr<BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }  // There is nothing to decode.
+
+  // The call has been encoded.
+  void keep(std::size_t bytes) {
+    call_.bytes = bytes;
+    if (bytes <= kInlineBytes) call_.encoded.assign(at_hand_.data(), bytes);
+  }
+
+ private:
+  ProcessPool& pool_;
+  WaitingCall& call_;
+  std::array<char, kInlineBytes> at_hand_;
+};
+
+// Returns why the call cannot be encoded; null if it is.
+std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call) {
+  try {
+    const WireCall* const wire = task.state().wire_call();
+    if (wire == nullptr) {
+      throw SerializationError(
+          "the call cannot travel to another process: its callable, an argument or the result is of a type that cannot, "
+          "or futures/encoding.h is not included where submit is called");
+    }
+    call.run = name_of(reinterpret_cast<const void*>(wire->run));
+    CallRoom room(*this, call);
+    room.keep(encode(room));
+    return nullptr;
+  } catch (const SerializationError&) {
+    return std::current_exception();
+  } catch (const std::exception& e) {
+    return std::make_exception_ptr(SerializationError(absl::StrCat("the call could not be encoded: ", e.what())));
+  } catch (...) {
+    return std::make_exception_ptr(SerializationError("the call could not be encoded"));
+  }
+}
+
+void ProcessPool::schedule(Task task, Encode encode) {
+  check_generation(generation_);
+  WaitingCall call;
+  const std::exception_ptr refusal = encode_call(task, encode, call);
+  std::vector<Settled> settled;
+  {
+    sync::mutex_lock lock(mutex_);
+    if (refusal != nullptr || !intake_open_ || broken_ != nullptr) give_back_room(call);
+    check_open();
+    if (refusal == nullptr) {
+      task.state().decide_remotely(shared_from_this());
+      call.task = std::move(task);
+      call.sequence = next_sequence_++;
+      waiting_.push_back(std::move(call));
+      hand_out(settled);
+    }
+  }
+  if (refusal != nullptr) task.fail(refusal);  // Law P3: this future alone.
+  tell(settled);
+}
+
+// Of a call that does not get in line. Others may wait for it.
+void ProcessPool::give_back_room(WaitingCall& call) {
+  if (!call.room) return;
+  call.room = Arena::Room();
+  ring_collector();
+}
+
+// The one of all workers; null if each has its own.
+std::shared_ptr<Board> ProcessPool::shared_board() {
+  if (is_isolated()) return nullptr;
+  sync::mutex_lock lock(mutex_);
+  return boards_[0];
+}
+
+std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
+  check_generation(generation_);
+  const std::shared_ptr<Board> board = shared_board();
+  return board == nullptr ? nullptr : board->make_buffer(bytes);
+}
+
+void ProcessPool::add_board(std::uint16_t number) {
+  const std::uint64_t kept_bytes = is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(*options_.max_workers) : kKeptBytes;
+  auto board = std::make_shared<Board>(number == 0 ? kSlots : 1, number, options_.payload_bytes_max, kept_bytes);
+  board->calls().parent_sleeps.store(wants_rings_ ? 1 : 0, std::memory_order_seq_cst);
+  if (boards_.size() <= number) boards_.resize(number + 1u);
+  boards_[number] = std::move(board);
+}
+
+void ProcessPool::hand_out(std::vector<Settled>& settled) {
+  while (!waiting_.empty()) {
+    if (waiting_.front().task.state().is_done()) {
+      waiting_.pop_front();  // Cancelled.
+      continue;
+    }
+    Board* const board = next_board();
+    if (board == nullptr) break;
+    if (put_on_board(*board, waiting_.front(), settled)) {
+      waiting_.pop_front();
+    } else if (calls_on_boards_ > 0 || !reclaim_rooms()) {
+      break;
+    }
+  }
+  order_workers(settled);
+  if (!waiting_.empty() || calls_on_boards_ > 0) expect_calls();
+}
+
+// The first call waits for room, and none will be given back: calls behind it have it all. They give it back, and what they
+// were encoded to waits elsewhere. Returns whether any did.
+bool ProcessPool::reclaim_rooms() {
+  bool reclaimed = false;
+  for (WaitingCall& call : waiting_) {
+    if (!call.room) continue;
+    call.encoded.assign(boards_[0]->bytes_of(call.room).data(), call.bytes);
+    call.room = Arena::Room();
+    reclaimed = true;
+  }
+  return reclaimed;
+}
+
+// There are calls, and so there will be second looks. A collector that sleeps without knowing is not woken for that now, when
+// the call's worker is.
+void ProcessPool::expect_calls() {
+  calls_since_look_ = true;
+  if (collector_sleeps_ && !will_look_) {
+    const itimerspec once = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = kFirstLook.count()}};
+    timerfd_settime(timer_.get(), 0, &once, nullptr);
+  }
+  will_look_ = true;
+}
+
+// Where the next call goes; null if it has to wait.
+Board* ProcessPool::next_board() {
+  if (is_isolated()) return idle_.empty() ? nullptr : boards_[idle_.back()].get();
+  return boards_[0].get();
+}
+
+// Returns false if the call has to wait.
+bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) {
+  std::uint32_t slot = 0;
+  FutureState& state = call.task.state();
+  switch (board.put(call, slot)) {
+    case Board::Put::kLater:
+      // The only call of its worker has slot and room for itself. What is full is the ring: of calls that were cancelled
+      // again, and the worker did not even pass them, or made up that it did not.
+      if (board.worker() == 0) return false;
+      kill_worker(workers_.find(board.worker())->second, SIGKILL);
+      idle_.pop_back();
+      return false;
+    case Board::Put::kNoRoom:
+      settle({.task = std::move(call.task),
+              .error = std::make_exception_ptr(SerializationError(absl::StrCat(
+                  "the encoded call has ", call.bytes, " bytes, and there is no room for that: ",
+                  "payload_bytes_max is ", options_.payload_bytes_max, ", or memory is short")))},
+             settled);
+      return true;
+    case Board::Put::kDone:
+      break;
+  }
+  ++calls_on_boards_;
+  state.remote_place = static_cast<std::int32_t>(board.worker() * kSlots + slot);
+  if (board.worker() != 0) {
+    idle_.pop_back();
+    ++workers_.find(board.worker())->second.calls_given;
+  }
+  return true;
+}
+
+// A call that its worker has not taken is not one of the calls that it was given.
+void ProcessPool::forgive(const Board& board) {
+  if (board.worker() == 0) return;
+  if (const auto worker = workers_.find(board.worker()); worker != workers_.end()) --worker->second.calls_given;
+}
+
+// The call leaves its slot, which is free for the next one.
+Task ProcessPool::release(Board& board, std::uint32_t slot) {
+  --calls_on_boards_;
+  Task task = board.release(slot);
+  task.state().remote_place = -1;
+  if (board.worker() != 0) offer(board.worker());
+  return task;
+}
+
+// The worker has died before it took the call, or does not take it: it is as it was before.
+void ProcessPool::take_back(Board& board, std::uint32_t slot) {
+  --calls_on_boards_;
+  WaitingCall call = board.take_back(slot);
+  call.task.state().remote_place = -1;
+  const auto behind = std::find_if(waiting_.begin(), waiting_.end(),
+                                   [&call](const WaitingCall& other) { return other.sequence > call.sequence; });
+  waiting_.insert(behind, std::move(call));
+}
+
+// A worker with a board of its own gets a next call, unless it has had its last.
+void ProcessPool::offer(std::uint16_t number) {
+  const auto entry = workers_.find(number);
+  if (entry == workers_.end()) return;
+  const Worker& worker = entry->second;
+  const std::uint64_t calls_max = options_.max_calls_per_worker;
+  if (worker.life != Worker::Life::kAlive || !worker.is_ready || (calls_max > 0 && worker.calls_given >= calls_max)) return;
+  idle_.push_back(number);
+}
+
+}  // namespace futures::internal

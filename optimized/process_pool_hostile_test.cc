@@ -403,6 +403,26 @@ TEST_P(ProcessPoolHostile, P11_CallsAreCancelledWhileTheirStatesFlicker) {
   }
 }
 
+int hide_others(const std::string& gate) {
+  CallBoard& shared = board();
+  shared.workers_end.store(0);
+  for (auto& state : shared.workers) state.store(0);
+  return testing::pass(gate, 7);
+}
+
+// Nobody seems to be there to be woken. The others still get the calls behind.
+TEST_P(ProcessPoolHostile, P11_AWorkerHidesTheOthers) {
+  ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .payload_bytes_max = kPayloadBytesMax});
+  EXPECT_EQ(right_results(submit_calls(executor, 30)), 30);  // All are there.
+  std::this_thread::sleep_for(50ms);                         // And asleep, mostly; nothing depends on it.
+  testing::Gate gate;
+  const Future<int> hostile = executor.submit(hide_others, gate.path());
+  EXPECT_EQ(right_results(submit_calls(executor, 20)), 20);
+  EXPECT_FALSE(hostile.done());
+  gate.open();
+  EXPECT_TRUE(gives(hostile, 7));
+}
+
 TEST_P(ProcessPoolHostile, P11_AWorkerTreatsItsBellBadly) {
   ProcessPoolExecutor executor(options(GetParam(), 2));
   const auto flood = [] {

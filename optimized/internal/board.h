@@ -4,6 +4,7 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_BOARD_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_BOARD_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +70,17 @@ class Board : public std::enable_shared_from_this<Board> {
   std::uint32_t slots() const { return static_cast<std::uint32_t>(held_.size()); }
   std::uint16_t worker() const { return worker_; }
   bool has_free_slot() const { return !free_slots_.empty(); }
+
+  // A worker of this number has been ordered.
+  void expect_worker(std::uint16_t number) {
+    workers_end_ = std::max<std::uint32_t>(workers_end_, number + 1u);
+    calls().workers_end.store(workers_end_, std::memory_order_relaxed);
+  }
+  void wake_workers() {
+    calls().workers_end.store(workers_end_, std::memory_order_relaxed);  // Whatever became of it.
+    internal::wake_workers(calls(), workers_end_);
+  }
+  void close() { close_board(calls(), workers_end_); }
 
   // Whether the worker whose board this is takes calls, and has passed all that it was given.
   bool is_worker_ready() const {
@@ -207,6 +219,7 @@ class Board : public std::enable_shared_from_this<Board> {
   std::vector<std::uint32_t> free_slots_;
   std::vector<std::uint32_t> wanting_room_;  // Slots whose owner waits for room.
   std::uint64_t next_ticket_ = 0;
+  std::uint32_t workers_end_ = 1;
 };
 
 }  // namespace futures::internal

@@ -60,10 +60,6 @@ bool has_calls(const CallBoard& board) {
   return board.head.load(std::memory_order_seq_cst) < board.tail.load(std::memory_order_seq_cst);
 }
 
-std::uint32_t workers_end(const CallBoard& board) {
-  return std::min<std::uint32_t>(board.workers_end.load(std::memory_order_relaxed), kWorkersMax + 1);
-}
-
 // A submit rings nobody while this worker looks. If it listed more than the one call, another worker is needed.
 TakenCall busy_with(CallBoard& board, std::uint16_t worker, const TakenCall& call) {
   say(board, worker, WorkerState::kBusy);
@@ -93,7 +89,8 @@ bool list_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
 
 void ring_for_work(CallBoard& board) {
   std::uint32_t sleeping = 0;
-  for (std::uint32_t worker = 1; worker < workers_end(board); ++worker) {
+  const std::uint32_t end = std::min<std::uint32_t>(board.workers_end.load(std::memory_order_relaxed), kWorkersMax + 1);
+  for (std::uint32_t worker = 1; worker < end; ++worker) {
     const std::uint32_t state = board.workers[worker].load(std::memory_order_seq_cst);
     if (state == number_of(WorkerState::kLooking)) return;
     if (state == number_of(WorkerState::kSleeping) && sleeping == 0) sleeping = worker;
@@ -106,13 +103,14 @@ void ring_for_work(CallBoard& board) {
   sync::shared_futex_wake_one(state);
 }
 
-void wake_workers(CallBoard& board) {
-  for (std::uint32_t worker = 1; worker < workers_end(board); ++worker) {
+void wake_workers(CallBoard& board, std::uint32_t workers_end) {
+  for (std::uint32_t worker = 1; worker < workers_end; ++worker) {
     sync::atomic<std::uint32_t>& state = board.workers[worker];
     std::uint32_t said = state.load(std::memory_order_seq_cst);
-    if (said == number_of(WorkerState::kAbsent)) continue;
     // Where that fails the worker is awake: see ring_for_work.
-    state.compare_exchange_strong(said, number_of(WorkerState::kBusy), std::memory_order_seq_cst);
+    if (said != number_of(WorkerState::kAbsent)) {
+      state.compare_exchange_strong(said, number_of(WorkerState::kBusy), std::memory_order_seq_cst);
+    }
     sync::shared_futex_wake_all(state);
   }
 }
@@ -147,9 +145,9 @@ void free_slot(CallBoard& board, std::uint32_t slot) {
   wake_clients(board.slots[slot]);
 }
 
-void close_board(CallBoard& board) {
+void close_board(CallBoard& board, std::uint32_t workers_end) {
   board.closing.store(1, std::memory_order_seq_cst);
-  wake_workers(board);
+  wake_workers(board, workers_end);
 }
 
 void say_ready(CallBoard& board, std::uint16_t worker, int bell) {

@@ -127,16 +127,16 @@ void free_slot(CallBoard& board, std::uint32_t slot);
 // was anybody. Workers and parent.
 bool wake_clients(Slot& slot);
 
-// No call will come any more: idle workers end.
-void close_board(CallBoard& board);
+// No call will come any more: idle workers end. Of workers with numbers below `workers_end`, which the parent knows for itself.
+void close_board(CallBoard& board, std::uint32_t workers_end);
 
 // There is work: wakes a sleeping worker unless one is looking. Law E6 holds because whoever takes a call while there are
 // more rings again.
 void ring_for_work(CallBoard& board);
 
-// Wakes all who sleep, and takes nobody's word for it that it looks: a worker that has died may have been about to wake
-// another, and one that was stopped does not look.
-void wake_workers(CallBoard& board);
+// Wakes all who sleep, and takes nobody's word for it that it looks or is not there: a worker that has died may have been
+// about to wake another, one that was stopped does not look, and one that is hostile may hide others.
+void wake_workers(CallBoard& board, std::uint32_t workers_end);
 
 // The worker has died.
 void forget_worker(CallBoard& board, std::uint16_t worker);

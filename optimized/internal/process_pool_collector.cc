@@ -234,7 +234,7 @@ bool ProcessPool::is_over() {
     boards_closed_ = true;
     for (const std::shared_ptr<Board>& board : boards_) {
       if (board == nullptr) continue;
-      close_board(board->calls());
+      board->close();
       if (board->is_damaged()) kill_workers_of(*board);  // They may not see it.
     }
     for (auto& [number, worker] : workers_) {
@@ -277,7 +277,7 @@ void ProcessPool::look_again(std::vector<Settled>& settled) {
     kill_workers_of(*board);
   }
   // A worker that was stopped, or writes nonsense, may seem about to take a call, and others were not woken for it.
-  if (!is_isolated() && calls_on_boards_ > 0) wake_workers(boards_[0]->calls());
+  if (!is_isolated() && calls_on_boards_ > 0) boards_[0]->wake_workers();
 }
 
 void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now,

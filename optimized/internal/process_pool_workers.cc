@@ -81,10 +81,8 @@ void ProcessPool::order_worker(std::uint16_t number) {
   worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   watch(worker.bell.get(), News::kBell);
   if (is_isolated()) add_board(number);
-  const Board& board = *boards_[is_isolated() ? number : 0];
-  if (number >= board.calls().workers_end.load(std::memory_order_relaxed)) {
-    board.calls().workers_end.store(number + 1u, std::memory_order_relaxed);
-  }
+  Board& board = *boards_[is_isolated() ? number : 0];
+  board.expect_worker(number);
   WorkerOrder order;
   order.number = number;
   order.fresh = options_.start_method == StartMethod::kSpawn;
@@ -238,7 +236,7 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
     judge_death(worker, settled);
   }
   // What they may have been woken for is still there.
-  if (!is_isolated()) wake_workers(boards_[0]->calls());
+  if (!is_isolated()) boards_[0]->wake_workers();
 }
 
 std::exception_ptr ProcessPool::death_error(const Worker& worker) {

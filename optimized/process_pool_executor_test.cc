@@ -5,23 +5,33 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <any>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <cstdio>
 #include <filesystem>
+#include <format>
 #include <fstream>
 #include <functional>
+#include <future>
+#include <ios>
 #include <latch>
 #include <map>
+#include <memory>
+#include <new>
 #include <optional>
 #include <semaphore>
 #include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <typeinfo>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "futures/wait.h"
@@ -122,6 +132,73 @@ TEST_P(ProcessPool, P3_WhatIsTooLargeFailsAlone) {
                SerializationError);
   EXPECT_THROW(executor.submit(&repeated, std::string("0123456789abcdef"), 1 << 20).result(), SerializationError);
   EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
+}
+
+// What `fn` throws here, its result throws when it has run in a worker: the same type with the same message.
+template <typename E, typename F>
+void expect_crosses(ProcessPoolExecutor& executor, F fn) {
+  std::string here;
+  try {
+    fn();
+  } catch (const std::exception& e) {
+    here = e.what();
+  }
+  try {
+    executor.submit(fn).result();
+    ADD_FAILURE() << here << " does not arrive";
+  } catch (const std::exception& e) {
+    EXPECT_EQ(typeid(e), typeid(E)) << here;
+    EXPECT_EQ(e.what(), here);
+  }
+}
+
+TEST_P(ProcessPool, P4_StandardExceptionsAreRebuilt) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  expect_crosses<std::logic_error>(executor, [] { throw std::logic_error("a"); });
+  expect_crosses<std::invalid_argument>(executor, [] { throw std::invalid_argument("b"); });
+  expect_crosses<std::domain_error>(executor, [] { throw std::domain_error("c"); });
+  expect_crosses<std::length_error>(executor, [] { throw std::length_error("d"); });
+  expect_crosses<std::out_of_range>(executor, [] { throw std::out_of_range(std::string(10'000, 'e')); });
+  expect_crosses<std::runtime_error>(executor, [] { throw std::runtime_error(""); });
+  expect_crosses<std::range_error>(executor, [] { throw std::range_error("f"); });
+  expect_crosses<std::overflow_error>(executor, [] { throw std::overflow_error("g"); });
+  expect_crosses<std::underflow_error>(executor, [] { throw std::underflow_error("h"); });
+  expect_crosses<std::format_error>(executor, [] { throw std::format_error("i"); });
+  expect_crosses<std::exception>(executor, [] { throw std::exception(); });
+  expect_crosses<std::bad_alloc>(executor, [] { throw std::bad_alloc(); });
+  expect_crosses<std::bad_array_new_length>(executor, [] { throw std::bad_array_new_length(); });
+  expect_crosses<std::bad_cast>(executor, [] { throw std::bad_cast(); });
+  expect_crosses<std::bad_typeid>(executor, [] { throw std::bad_typeid(); });
+  expect_crosses<std::bad_any_cast>(executor, [] { throw std::bad_any_cast(); });
+  expect_crosses<std::bad_function_call>(executor, [] { std::function<void()>()(); });
+  expect_crosses<std::bad_optional_access>(executor, [] { static_cast<void>(std::optional<int>().value()); });
+  expect_crosses<std::bad_variant_access>(executor, [] { throw std::bad_variant_access(); });
+  expect_crosses<std::bad_weak_ptr>(executor, [] { std::shared_ptr<int>{std::weak_ptr<int>()}; });
+  expect_crosses<std::bad_exception>(executor, [] { throw std::bad_exception(); });
+  expect_crosses<std::future_error>(executor, [] { throw std::future_error(std::future_errc::broken_promise); });
+  expect_crosses<std::system_error>(executor, [] { throw std::system_error(ENOENT, std::system_category(), "j"); });
+  expect_crosses<std::system_error>(executor, [] { throw std::system_error(ENOENT, std::generic_category(), ""); });
+  expect_crosses<std::system_error>(executor, [] { throw std::system_error(ENOENT, std::generic_category()); });
+  expect_crosses<std::ios_base::failure>(executor, [] {
+    std::ifstream file;
+    file.exceptions(std::ios_base::failbit);
+    file.open("/nowhere/at/all");
+  });
+  using std::filesystem::filesystem_error;
+  expect_crosses<filesystem_error>(executor, [] { static_cast<void>(std::filesystem::file_size("/nowhere/at/all")); });
+  expect_crosses<filesystem_error>(executor, [] {
+    throw filesystem_error("l", std::error_code(EIO, std::generic_category()));
+  });
+  expect_crosses<filesystem_error>(executor, [] { std::filesystem::copy("/nowhere/a", "/nowhere/b"); });
+  expect_crosses<CancelledError>(executor, [] { throw CancelledError(); });
+  expect_crosses<TimeoutError>(executor, [] { throw TimeoutError("k"); });
+}
+
+// Its maker's category is nowhere but in that program.
+TEST_P(ProcessPool, P4_ACodeOfAnotherCategoryArrivesAsRemoteError) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const Future<void> call = executor.submit([] { throw std::system_error(1, std::future_category(), "odd"); });
+  EXPECT_THROW(call.result(), RemoteError);
 }
 
 TEST_P(ProcessPool, P4_ExceptionsCrossAsTheirType) {

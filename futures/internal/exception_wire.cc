@@ -3,11 +3,18 @@
 #include <any>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
+#include <format>
 #include <functional>
+#include <future>
+#include <ios>
 #include <memory>
 #include <new>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <typeindex>
 #include <unordered_map>
@@ -39,28 +46,149 @@ ExceptionWire bare_wire() {
           [](std::string_view) { return std::make_exception_ptr(E()); }};
 }
 
-// std::system_error of the two categories that every process has: code, category, and the message given by its maker,
-// which what() shows in front of the code's own text.
+// A field with its length.
+void append_field(std::string& encoded, std::string_view field) {
+  const std::uint32_t bytes = static_cast<std::uint32_t>(field.size());
+  encoded.append(reinterpret_cast<const char*>(&bytes), sizeof(bytes));
+  encoded += field;
+}
+
+// Takes one field off the front. Nothing if the bytes do not hold it.
+std::optional<std::string_view> take_field(std::string_view& encoded) {
+  std::uint32_t bytes = 0;
+  if (encoded.size() < sizeof(bytes)) return std::nullopt;
+  std::memcpy(&bytes, encoded.data(), sizeof(bytes));
+  if (encoded.size() - sizeof(bytes) < bytes) return std::nullopt;
+  const std::string_view field = encoded.substr(sizeof(bytes), bytes);
+  encoded.remove_prefix(sizeof(bytes) + bytes);
+  return field;
+}
+
+// A value and nothing else.
+template <typename T>
+void append_value(std::string& encoded, const T& value) {
+  encoded.append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+template <typename T>
+std::optional<T> value_of(std::string_view encoded) {
+  T value;
+  if (encoded.size() != sizeof(value)) return std::nullopt;
+  std::memcpy(&value, encoded.data(), sizeof(value));
+  return value;
+}
+
+// The categories of error codes that every process has, by a letter each.
+const std::error_category* category_of(char letter) {
+  switch (letter) {
+    case 's': return &std::system_category();
+    case 'g': return &std::generic_category();
+    case 'i': return &std::iostream_category();
+    default: return nullptr;
+  }
+}
+char letter_of(const std::error_category& category) {
+  for (const char letter : {'s', 'g', 'i'}) {
+    if (*category_of(letter) == category) return letter;
+  }
+  return '?';
+}
+
+// What a std::system_error carries: its code, and the message given by its maker, which what() shows in front of the code's
+// own text; none is the same as an empty one to all but what() itself.
+void append_code(std::string& encoded, const std::system_error& error) {
+  const std::int32_t value = error.code().value();
+  encoded += letter_of(error.code().category());
+  append_value(encoded, value);
+  std::string text = error.std::runtime_error::what();
+  const std::string tail = ": " + error.code().message();
+  const bool has_text = text.ends_with(tail);
+  if (has_text) text.resize(text.size() - tail.size());
+  encoded += has_text ? 't' : '-';
+  append_field(encoded, has_text ? text : "");
+}
+
+struct CodeAndText {
+  std::error_code code;
+  std::optional<std::string> text;
+};
+std::optional<CodeAndText> take_code(std::string_view& encoded) {
+  constexpr std::size_t kHead = 2 + sizeof(std::int32_t);
+  if (encoded.size() < kHead || category_of(encoded[0]) == nullptr) return std::nullopt;
+  const std::int32_t value = *value_of<std::int32_t>(encoded.substr(1, sizeof(std::int32_t)));
+  const std::error_code code(value, *category_of(encoded[0]));
+  const bool has_text = encoded[kHead - 1] == 't';
+  encoded.remove_prefix(kHead);
+  const std::optional<std::string_view> text = take_field(encoded);
+  if (!text) return std::nullopt;
+  return CodeAndText{.code = code, .text = has_text ? std::optional<std::string>(*text) : std::nullopt};
+}
+
 ExceptionWire system_error_wire() {
   return {&typeid(std::system_error),
           [](const std::exception& e, std::string& encoded) {
-            const std::error_code code = static_cast<const std::system_error&>(e).code();
-            const std::int32_t value = code.value();
-            encoded += code.category() == std::system_category() ? 's' : code.category() == std::generic_category() ? 'g' : '?';
-            encoded.append(reinterpret_cast<const char*>(&value), sizeof(value));
-            std::string text = e.what();
-            const std::string tail = ": " + code.message();
-            if (text.ends_with(tail)) text.resize(text.size() - tail.size());
-            if (text != code.message()) encoded += text;  // Else its maker gave none.
+            append_code(encoded, static_cast<const std::system_error&>(e));
           },
           [](std::string_view encoded) -> std::exception_ptr {
-            std::int32_t value = 0;
-            if (encoded.size() < 1 + sizeof(value) || (encoded[0] != 's' && encoded[0] != 'g')) return nullptr;
-            std::memcpy(&value, encoded.data() + 1, sizeof(value));
-            const std::error_category& category = encoded[0] == 's' ? std::system_category() : std::generic_category();
-            const std::string text(encoded.substr(1 + sizeof(value)));
-            return std::make_exception_ptr(text.empty() ? std::system_error(value, category)
-                                                        : std::system_error(value, category, text));
+            const std::optional<CodeAndText> error = take_code(encoded);
+            if (!error) return nullptr;
+            return std::make_exception_ptr(error->text ? std::system_error(error->code, *error->text)
+                                                       : std::system_error(error->code));
+          }};
+}
+
+// What a stream throws is of a type derived from std::ios_base::failure, which has no name for others.
+const std::type_info& type_of_stream_failures() {
+  std::ostringstream stream;
+  stream.exceptions(std::ios_base::failbit);
+  try {
+    stream.setstate(std::ios_base::failbit);
+  } catch (const std::exception& e) {
+    return typeid(e);
+  }
+  return typeid(std::ios_base::failure);
+}
+
+ExceptionWire stream_failure_wire(const std::type_info& type) {
+  return {&type,
+          [](const std::exception& e, std::string& encoded) {
+            append_code(encoded, static_cast<const std::ios_base::failure&>(e));
+          },
+          [](std::string_view encoded) -> std::exception_ptr {
+            const std::optional<CodeAndText> error = take_code(encoded);
+            if (!error) return nullptr;
+            return std::make_exception_ptr(std::ios_base::failure(error->text.value_or(""), error->code));
+          }};
+}
+
+ExceptionWire filesystem_error_wire() {
+  using std::filesystem::filesystem_error;
+  return {&typeid(filesystem_error),
+          [](const std::exception& e, std::string& encoded) {
+            const auto& error = static_cast<const filesystem_error&>(e);
+            append_code(encoded, error);
+            append_field(encoded, error.path1().native());
+            append_field(encoded, error.path2().native());
+          },
+          [](std::string_view encoded) -> std::exception_ptr {
+            const std::optional<CodeAndText> error = take_code(encoded);
+            const std::optional<std::string_view> first = take_field(encoded);
+            const std::optional<std::string_view> second = take_field(encoded);
+            if (!error || !first || !second) return nullptr;
+            const std::string text = error->text.value_or("");
+            if (!second->empty()) return std::make_exception_ptr(filesystem_error(text, *first, *second, error->code));
+            if (!first->empty()) return std::make_exception_ptr(filesystem_error(text, *first, error->code));
+            return std::make_exception_ptr(filesystem_error(text, error->code));
+          }};
+}
+
+ExceptionWire future_error_wire() {
+  return {&typeid(std::future_error),
+          [](const std::exception& e, std::string& encoded) {
+            append_value(encoded, static_cast<std::int32_t>(static_cast<const std::future_error&>(e).code().value()));
+          },
+          [](std::string_view encoded) -> std::exception_ptr {
+            const std::optional<std::int32_t> code = value_of<std::int32_t>(encoded);
+            return code ? std::make_exception_ptr(std::future_error(static_cast<std::future_errc>(*code))) : nullptr;
           }};
 }
 
@@ -82,7 +210,8 @@ class KnownExceptions {
           bare_wire<std::bad_array_new_length>(), bare_wire<std::bad_cast>(), bare_wire<std::bad_typeid>(),
           bare_wire<std::bad_any_cast>(), bare_wire<std::bad_function_call>(), bare_wire<std::bad_optional_access>(),
           bare_wire<std::bad_variant_access>(), bare_wire<std::bad_weak_ptr>(), bare_wire<std::bad_exception>(),
-          system_error_wire()}) {
+          message_wire<std::format_error>(), future_error_wire(), system_error_wire(), filesystem_error_wire(),
+          stream_failure_wire(typeid(std::ios_base::failure)), stream_failure_wire(type_of_stream_failures())}) {
       add(wire);
     }
   }
@@ -103,23 +232,6 @@ class KnownExceptions {
   sync::mutex mutex_;
   std::unordered_map<std::string, ExceptionWire> by_name_ ABSL_GUARDED_BY(mutex_);  // By mangled name.
 };
-
-void append_field(std::string& encoded, std::string_view field) {
-  const std::uint32_t bytes = static_cast<std::uint32_t>(field.size());
-  encoded.append(reinterpret_cast<const char*>(&bytes), sizeof(bytes));
-  encoded += field;
-}
-
-// Takes one field off the front. Nothing if the bytes do not hold it.
-std::optional<std::string_view> take_field(std::string_view& encoded) {
-  std::uint32_t bytes = 0;
-  if (encoded.size() < sizeof(bytes)) return std::nullopt;
-  std::memcpy(&bytes, encoded.data(), sizeof(bytes));
-  if (encoded.size() - sizeof(bytes) < bytes) return std::nullopt;
-  const std::string_view field = encoded.substr(sizeof(bytes), bytes);
-  encoded.remove_prefix(sizeof(bytes) + bytes);
-  return field;
-}
 
 }  // namespace
 

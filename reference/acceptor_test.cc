@@ -558,6 +558,8 @@ INSTANTIATE_TEST_SUITE_P(
                                 {.max_workers = 2, .drain = Drain::kStepwise, .outcomes_travel = true}},
                     NamedPolicy{"OutcomesTravelAny2",
                                 {.max_workers = 2, .start_order = StartOrder::kAny, .outcomes_travel = true}},
+                    NamedPolicy{"DoneInAnyOrder",
+                                {.drain = Drain::kStepwise, .ready_after_deadline = false, .done_at_call_first = false}},
                     NamedPolicy{"LeavesNotes",
                                 {.max_workers = 2, .drain = Drain::kStepwise, .shutdown_cancels_itself = false}},
                     NamedPolicy{"WaitsOnce", {.drain = Drain::kStepwise, .later_shutdown_waits = false}},

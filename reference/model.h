@@ -30,6 +30,7 @@
 #ifndef CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 #define CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -101,6 +102,9 @@ struct Policy {
   bool later_shutdown_waits = true;
   // as_completed without time left yields what has got done since it was called. False: it may time out instead.
   bool ready_after_deadline = true;
+  // Law W5: as_completed yields what was done when it was called before what got done since. False: what is done when it
+  // looks, in any order.
+  bool done_at_call_first = true;
 
   friend bool operator==(const Policy&, const Policy&) = default;
 };
@@ -274,11 +278,19 @@ std::vector<Action> internal_actions(const Policy& policy, const State& state);
 // callbacks. With internal_actions, and with bodies that end, it is all that happens once the clients fall silent.
 std::vector<Action> executor_events(const Policy& policy, const State& state);
 
+// The call's phase; kAbsent for one that `state` has not seen.
+inline Phase phase_of(const State& state, Call call) {
+  return call >= 0 && static_cast<std::size_t>(call) < state.calls.size() ? state.calls[call].phase : Phase::kAbsent;
+}
+
 // What the future of `call` shows in `state`.
 Visible visible(const State& state, Call call);
 
 // True once `call` is finished or cancelled.
-bool is_done(const State& state, Call call);
+inline bool is_done(const State& state, Call call) {
+  const Phase phase = phase_of(state, call);
+  return phase == Phase::kFinished || phase == Phase::kCancelled;
+}
 
 // What result() of a done call comes to: its outcome, or kCancelled. kNone if it is not done.
 Reply result_of(const State& state, Call call);

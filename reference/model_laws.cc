@@ -174,7 +174,7 @@ Broken broken_by_report(const Policy& policy, const State& before, const ClientS
     any_error = any_error || (is_in(told, call) && (result_of(before, call).kind == ReplyKind::kError ||
                                                     result_of(before, call).kind == ReplyKind::kBroken));
   }
-  if (steps && in.due != 0 && (told & in.due) == 0) return "W5: what was done before comes later";
+  if (steps && policy.done_at_call_first && in.due != 0 && (told & in.due) == 0) return "W5: what was done before comes later";
   if (steps || operation.poll || all) return std::nullopt;
   if (operation.when == ReturnWhen::kFirstCompleted && told != 0) return std::nullopt;
   if (operation.when == ReturnWhen::kFirstException && any_error) return std::nullopt;

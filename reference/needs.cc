@@ -100,10 +100,7 @@ class Needs {
   }
 
  private:
-  Phase phase(Call call) const {
-    return call >= 0 && static_cast<std::size_t>(call) < state_.calls.size() ? state_.calls[call].phase
-                                                                             : Phase::kAbsent;
-  }
+  Phase phase(Call call) const { return phase_of(state_, call); }
   bool is_open(Call call) const { return phase(call) == Phase::kPending || phase(call) == Phase::kTaken; }
   bool is_past_claim(Call call) const { return phase(call) >= Phase::kClaimed; }
   std::size_t calls() const { return state_.calls.size(); }

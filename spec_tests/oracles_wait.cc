@@ -101,7 +101,7 @@ void check_next(Judge& judge, const OperationRecord& op) {
   if (!asked) return;
   const CallRecord& record = judge.history.calls.at(op.reply.value);
   judge.findings.check("W5", may_be_done(record, op.returned), absl::StrCat(what, ", which is not done"));
-  if (!one_was_done) return;
+  if (!one_was_done || !judge.record.policy.done_at_call_first) return;
   const bool came_later = !record.ends.empty() && record.ends.front() > op.invoked;
   judge.findings.check("W5", !came_later, absl::StrCat(what, ", and another one was done before it"));
 }

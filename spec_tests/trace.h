@@ -19,8 +19,9 @@
 //   0 destroy                # the executor's destructor
 //
 // Calls are numbered c0, c1, ... in the order in which their `submit` stands in the text, nested ones too. A body is a
-// list of statements that ends with `return N` or `throw N`. The calls of a map have no future that anybody could name. After the last line every trace has the same epilogue: all
-// gates are released, every client finishes, and the executor is shut down with wait, unless it was destroyed.
+// list of statements that ends with `return N` or `throw N`. The calls of a map have no future that anybody could name.
+// After the last line every trace has the same epilogue: all gates are released, every client finishes, and the executor is
+// shut down with wait, unless it was destroyed.
 //
 // An operation is skipped, on every executor alike, where it makes no sense: its client is still busy with an earlier
 // one, it names a call that was not submitted (yet, or because submit was refused), it needs an executor that has been

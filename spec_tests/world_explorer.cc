@@ -261,7 +261,9 @@ std::vector<Move> Explorer::settle(World& world) const {
     std::vector<Move> choice = moves(world);
     if (choice.empty()) return choice;
     auto first = choice.begin();
-    if (choice.size() > 1) {
+    if (choice.size() == 1) {
+      if (may_stay_away(world, *first)) return choice;
+    } else {
       if (!reduce_) return choice;
       const std::vector<Prospect> ahead = prospects(world);
       first = std::find_if(choice.begin(), choice.end(),

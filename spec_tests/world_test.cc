@@ -75,6 +75,16 @@ class Play {
 
 // ---------------------------------------------------------------------------------------------- single worlds
 
+TEST(World, WhatMayStayAwayMayEvenIfNothingElseCanHappen) {
+  Play play("workers 1\nclients 1\n0 submit c0 { gate g0; return 0 }\n0 submit c1 { gate g1; return 1 }\n"
+            "0 submit c2 { return 2 }\n0 release g0\n",
+            {.drain = model::Drain::kStepwise, .bodies_act = false, .claims_ahead = 1});
+  const Looks looks = play.go();
+  const auto shows = [&looks](const std::string& look) { return std::find(looks.begin(), looks.end(), look) != looks.end(); };
+  EXPECT_TRUE(shows("c0 finished (value 0); c1 running; c2 running, body not begun; client 0 idle, last reply ok"));
+  EXPECT_TRUE(shows("c0 finished (value 0); c1 running; c2 pending; client 0 idle, last reply ok"));
+}
+
 TEST(World, NothingHasHappenedAtFirst) {
   Play play("workers 1\nclients 2\n0 submit c0 { return 0 }\n0 callback c0\n");
   EXPECT_EQ(play.go(0), Looks{"c0 no future; client 0 idle; client 1 idle"});
@@ -348,7 +358,8 @@ std::vector<NamedPolicy> policies() {
         .destroy_respects_no_wait = false,
         .abandons_unadvanced_map = false,
         .refused_map_cancels = false,
-        .ready_after_deadline = false}},
+        .ready_after_deadline = false,
+        .done_at_call_first = false}},
       {"outcomes travel", {.drain = Drain::kStepwise, .bodies_act = false, .outcomes_travel = true}},
       {"outcomes travel, any order, bodies act", {.start_order = StartOrder::kAny, .outcomes_travel = true}},
       {"as CPython's processes",
@@ -359,7 +370,8 @@ std::vector<NamedPolicy> policies() {
         .claims_ahead = 1,
         .shutdown_cancels_itself = false,
         .later_shutdown_waits = false,
-        .ready_after_deadline = false},
+        .ready_after_deadline = false,
+        .done_at_call_first = false},
        60},
   };
 }
@@ -420,7 +432,8 @@ Trace racy_trace(unsigned seed) {
         for (int left = 1 + below(2); left > 0; --left) {
           inputs.statements.push_back(submit());
           inputs.statements.back().body[0].throws = below(3) == 0;
-          if (below(2) == 0) inputs.statements.back().body[0].statements.push_back({.verb = Verb::kGate, .gate = 0, .body = {}});
+          std::vector<Statement>& body = inputs.statements.back().body[0].statements;
+          if (below(2) == 0) body.push_back({.verb = Verb::kGate, .gate = 0, .body = {}});
         }
         inputs.value = below(3);
         break;

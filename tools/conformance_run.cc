@@ -270,7 +270,8 @@ void run_traces(const Options& options, std::vector<std::unique_ptr<Candidate>>&
   for (int index = 0; index < traces; ++index) {
     const Trace trace =
         options.replay.has_value() ? *options.replay : spec_tests::trace_from_seed(options.seed, index);
-    const std::string name = options.replay.has_value() ? "the trace" : absl::StrCat("trace ", index, " of seed ", options.seed);
+    const std::string name =
+        options.replay.has_value() ? "the trace" : absl::StrCat("trace ", index, " of seed ", options.seed);
     options.progress(absl::StrCat("trace ", index + 1, " of ", traces));
     std::optional<EpisodeReport> reference;
     for (auto& candidate : candidates) {

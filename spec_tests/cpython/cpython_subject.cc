@@ -94,6 +94,7 @@ model::Policy CPythonSubject::policy(int workers) const {
   policy.abandons_unadvanced_map = false;
   policy.refused_map_cancels = false;
   policy.ready_after_deadline = false;
+  policy.done_at_call_first = false;
   return policy;
 }
 

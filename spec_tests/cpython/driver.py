@@ -16,8 +16,8 @@ described in spec_tests/trace.h, what a command must do in spec_tests/subject.h.
 
 In an event CALLS is a set, as a number with a bit for each call, and WHEN is all, first or exception; VERB is that of the
 trace, or next (one step of as_completed), or abandon (a map is let go).
-In an observation CALLS is one letter per call (a: absent, p, r, f, c), STARTED, BUSY and CALLBACKS are strings of 0 and 1, OUTCOMES and
-REPLIES are lists with commas, each item a kind and a number, as in value:7. An empty field is written as -.
+In an observation CALLS is one letter per call (a: absent, p, r, f, c), STARTED, BUSY and CALLBACKS are strings of 0 and 1,
+OUTCOMES and REPLIES are lists with commas, each item a kind and a number, as in value:7. An empty field is written as -.
 
 Threads: the main one reads commands and never touches the executor, but for looking at futures. Each client is a thread.
 Whatever hangs, the main thread answers; at the end of its input the process is gone at once.

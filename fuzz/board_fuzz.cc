@@ -69,9 +69,9 @@ class Play {
 
   void run() {
     constexpr void (Play::*kSteps[])() = {
-        &Play::put,        &Play::put_large, &Play::put_in_room, &Play::look,       &Play::look_again, &Play::cancel, &Play::provide_room,
-        &Play::take_back,  &Play::ask,       &Play::write_word, &Play::write_word, &Play::write_result,
-        &Play::write_list, &Play::write_bytes};
+        &Play::put,        &Play::put_large,    &Play::put_in_room, &Play::look,       &Play::look_again,
+        &Play::cancel,     &Play::provide_room, &Play::take_back,   &Play::ask,        &Play::write_word,
+        &Play::write_word, &Play::write_result, &Play::write_list,  &Play::write_bytes};
     while (!input_.empty()) {
       (this->*kSteps[input_.below(std::size(kSteps))])();
       check_accounts();

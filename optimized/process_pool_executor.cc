@@ -18,7 +18,8 @@ namespace {
 ProcessPoolOptions checked(ProcessPoolOptions options) {
   if (!options.max_workers) options.max_workers = internal::available_cpus();
   if (*options.max_workers < 1 || *options.max_workers > internal::kWorkersMax) {
-    throw std::invalid_argument(absl::StrCat("max_workers must be from 1 to ", internal::kWorkersMax, ", not ", *options.max_workers));
+    throw std::invalid_argument(
+        absl::StrCat("max_workers must be from 1 to ", internal::kWorkersMax, ", not ", *options.max_workers));
   }
   if (options.call_timeout && options.call_timeout->count() <= 0) {
     throw std::invalid_argument("call_timeout must be more than zero");

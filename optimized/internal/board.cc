@@ -19,7 +19,9 @@ constexpr std::size_t kBuffersOfCallMax = 1024;
 }  // namespace
 
 ArenaBuffer::ArenaBuffer(std::shared_ptr<const Board> board, Arena::Room room, std::size_t bytes)
-    : BufferMemory(std::as_writable_bytes(board->bytes_of(room).first(bytes))), board_(std::move(board)), room_(std::move(room)) {}
+    : BufferMemory(std::as_writable_bytes(board->bytes_of(room).first(bytes))),
+      board_(std::move(board)),
+      room_(std::move(room)) {}
 
 Board::Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_bytes_max, std::uint64_t kept_bytes)
     : worker_(worker),
@@ -111,7 +113,8 @@ bool Board::is_damaged() const {
     if (!seen) return true;
     if (seen->phase != SlotPhase::kPending) continue;
     if (has_started(slot)) return true;  // No call goes back.
-    if (head > ticket || board.ring[ticket % kRingEntries].load(std::memory_order_relaxed) != (ticket << 16 | slot)) return true;
+    const std::uint64_t entry = board.ring[ticket % kRingEntries].load(std::memory_order_relaxed);
+    if (head > ticket || entry != (ticket << 16 | slot)) return true;
   }
   return false;
 }
@@ -175,7 +178,8 @@ void Board::provide_room(std::uint32_t slot) {
   if (!held.task || wants_room.ticket != tickets_[slot] || wants_room.phase != SlotPhase::kWantsRoom) return;
   const Slot& shared = calls().slots[slot];
   const std::uint64_t bytes = read_once(shared.place.bytes);  // Nothing but a size to look for.
-  if (read_once(shared.place.offset) == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
+  const std::uint64_t what = read_once(shared.place.offset);
+  if (what == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
   held.result_room = Arena::Room();  // What could not be encoded there after all; an exception is next.
   held.result_too_large = false;
   if (bytes > payload_bytes_max_) {

@@ -59,7 +59,9 @@ ProcessPool::ProcessPool(const ProcessPoolOptions& options)
       bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-  if (!bell_ || !timer_ || !epoll_) throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
+  if (!bell_ || !timer_ || !epoll_) {
+    throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
+  }
 }
 
 ProcessPool::~ProcessPool() {

@@ -98,7 +98,8 @@ class Arena {
   const std::uint64_t kept_end_;
   mutable sync::mutex mutex_;
   std::map<std::uint64_t, std::uint64_t> free_ ABSL_GUARDED_BY(mutex_);  // Offset to length; never two that touch.
-  std::uint64_t backed_end_ ABSL_GUARDED_BY(mutex_);  // Every page of the range before this offset has been taken, none after it.
+  // Every page of the range before this offset has been taken, none after it.
+  std::uint64_t backed_end_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t gone_through_end_ ABSL_GUARDED_BY(mutex_);  // No page after this one is mapped.
   std::size_t used_parts_ ABSL_GUARDED_BY(mutex_) = 0;
 };

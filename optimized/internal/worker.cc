@@ -193,7 +193,9 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   const SharedMemory board_memory = SharedMemory::map(std::move(board_file), sizeof(CallBoard));
   const SharedMemory arena = SharedMemory::map(std::move(arena_file), order.arena_bytes);
   auto& board = *reinterpret_cast<CallBoard*>(board_memory.data());
-  if (order.address_space_bytes_max > 0) limit(RLIMIT_AS, order.address_space_bytes_max + sizeof(CallBoard) + order.arena_bytes);
+  if (order.address_space_bytes_max > 0) {
+    limit(RLIMIT_AS, order.address_space_bytes_max + sizeof(CallBoard) + order.arena_bytes);
+  }
   limit(RLIMIT_CPU, order.cpu_seconds_max);
   keep_freed_memory();
   initialize(order);

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -23,6 +24,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "bench/bounds.h"
 #include "bench/rivals_text.h"
 #include "futures/buffer.h"
 #include "futures/wait.h"
@@ -33,33 +36,16 @@ namespace {
 using futures::Buffer;
 using futures::Future;
 using futures::ProcessPoolExecutor;
-using Clock = std::chrono::steady_clock;
+using bench::Clock;
+using bench::median;
+using bench::median_of;
+using bench::microseconds_since;
 
 int identity(int x) { return x; }
 std::size_t length_of(const std::string& bytes) { return bytes.size(); }
 std::byte last_of(const Buffer& buffer) { return buffer.bytes().back(); }
 std::string make_bytes(std::size_t n) { return std::string(n, 'x'); }
 void sleep_long() { sleep(30); }
-
-double microseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-// The median time of `times` runs, in microseconds.
-double median_of(int times, const std::function<void()>& run) {
-  std::vector<double> values;
-  for (int i = 0; i < times; ++i) {
-    const Clock::time_point start = Clock::now();
-    run();
-    values.push_back(microseconds_since(start));
-  }
-  return median(std::move(values));
-}
 
 struct Row {
   std::string name;
@@ -68,6 +54,24 @@ struct Row {
   double must = 0;
   double aim = 0;
 };
+
+// What the machine takes, by row and in the row's unit.
+std::map<std::string, double> measure_bounds() {
+  constexpr std::size_t kMiB = std::size_t{1} << 20;
+  const double copies_1 = bench::copy_in_and_out(kMiB) / 1000;
+  const double copies_64 = bench::copy_in_and_out(64 * kMiB) / 1000;
+  return {{"P1 busy", bench::spin_round_trip()},
+          {"P1 idle", bench::futex_round_trip()},
+          {"P2 submit", bench::ring_item()},
+          {"P3 argument 1MiB", copies_1},
+          {"P3 result 1MiB", copies_1},
+          {"P3 argument 64MiB", copies_64},
+          {"P3 result 64MiB", copies_64},
+          {"P4 start 2", bench::fork_to_first_byte(2) / 1000},
+          {"P4 start 8", bench::fork_to_first_byte(8) / 1000},
+          {"P5 kill to error", bench::kill_to_notice() / 1000},
+          {"P5 kill to next result", bench::kill_to_replacement() / 1000}};
+}
 
 void measure_calls(std::vector<Row>& rows) {
   ProcessPoolExecutor executor({.max_workers = 2});
@@ -117,7 +121,8 @@ void measure_buffers(std::vector<Row>& rows) {
   Buffer buffer = executor.make_buffer(std::size_t{64} << 20);
   std::fill(buffer.bytes().begin(), buffer.bytes().end(), std::byte{1});
   const auto there_and_back = [&] {
-    buffer = executor.submit([](Buffer b) { return last_of(b) == std::byte{1} ? std::move(b) : Buffer(); }, std::move(buffer)).take();
+    const auto look = [](Buffer b) { return last_of(b) == std::byte{1} ? std::move(b) : Buffer(); };
+    buffer = executor.submit(look, std::move(buffer)).take();
   };
   rows.push_back({"P3 buffer 64MiB", "ms", median_of(30, there_and_back) / 1000, 40, 0.1});
   if (buffer.size() != std::size_t{64} << 20) std::abort();
@@ -155,6 +160,50 @@ void measure_lives(std::vector<Row>& rows) {
   rows.push_back({"P5 kill to next result", "ms", median(to_next), 5, 1});
 }
 
+// The processor time so far of a process and its threads, but for this one, which looks; in milliseconds.
+double cpu_of(pid_t process) {
+  double nanoseconds = 0;
+  for (const auto& thread : std::filesystem::directory_iterator(absl::StrCat("/proc/", process, "/task"))) {
+    if (thread.path().filename() == absl::StrCat(gettid())) continue;
+    double own = 0;
+    std::ifstream(thread.path() / "schedstat") >> own;
+    nanoseconds += own;
+  }
+  return nanoseconds / 1e6;
+}
+
+// The memory that a process shares with no other, in KiB.
+double own_memory_of(pid_t process) {
+  double kibibytes = 0;
+  std::ifstream smaps(absl::StrCat("/proc/", process, "/smaps_rollup"));
+  for (std::string word; smaps >> word;) {
+    double value = 0;
+    if (word == "Private_Clean:" || word == "Private_Dirty:") smaps >> value;
+    kibibytes += value;
+  }
+  return kibibytes;
+}
+
+// A pool at rest: nobody looks for anything, and what workers no longer need has gone back.
+void measure_rest(std::vector<Row>& rows) {
+  ProcessPoolExecutor executor({.max_workers = 2});
+  for (int i = 0; i < 2000; ++i) executor.submit(identity, i).result();
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  std::vector<pid_t> processes = executor.worker_pids();
+  double memory = 0;
+  for (const pid_t worker : processes) memory = std::max(memory, own_memory_of(worker));
+  processes.push_back(getpid());
+  const auto cpu_of_all = [&processes] {
+    double sum = 0;
+    for (const pid_t process : processes) sum += cpu_of(process);
+    return sum;
+  };
+  const double before = cpu_of_all();
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  rows.push_back({"rest, CPU per second", "ms", (cpu_of_all() - before) / 2, 0.1, 0});
+  rows.push_back({"rest, memory per worker", "KiB", memory, 1024, 1024});
+}
+
 // Lines "rival,row,value" from the Python script; empty where there is no python3.
 std::map<std::string, std::map<std::string, double>> measure_rivals() {
   char path[] = "/tmp/rivals_XXXXXX.py";
@@ -180,7 +229,7 @@ std::map<std::string, std::map<std::string, double>> measure_rivals() {
   return by_row;
 }
 
-void write_json(const std::string& path, const std::vector<Row>& rows,
+void write_json(const std::string& path, const std::vector<Row>& rows, const std::map<std::string, double>& bounds,
                 std::map<std::string, std::map<std::string, double>>& rivals) {
   std::ofstream file(path);
   file << "{\"rows\":[";
@@ -193,7 +242,8 @@ void write_json(const std::string& path, const std::vector<Row>& rows,
       file << comma << "\"" << rival << "\":" << value;
       comma = ",";
     }
-    file << "},\"bound\":null}";
+    const auto bound = bounds.find(row.name);
+    file << "},\"bound\":" << (bound == bounds.end() ? "null" : absl::StrCat(bound->second)) << "}";
     separator = ",";
   }
   file << "]}\n";
@@ -212,23 +262,28 @@ int main(int argc, char** argv) {
     }
     json = argument.substr(7);
   }
+  const std::map<std::string, double> bounds = measure_bounds();  // First: they fork, and there is one thread so far.
   std::vector<Row> rows;
   measure_calls(rows);
   measure_payloads(rows);
   measure_buffers(rows);
   measure_lives(rows);
+  measure_rest(rows);
   auto rivals = measure_rivals();
   bool all_hold = true;
-  std::printf("%-24s %10s %8s %8s  %s\n", "row", "ours", "must", "aim", "rivals (times ours)");
+  std::printf("%-24s %11s %8s %8s %8s  %s\n", "row", "ours", "must", "aim", "bound", "rivals (times ours)");
   for (const Row& row : rows) {
-    std::printf("%-24s %7.3f %-2s %8.2f %8.2f ", row.name.c_str(), row.ours, row.unit.c_str(), row.must, row.aim);
+    const auto bound = bounds.find(row.name);
+    const std::string of_machine = bound == bounds.end() ? "" : absl::StrFormat("%.3f", bound->second);
+    std::printf("%-24s %7.3f %-3s %8.2f %8.2f %8s ", row.name.c_str(), row.ours, row.unit.c_str(), row.must, row.aim,
+                of_machine.c_str());
     for (const auto& [rival, value] : rivals[row.name]) std::printf("  %s x%.1f", rival.c_str(), value / row.ours);
     std::printf("%s\n", row.ours > row.must ? "  ABOVE MUST" : "");
     all_hold = all_hold && row.ours <= row.must;
   }
   if (!json.empty()) {
     const char* const caller = std::getenv("BUILD_WORKING_DIRECTORY");
-    write_json(json[0] == '/' || caller == nullptr ? json : absl::StrCat(caller, "/", json), rows, rivals);
+    write_json(json[0] == '/' || caller == nullptr ? json : absl::StrCat(caller, "/", json), rows, bounds, rivals);
   }
   return all_hold ? 0 : 1;
 }

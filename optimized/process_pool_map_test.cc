@@ -29,6 +29,7 @@
 #include "futures/task.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool_executor.h"
+#include "optimized/process_pool_map_testing.h"
 #include "optimized/process_pool_testing.h"
 #include "optimized/thread_pool_executor.h"
 
@@ -36,96 +37,12 @@ namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Gate;
-using testing::pass;
-using testing::soon;
+using namespace futures::testing;
 
-using Ints = std::vector<int>;
 using ProcessPoolMap = testing::ProcessPoolTest;
 
 int twice(int x) { return 2 * x; }
 pid_t pid_at(int) { return getpid(); }
-
-// One item of a map: what its call does, in this order.
-struct Step {
-  int value = 0;
-  std::string log = {};   // Appends its value to this file,
-  std::string gate = {};  // waits here,
-  int signal = 0;         // ends its worker,
-  bool throws = false;    // throws std::out_of_range; or returns its value.
-
-  template <typename Archive>
-  void serialize(Archive& archive) {
-    archive(value, log, gate, signal, throws);
-  }
-};
-
-int take_step(const Step& step) {
-  if (!step.log.empty()) std::ofstream(step.log, std::ios::app) << step.value << "\n";
-  if (!step.gate.empty()) pass(step.gate, 0);
-  if (step.signal != 0) raise(step.signal);
-  if (step.throws) throw std::out_of_range("step " + std::to_string(step.value));
-  return step.value;
-}
-
-// Steps 0, 1, ... that log themselves.
-std::vector<Step> steps(int count, const Gate& log) {
-  std::vector<Step> all;
-  for (int i = 0; i < count; ++i) all.push_back({.value = i, .log = log.path()});
-  return all;
-}
-
-Ints logged(const Gate& log) {
-  Ints values;
-  std::ifstream file(log.path());
-  for (int value = 0; file >> value;) values.push_back(value);
-  return values;
-}
-
-// What the range gives, and then throws: "" at its end.
-using Outcome = std::pair<Ints, std::string>;
-template <typename Range>
-Outcome outcome_of(Range&& results) {
-  Ints values;
-  try {
-    for (const auto& value : results) values.push_back(static_cast<int>(value));
-  } catch (const WorkerDiedError&) {
-    return {values, "WorkerDiedError"};
-  } catch (const SerializationError&) {
-    return {values, "SerializationError"};
-  } catch (const CancelledError&) {
-    return {values, "CancelledError"};
-  } catch (const TimeoutError&) {
-    return {values, "TimeoutError"};
-  } catch (const ShutdownError&) {
-    return {values, "ShutdownError"};
-  } catch (const std::exception& e) {
-    return {values, e.what()};
-  }
-  return {values, ""};
-}
-
-template <typename E, typename R>
-bool has_error(const Settled<R>& settled) {
-  try {
-    settled.value();
-  } catch (const E&) {
-    return true;
-  } catch (...) {
-  }
-  return false;
-}
-
-// For each item its value, or -1 if it is an E.
-template <typename E, typename Range>
-Ints settled_as(Range&& results) {
-  Ints values;
-  for (const auto& settled : results) {
-    EXPECT_TRUE(settled.has_value() || has_error<E>(settled)) << "at item " << values.size();
-    values.push_back(settled.has_value() ? static_cast<int>(settled.value()) : -1);
-  }
-  return values;
-}
 
 // 0, 1, 2, ...; counts how many have been taken.
 auto endless(std::atomic<int>& taken) {
@@ -313,160 +230,6 @@ TEST_P(ProcessPoolMap, P2_WhatCannotTravelFailsItemByItem) {
   for (const auto& settled : executor.map_settled(gives_pointer, Ints{1, 2, 3}, options)) {
     EXPECT_TRUE(has_error<SerializationError>(settled));
   }
-}
-
-// --- Errors in a chunk
-
-TEST_P(ProcessPoolMap, M6_AnExceptionInAChunkLosesNoEarlierResult) {
-  const Gate log;
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  std::vector<Step> input = steps(9, log);
-  input[4].throws = true;
-  const Outcome expected(Ints{0, 1, 2, 3}, "step 4");
-  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 3})), expected);
-  EXPECT_EQ(outcome_of(executor.map_unordered(take_step, input, {.chunksize = 9})), expected);
-  executor.shutdown();
-  std::set<int> ran;
-  for (const int value : logged(log)) ran.insert(value);
-  EXPECT_FALSE(ran.contains(5)) << "what stands behind an error in its chunk does not run";
-}
-
-TEST_P(ProcessPoolMap, M3_AnErrorCancelsTheChunksThatHaveNotStarted) {
-  const Gate log;
-  Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
-  std::vector<Step> input = steps(6, log);
-  input[1].throws = true;
-  input[2].gate = gate.path();
-  const Future<int> held = executor.submit(pass, gate.path(), 0);
-  EXPECT_TRUE(soon([&] { return held.running(); }));  // One worker is left, and stops at the second chunk.
-  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 2})), Outcome(Ints{0}, "step 1"));
-  gate.open();
-  executor.shutdown();
-  const Ints ran = logged(log);
-  EXPECT_TRUE(ran == (Ints{0, 1}) || ran == (Ints{0, 1, 2, 3})) << "the third chunk was cancelled";
-}
-
-TEST_P(ProcessPoolMap, M9_SettledHasAnOutcomeForEachItemOfAChunk) {
-  const Gate log;
-  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
-  std::vector<Step> input = steps(8, log);
-  for (const int i : {0, 3, 4, 7}) input[static_cast<std::size_t>(i)].throws = true;
-  for (const int chunksize : {2, 4, 5, 8}) {
-    EXPECT_EQ(settled_as<std::out_of_range>(executor.map_settled(take_step, input, {.chunksize = chunksize})),
-              (Ints{-1, 1, 2, -1, -1, 5, 6, -1}));
-  }
-}
-
-class OwnError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-const ExceptionRegistration<OwnError> own_error_travels;
-
-int throw_by_number(int number) {
-  if (number == 0) throw OwnError("own");
-  if (number == 1) throw 5;
-  return number;
-}
-
-TEST_P(ProcessPoolMap, P4_ExceptionsInAChunkCrossAsTheirType) {
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  const pid_t worker = executor.submit(getpid).result();
-  std::vector<Settled<int>> all;
-  for (const auto& settled : executor.map_settled(throw_by_number, Ints{0, 1, 2}, {.chunksize = 3})) all.push_back(settled);
-  EXPECT_TRUE(has_error<OwnError>(all[0]));
-  try {
-    all[1].value();
-    ADD_FAILURE() << "the call has thrown";
-  } catch (const RemoteError& e) {
-    EXPECT_EQ(e.type_name(), "int");
-    EXPECT_EQ(e.worker_pid(), worker);
-  }
-  EXPECT_EQ(all[2].value(), 2);
-}
-
-// Can be told to fail on its way.
-struct Brittle {
-  enum When { kNever, kWhenWritten, kWhenRead };
-  int when = kNever;
-
-  template <typename Archive>
-  void save(Archive& archive) const {
-    if (when == kWhenWritten) throw std::runtime_error("broken");
-    archive(when);
-  }
-  template <typename Archive>
-  void load(Archive& archive) {
-    archive(when);
-    if (when == kWhenRead) throw std::runtime_error("broken");
-  }
-};
-
-TEST_P(ProcessPoolMap, P3_WhatCannotBeEncodedOrDecodedIsAnErrorOfItsItem) {
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  const auto number_of = [](const Brittle& b) { return b.when; };
-  const auto brittle = [](int when) { return Brittle{when}; };
-  for (const int when : {Brittle::kWhenWritten, Brittle::kWhenRead}) {
-    const std::vector<Brittle> input = {{}, {when}, {}, {when}, {}};
-    const Ints numbers = {0, when, 0, when, 0};
-    auto settled_numbers = executor.map_settled(number_of, input, {.chunksize = 3});
-    EXPECT_EQ(settled_as<SerializationError>(settled_numbers), (Ints{0, -1, 0, -1, 0}));
-    EXPECT_EQ(outcome_of(executor.map(number_of, input, {.chunksize = 5})), Outcome(Ints{0}, "SerializationError"));
-    std::vector<bool> fails;
-    for (const auto& settled : executor.map_settled(brittle, numbers, {.chunksize = 3})) {
-      fails.push_back(has_error<SerializationError>(settled));
-    }
-    EXPECT_EQ(fails, (std::vector<bool>{false, true, false, true, false}));
-    int before = 0;
-    EXPECT_THROW(for ([[maybe_unused]] const auto& b : executor.map(brittle, numbers, {.chunksize = 5})) ++before,
-                 SerializationError);
-    EXPECT_EQ(before, 1);
-  }
-}
-
-// --- Chunks that fail as a whole
-
-TEST_P(ProcessPoolMap, P5_ADeathCostsTheItemsOfItsChunk) {
-  const Gate log;
-  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
-  std::vector<Step> input = steps(8, log);
-  input[4].signal = SIGKILL;
-  EXPECT_EQ(settled_as<WorkerDiedError>(executor.map_settled(take_step, input, {.chunksize = 3})),
-            (Ints{0, 1, 2, -1, -1, -1, 6, 7}));
-  EXPECT_EQ(outcome_of(executor.map(take_step, input, {.chunksize = 3})),
-            Outcome(Ints{0, 1, 2}, "WorkerDiedError"));
-}
-
-TEST_P(ProcessPoolMap, P3_AChunkThatIsTooLargeFailsAlone) {
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 1u << 16});
-  const auto size_of = [](const std::string& text) { return text.size(); };
-  std::vector<std::string> texts(6, "x");
-  texts[2] = std::string(1u << 16, 'x');
-  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(size_of, texts, {.chunksize = 2})), (Ints{1, 1, -1, -1, 1, 1}));
-  const auto text_of = [](int bytes) { return std::string(static_cast<std::size_t>(bytes), 'x'); };
-  std::vector<bool> fails;
-  for (const auto& settled : executor.map_settled(text_of, Ints{1, 1 << 16, 1}, {.chunksize = 2})) {
-    fails.push_back(has_error<SerializationError>(settled));
-  }
-  EXPECT_EQ(fails, (std::vector<bool>{true, true, false}));
-}
-
-TEST_P(ProcessPoolMap, S3_CancelledChunks) {
-  const Gate log;
-  Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  std::vector<Step> input = steps(5, log);
-  input[0].gate = gate.path();
-  auto settled = executor.map_settled(take_step, input, {.chunksize = 2});
-  auto results = executor.map(take_step, input, {.chunksize = 2});
-  EXPECT_TRUE(soon([&] { return logged(log).size() == 1; }));
-  EXPECT_EQ(executor.shutdown_now(), 2u + 3u);
-  gate.open();
-  EXPECT_EQ(settled_as<CancelledError>(settled), (Ints{0, 1, -1, -1, -1}));
-  EXPECT_EQ(outcome_of(results), Outcome(Ints(), "CancelledError"));
-  executor.shutdown();
-  EXPECT_EQ(logged(log), (Ints{0, 1}));
 }
 
 // --- M2

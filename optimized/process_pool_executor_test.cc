@@ -17,9 +17,11 @@
 #include <functional>
 #include <future>
 #include <ios>
+#include <iterator>
 #include <latch>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <semaphore>
@@ -335,6 +337,119 @@ TEST_P(ProcessPool, S2_ThePoolEndsAfterAClientHasTakenTheLastResult) {
   opener.join();
   EXPECT_TRUE(pool_was_at_rest);
   EXPECT_TRUE(soon([] { return !collector_wakes().has_value(); })) << "the pool does not end";
+}
+
+// The worker delivers a second call and ends while a client still tells the outcome of its first.
+TEST_P(ProcessPool, P1_OutcomesOfAWorkerThatEndsComeInOrder) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .max_calls_per_worker = 2});
+  SlowResult::client = std::this_thread::get_id();
+  std::mutex mutex;
+  Future<int> behind;
+  std::atomic<bool> is_over = false;
+  bool came_early = false;
+  std::thread checker([&] {
+    SlowResult::begun.acquire();
+    std::this_thread::sleep_for(200ms);  // The worker has long ended.
+    {
+      const std::lock_guard lock(mutex);
+      came_early = behind.done();
+    }
+    is_over = true;
+    SlowResult::may_go.release();
+  });
+  while (!is_over) {  // Until it is the client that takes the first outcome.
+    const Future<SlowResult> first = executor.submit([] {
+      std::this_thread::sleep_for(1ms);
+      return SlowResult();
+    });
+    {
+      const std::lock_guard lock(mutex);
+      behind = executor.submit(add, 1, 1);
+    }
+    while (!first.wait(1us)) {
+    }
+    EXPECT_EQ(behind.result(), 2);
+  }
+  checker.join();
+  EXPECT_FALSE(came_early);
+}
+
+// A wake that is missed costs 100 ms, until the pool looks again.
+TEST_P(ProcessPool, E6_AnIdleWorkerIsWokenAtOnce) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  int missed = 0;
+  constexpr int kCalls = 40;
+  for (int i = 0; i < kCalls; ++i) {
+    std::this_thread::sleep_for(5ms);  // Everybody sleeps.
+    const auto start = std::chrono::steady_clock::now();
+    executor.submit(add, 1, 1).result();
+    missed += std::chrono::steady_clock::now() - start >= 90ms ? 1 : 0;
+  }
+  EXPECT_LT(missed, kCalls / 4);
+}
+
+TEST_P(ProcessPool, P10_AKeptFutureKeepsNoPool) {
+  const auto descriptors = [] {
+    const std::filesystem::directory_iterator folder("/proc/self/fd");
+    return std::distance(begin(folder), end(folder));
+  };
+  const auto shares_memory = [] {
+    std::ifstream maps("/proc/self/maps");
+    const std::string all(std::istreambuf_iterator<char>(maps), {});
+    return all.find("memfd:concurrent_futures") != std::string::npos;
+  };
+  const auto before = descriptors();
+  Future<int> kept;
+  {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+    kept = executor.submit(add, 1, 1);
+    EXPECT_EQ(kept.result(), 2);
+    EXPECT_TRUE(shares_memory());
+  }
+  EXPECT_EQ(descriptors(), before);
+  EXPECT_FALSE(shares_memory());
+  EXPECT_EQ(kept.result(), 2);
+  EXPECT_FALSE(kept.cancel());
+}
+
+int initialized = 0;  // In each process.
+void initialize() { ++initialized; }
+void fail_to_initialize() { throw std::runtime_error("no"); }
+
+TEST_P(ProcessPool, T4_TheInitializerRunsOncePerWorkerAndFirst) {
+  ProcessPoolExecutor executor(
+      {.max_workers = 2, .isolation = GetParam(), .initializer = &initialize, .max_calls_per_worker = 3});
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(executor.submit([] { return initialized; }).result(), 1);
+  EXPECT_EQ(initialized, 0);
+}
+
+TEST_P(ProcessPool, T4_AnInitializerThatThrowsBreaksThePool) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .initializer = &fail_to_initialize});
+  EXPECT_THROW(executor.submit(add, 1, 1).result(), BrokenProcessPool);
+  EXPECT_THROW(executor.submit(add, 1, 1), BrokenProcessPool);
+}
+
+// The exit code that means so is not a call's to use.
+TEST_P(ProcessPool, P5_ACallThatExitsAsAFailedInitializerDoes) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .initializer = &initialize});
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THROW(executor.submit([] { _exit(86); }).result(), WorkerDiedError);
+    EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
+  }
+}
+
+// A worker is condemned or delivers, and takes no other call once it is condemned.
+TEST_P(ProcessPool, P12_TheCallBehindOneThatOverrunsIsNotLost) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .call_timeout = 20ms});
+  for (int i = 0; i < 60; ++i) {
+    const Future<void> sleeper = executor.submit([](int more) { usleep(18'000 + 100 * more); }, i);
+    const Future<int> behind = executor.submit(add, 1, 1);
+    EXPECT_EQ(behind.result(20s), 2);
+    try {
+      sleeper.result();
+    } catch (const CallTimeoutError&) {
+    }
+  }
 }
 
 TEST_P(ProcessPool, P7_WorkersAreReplacedAfterTheirCalls) {

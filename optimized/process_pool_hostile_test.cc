@@ -423,6 +423,83 @@ TEST_P(ProcessPoolHostile, P11_AWorkerHidesTheOthers) {
   EXPECT_TRUE(gives(hostile, 7));
 }
 
+[[noreturn]] void wait_for_end() {
+  for (;;) pause();
+}
+
+// The call's word says by turns that the call has been taken and that it has not.
+int flicker() {
+  from_now_on([&slot = own_slot()] {
+    const SlotWord word = SlotWord::of(slot.word.load());
+    const bool is_pending = word.phase == SlotPhase::kPending;
+    const SlotWord next{word.ticket, static_cast<std::uint16_t>(is_pending ? 1 : 0),
+                        is_pending ? SlotPhase::kRunning : SlotPhase::kPending};
+    slot.word.store(next.packed());
+  });
+  wait_for_end();
+}
+
+TEST_P(ProcessPoolHostile, P11_ACallThatFlickersDoesNotHoldUpTheKill) {
+  for (int i = 0; i < 20; ++i) {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = kPayloadBytesMax});
+    const Future<int> hostile = executor.submit(flicker);
+    EXPECT_TRUE(soon([&hostile] { return hostile.running() || hostile.done(); }));  // The pool may have broken at it.
+    executor.kill_workers();
+    EXPECT_FALSE(gives(hostile, 7));
+  }
+}
+
+int ring_clients() {
+  from_now_on([&slot = own_slot()] { slot.client_bell.fetch_add(1); });
+  wait_for_end();
+}
+
+int say_that_there_is_news() {
+  from_now_on([&shared = board()] {
+    for (auto& bits : shared.done) bits.store(~std::uint64_t{0});
+  });
+  wait_for_end();
+}
+
+TEST_P(ProcessPoolHostile, P11_AClientsTimeIsUpWhateverItsWorkerSays) {
+  for (int (*hostile)() : {&ring_clients, &say_that_there_is_news}) {
+    ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = kPayloadBytesMax});
+    const Future<int> call = executor.submit(hostile);
+    EXPECT_TRUE(soon([&call] { return call.running(); }));
+    for (int i = 0; i < 5; ++i) EXPECT_THROW(call.result(20ms), TimeoutError);
+    executor.kill_workers();
+  }
+}
+
+// Seems not to have been taken, and then takes every other call that it is given, and falsifies it.
+int seem_untaken_and_take_the_next() {
+  from_now_on([&slot = own_slot(), own = SlotWord::of(own_slot().word.load())] {
+    const SlotWord word = SlotWord::of(slot.word.load());
+    if (word.phase == SlotPhase::kRunning) slot.word.store(SlotWord{own.ticket, 0, SlotPhase::kPending}.packed());
+    board().head.store(board().tail.load());
+    if (word.phase != SlotPhase::kPending || word.ticket == own.ticket) return;
+    slot.place = {.offset = internal::Place::kInline, .bytes = sizeof(int)};
+    slot.word.store(SlotWord{word.ticket, own.owner, SlotPhase::kDone}.packed());
+    board().done[0].store(1);
+  });
+  wait_for_end();
+}
+
+TEST_P(ProcessPoolHostile, P11_ACancelledCallGivesItsWorkerNoOther) {
+  for (int i = 0; i < 10; ++i) {
+    ProcessPoolOptions alone = options(GetParam(), 1);
+    alone.max_calls_per_worker = 1;
+    ProcessPoolExecutor executor(alone);
+    const Future<int> hostile = executor.submit(seem_untaken_and_take_the_next);
+    EXPECT_FALSE(hostile.wait(20ms));
+    hostile.cancel();
+    const int right = right_results(submit_calls(executor, 5));
+    if (is_isolated()) {
+      EXPECT_EQ(right, 5);
+    }
+  }
+}
+
 TEST_P(ProcessPoolHostile, P11_AWorkerTreatsItsBellBadly) {
   ProcessPoolExecutor executor(options(GetParam(), 2));
   const auto flood = [] {

@@ -400,8 +400,41 @@ TEST_P(ProcessPoolRobustness, P5_ACallExits) {
   EXPECT_EQ(code_of(&std::exit, 3), 3);
   EXPECT_EQ(code_of(&std::exit, 0), 0);
   EXPECT_EQ(code_of(&_exit, 4), 4);
+  EXPECT_EQ(code_of(&_exit, 86), 86);  // What a worker exits with whose initializer has thrown.
   EXPECT_EQ(code_of(&_exit, 0), 0);
   expect_pool_works(executor);
+}
+
+template <typename Act>
+bool is_refused(const Act& act) {
+  try {
+    act();
+  } catch (const BrokenExecutor&) {
+    return true;
+  }
+  return false;
+}
+
+TEST_P(ProcessPoolRobustness, T9_AForkedChildsCopyIsInert) {
+  Gate gate;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const Future<int> running = executor.submit(pass, gate.path(), 7);
+  const Future<int> pending = executor.submit(twice, 21);
+  EXPECT_TRUE(soon([&] { return running.running(); }));
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // Seconds; it hangs at nothing.
+    const bool all_refused = is_refused([&] { executor.submit(twice, 1); }) && is_refused([&] { executor.shutdown(); }) &&
+                             is_refused([&] { executor.kill_workers(); }) && is_refused([&] { executor.worker_pids(); }) &&
+                             is_refused([&] { running.result(); }) && is_refused([&] { pending.cancel(); });
+    _exit(all_refused ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  gate.open();
+  EXPECT_EQ(running.result(20s), 7);
+  EXPECT_EQ(pending.result(20s), 42);
 }
 
 TEST_P(ProcessPoolRobustness, P10_ACallForksAChildThatLivesLonger) {

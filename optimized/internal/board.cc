@@ -90,7 +90,8 @@ Board::Slots Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
 std::optional<Board::Seen> Board::see(std::uint32_t slot) const {
   if (!holds(slot)) return std::nullopt;
   const SlotWord seen = word(slot);
-  if (seen.ticket != tickets_[slot] || seen.phase == SlotPhase::kFree || seen.phase > SlotPhase::kDone) return std::nullopt;
+  if (seen.ticket != tickets_[slot] || seen.phase == SlotPhase::kFree) return std::nullopt;
+  if (seen.phase > SlotPhase::kCondemned) return std::nullopt;
   if (seen.phase == SlotPhase::kPending && seen.owner != 0) return std::nullopt;
   return Seen{.phase = seen.phase, .owner = worker_ != 0 ? worker_ : seen.owner};
 }
@@ -170,6 +171,12 @@ void Board::provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::
     }
   }
   grant_room(calls(), slot, wants_room, place);
+}
+
+bool Board::condemn(std::uint32_t slot) {
+  const SlotWord running = word(slot);
+  const bool runs = running.phase == SlotPhase::kRunning || running.phase == SlotPhase::kWantsRoom;
+  return runs && running.ticket == tickets_[slot] && condemn_call(calls(), slot, running);
 }
 
 void Board::provide_room(std::uint32_t slot) {

@@ -157,6 +157,9 @@ class Board : public std::enable_shared_from_this<Board> {
   // P5. Returns whether the call was still pending; then it is to be released.
   bool cancel(std::uint32_t slot) { return cancel_call(calls(), slot, tickets_[slot]); }
 
+  // P6. Returns whether the call was still running: it delivers nothing any more, and its worker is to be killed.
+  bool condemn(std::uint32_t slot);
+
   // P3, for a call that wants room; also as soon as there is some for one that did not get it.
   void provide_room(std::uint32_t slot);
   void provide_waiting_rooms();

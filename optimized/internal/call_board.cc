@@ -60,6 +60,16 @@ bool has_calls(const CallBoard& board) {
   return board.head.load(std::memory_order_seq_cst) < board.tail.load(std::memory_order_seq_cst);
 }
 
+// The slot of the worker's call says something new, unless the worker is condemned: then it waits to be killed.
+void advance(Slot& slot, const TakenCall& call, std::uint16_t worker, SlotPhase phase) {
+  const std::uint64_t condemned = SlotWord{call.ticket, worker, SlotPhase::kCondemned}.packed();
+  const std::uint64_t next = SlotWord{call.ticket, worker, phase}.packed();
+  std::uint64_t seen = slot.word.load(std::memory_order_relaxed);
+  do {
+    while (seen == condemned) pause();
+  } while (!slot.word.compare_exchange_weak(seen, next, std::memory_order_seq_cst));
+}
+
 // A submit rings nobody while this worker looks. If it listed more than the one call, another worker is needed.
 TakenCall busy_with(CallBoard& board, std::uint16_t worker, const TakenCall& call) {
   say(board, worker, WorkerState::kBusy);
@@ -107,7 +117,7 @@ void wake_workers(CallBoard& board, std::uint32_t workers_end) {
   for (std::uint32_t worker = 1; worker < workers_end; ++worker) {
     sync::atomic<std::uint32_t>& state = board.workers[worker];
     std::uint32_t said = state.load(std::memory_order_seq_cst);
-    // Where that fails the worker is awake: see ring_for_work.
+    // Where that fails the worker has just said something else, and looks for calls after that.
     if (said != number_of(WorkerState::kAbsent)) {
       state.compare_exchange_strong(said, number_of(WorkerState::kBusy), std::memory_order_seq_cst);
     }
@@ -138,6 +148,12 @@ bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place
   s.room_bell.fetch_add(1, std::memory_order_release);
   sync::shared_futex_wake_all(s.room_bell);
   return granted;
+}
+
+bool condemn_call(CallBoard& board, std::uint32_t slot, SlotWord running) {
+  std::uint64_t expected = running.packed();
+  return board.slots[slot].word.compare_exchange_strong(
+      expected, SlotWord{running.ticket, running.owner, SlotPhase::kCondemned}.packed(), std::memory_order_acq_rel);
 }
 
 void free_slot(CallBoard& board, std::uint32_t slot) {
@@ -182,7 +198,7 @@ Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worke
   Slot& s = board.slots[call.slot];
   s.place = {.offset = static_cast<std::uint64_t>(what), .bytes = bytes};
   const std::uint32_t before = s.room_bell.load(std::memory_order_acquire);
-  s.word.store(SlotWord{call.ticket, worker, SlotPhase::kWantsRoom}.packed(), std::memory_order_seq_cst);
+  advance(s, call, worker, SlotPhase::kWantsRoom);
   tell_parent(board, call.slot, bell);
   while (s.room_bell.load(std::memory_order_acquire) == before) sync::shared_futex_wait(s.room_bell, before);
   return s.place;
@@ -191,7 +207,7 @@ Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worke
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell) {
   // Release at least: the result's bytes happen before the parent's reads, which follow its acquire of the word. Seq_cst as
   // wake_clients says.
-  board.slots[call.slot].word.store(SlotWord{call.ticket, worker, SlotPhase::kDone}.packed(), std::memory_order_seq_cst);
+  advance(board.slots[call.slot], call, worker, SlotPhase::kDone);
   tell_parent(board, call.slot, bell);
 }
 

@@ -15,10 +15,12 @@
 //   (bytes of the result)                        W4 write                 worker    the call has failed
 //   kRunning                                ->   W5 kDone                 worker    delivered: what was said counts
 //   (bit in done, bells)                         W6 tell                  worker    the parent finds it with the death
+//   kRunning, kWantsRoom                    ->   P6 kCondemned            parent    the call has failed: it overran
 //   kDone                                   ->   P4 kFree                 parent
 //   kPending                                ->   P5 kFree (cancel)        parent
 //
-// W1 and P5 are both one compare-and-swap from the same value: a call is run or cancelled, never both, and exactly so.
+// W1 and P5 are both one compare-and-swap from the same value: a call is run or cancelled, never both, and exactly so. So are
+// W5 and P6: a call is delivered or its worker condemned, and one that is condemned takes no other call before it is killed.
 // The ticket, which grows by one per call, is in the word: a stale look at a slot can never succeed on its next call.
 //
 // Trust. Workers can write everywhere here. The parent keeps its own record of each slot (ticket, room), reads every
@@ -40,7 +42,7 @@ inline constexpr std::uint32_t kRingEntries = 4 * kSlots;  // Cancelled calls le
 inline constexpr std::size_t kInlineBytes = 4096 - 64;     // A payload up to this needs no room in the arena.
 inline constexpr std::uint16_t kWorkersMax = 1000;         // Workers are numbered from 1 to this.
 
-enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDone };
+enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDone, kCondemned };
 
 // What a worker says of itself, so that a wake goes where it is needed: to nobody while a worker looks for calls, and to
 // one that sleeps otherwise. Whoever wakes it says before that it looks: it will, and nobody else needs to be woken.
@@ -119,6 +121,10 @@ bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket);
 
 // P3. Returns whether the owner was waiting for room; it continues with `room`.
 bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place room);
+
+// P6. Returns whether the slot still said `running`, which is kRunning or kWantsRoom: then its owner, which is to be killed,
+// delivers nothing any more and takes no other call.
+bool condemn_call(CallBoard& board, std::uint32_t slot, SlotWord running);
 
 // P4, and after a death: the slot is free. Wakes the clients that wait for its call.
 void free_slot(CallBoard& board, std::uint32_t slot);

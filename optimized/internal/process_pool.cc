@@ -111,16 +111,16 @@ bool ProcessPool::cancel(FutureState& state) {
     sync::mutex_lock lock(mutex_);
     if (state.has_left_pending()) return false;
     if (const std::optional<Spot> spot = spot_of(state)) {
-      if (!spot->board->cancel(spot->slot)) return false;
-      forgive(*spot->board);
+      if (spot->board->has_started(spot->slot) || !spot->board->cancel(spot->slot)) return false;
+      not_taken(*spot->board);
       task = release(*spot->board, spot->slot);
       state.mark_cancelled();
       hand_out(settled);
     } else if (!state.mark_cancelled()) {
       return false;
     }
+    ring_collector();
   }
-  ring_collector();
   tell(settled);
   return true;
 }
@@ -136,6 +136,7 @@ void ProcessPool::look(FutureState& state) {
 
 // --- Shutdown.
 
+// With the lock: when it has ended its bell is gone.
 void ProcessPool::ring_collector() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(bell_.get(), &one, sizeof(one));
@@ -144,7 +145,7 @@ void ProcessPool::ring_collector() {
 void ProcessPool::cancel_all_pending(TaskQueue& cancelled) {
   for (const auto& [board, slot] : held_calls()) {
     if (board->has_started(slot) || !board->cancel(slot)) continue;
-    forgive(*board);
+    not_taken(*board);
     Task task = release(*board, slot);
     task.mark_cancelled();
     cancelled.push_back(std::move(task));
@@ -160,8 +161,8 @@ std::size_t ProcessPool::close_intake(bool cancel_futures) {
     sync::mutex_lock lock(mutex_);
     intake_open_ = false;
     if (cancel_futures) cancel_all_pending(cancelled);
+    ring_collector();
   }
-  ring_collector();
   const std::size_t count = cancelled.size();
   cancelled.announce_cancelled();
   return count;
@@ -214,8 +215,8 @@ void ProcessPool::end_workers(int signal) {
     ending_signal_ = signal;
     for (auto& [number, worker] : workers_) kill_worker(worker, signal);
     kill_at_ = sync::clock::now() + (signal == SIGKILL ? std::chrono::nanoseconds(0) : options_.terminate_grace);
+    ring_collector();
   }
-  ring_collector();
   if (!is_own_thread()) await_end(std::nullopt);
 }
 

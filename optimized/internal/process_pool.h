@@ -98,7 +98,7 @@ class ProcessPool final : public DrainedAtExit,
     Descriptor bell;             // An eventfd: the worker rings it when the collector sleeps. Its own, and never read: no
                                  // worker can silence another's, nor make the program wait.
     bool is_ready = false;       // Has said that it takes calls. Asked of workers with a board of their own.
-    std::uint64_t calls_given = 0;  // To a worker with a board of its own.
+    std::uint64_t calls_given = 0;  // To a worker with a board of its own, taken or not.
     std::optional<sync::clock::time_point> left_a_call_at;  // It had been given one and did not take it. Not ready since.
     int calls_left = 0;          // So, since it delivered one.
     bool has_taken_calls = false;
@@ -147,13 +147,14 @@ class ProcessPool final : public DrainedAtExit,
   std::shared_ptr<Board> shared_board();
   void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void fail_waiting(const std::exception_ptr& error, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool reclaim_rooms() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void expect_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Task release(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_back(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void forgive(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void not_taken(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void offer(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Start, cancel, shutdown (process_pool.cc).
@@ -162,7 +163,7 @@ class ProcessPool final : public DrainedAtExit,
   std::size_t close_intake(bool cancel_futures);
   void cancel_all_pending(TaskQueue& cancelled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool await_end(sync::deadline until);
-  void ring_collector();
+  void ring_collector() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void watch(int fd, News news, std::uint16_t number = 0);  // Throws std::system_error.
 
   // --- The collector (process_pool_collector.cc).
@@ -177,9 +178,11 @@ class ProcessPool final : public DrainedAtExit,
   static void store_outcome(Settled& settled);
   bool is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void note_told(const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void release_held_back(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void release_memory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool look_out(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled);
+  bool look_out(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled);
   void sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled);
   void tell(std::vector<Settled>& settled);  // Leaves it empty.
   bool is_over() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -197,8 +200,7 @@ class ProcessPool final : public DrainedAtExit,
   void server_ended() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void start_failed(std::uint16_t number, const std::string& reason, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void worker_started(const WorkerNews& news, Descriptor pidfd, std::vector<Settled>& settled)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void worker_started(const WorkerNews& news, Descriptor pidfd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   sync::clock::time_point answer_by(const Worker& ordered) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void keep_deadlines() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_for_ready_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -244,6 +246,9 @@ class ProcessPool final : public DrainedAtExit,
   std::vector<std::uint16_t> idle_ ABSL_GUARDED_BY(mutex_);  // Workers whose own board wants a call; once each.
   std::size_t untold_ ABSL_GUARDED_BY(mutex_) = 0;  // Outcomes on their way from the tables to their futures.
   std::vector<Spot> postponed_ ABSL_GUARDED_BY(mutex_);  // Delivered calls of workers with untold outcomes in another thread.
+  // The same of workers that have ended since: how many there are, by the worker's serial; and what is to be told after them.
+  std::map<std::uint64_t, std::size_t> untold_of_dead_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Settled> held_back_ ABSL_GUARDED_BY(mutex_);
 
   bool intake_open_ ABSL_GUARDED_BY(mutex_) = true;
   bool left_to_itself_ ABSL_GUARDED_BY(mutex_) = false;
@@ -272,6 +277,7 @@ class ProcessPool final : public DrainedAtExit,
   // of something, that a worker wrote nonsense.
   sync::clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);
   bool calls_since_look_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wake_workers_ ABSL_GUARDED_BY(mutex_) = false;  // A second look has found a call that nobody took.
   bool will_look_ ABSL_GUARDED_BY(mutex_) = false;  // The collector sleeps no longer than until next_look_.
   bool collector_sleeps_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_rings_ ABSL_GUARDED_BY(mutex_) = false;  // What every board says of it: its parent_sleeps.

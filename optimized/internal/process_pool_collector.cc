@@ -27,6 +27,10 @@ constexpr int kLooksBeforeSleep = 1000;
 // so that the wait for one is over without a second wake. Longer takes more of the processor from others for nothing.
 constexpr std::chrono::nanoseconds kClientLooks = std::chrono::microseconds(100);
 constexpr int kLooksPerReading = 32;  // Of the clock.
+// What one call tells while its client looks: that it wants room, for a result or buffers, and that it is done.
+constexpr int kClientRoundsMax = 16;
+
+bool time_is_up(sync::deadline until) { return until && sync::clock::now() >= *until; }
 
 // Between second looks, at most. Shorter: less time lost when a worker is stopped at a bad moment; each look costs some
 // microseconds, while calls run.
@@ -57,11 +61,13 @@ void ProcessPool::collect() {
       keep_deadlines();
       look_for_ready_workers();
       settle_ended_workers(settled);
+      release_held_back(settled);
       look_again(settled);
       hand_out(settled);
       if (settled.empty() && is_over()) {
         collector_ended_ = true;
         announcer_work_.notify_all();
+        release_memory();
         break;
       }
     }
@@ -73,6 +79,15 @@ void ProcessPool::collect() {
       wait_for_news();
     }
   }
+}
+
+// Futures of its calls may keep the pool for long.
+void ProcessPool::release_memory() {
+  boards_.clear();
+  watched_.clear();
+  bell_ = Descriptor();
+  timer_ = Descriptor();
+  epoll_ = Descriptor();
 }
 
 bool ProcessPool::look_at_boards(std::vector<Settled>& settled) {
@@ -105,6 +120,8 @@ bool ProcessPool::is_preceded(std::uint16_t owner, const std::vector<Settled>& s
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   if (!is_preceded(owner, settled)) return take_outcome(board, slot, owner, settled);
+  const auto is_this = [&](const Spot& spot) { return spot.board.get() == &board && spot.slot == slot; };
+  if (std::any_of(postponed_.begin(), postponed_.end(), is_this)) return;
   postponed_.push_back({.board = boards_[board.worker()], .slot = slot});
 }
 
@@ -129,8 +146,10 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
     outcome.worker_pid = worker->second.pid;
     outcome.owner = owner;
     outcome.owner_serial = worker->second.serial;
-    ++worker->second.untold;
-    worker->second.untold_by = &settled;
+    if (&settled != &held_back_) {
+      ++worker->second.untold;
+      worker->second.untold_by = &settled;
+    }
   }
   useless_deaths_ = 0;
   outcome.task = release(board, slot);
@@ -190,11 +209,28 @@ void ProcessPool::store_outcome(Settled& settled) {
 void ProcessPool::note_told(const std::vector<Settled>& settled) {
   for (const Settled& s : settled) {
     const auto worker = workers_.find(s.owner);
-    if (worker != workers_.end() && worker->second.serial == s.owner_serial) --worker->second.untold;
+    if (worker != workers_.end() && worker->second.serial == s.owner_serial) {
+      --worker->second.untold;
+    } else if (const auto dead = untold_of_dead_.find(s.owner_serial); dead != untold_of_dead_.end() && --dead->second == 0) {
+      untold_of_dead_.erase(dead);
+      ring_collector();
+    }
   }
   if (postponed_.empty()) return;
   for (const Spot& spot : std::exchange(postponed_, {})) spot.board->say_done_again(spot.slot);
   ring_collector();
+}
+
+// The outcomes of dead workers whose earlier ones have been told meanwhile.
+void ProcessPool::release_held_back(std::vector<Settled>& settled) {
+  for (Settled& s : std::exchange(held_back_, {})) {
+    if (untold_of_dead_.contains(s.owner_serial)) {
+      held_back_.push_back(std::move(s));
+    } else {
+      s.owner_serial = 0;  // Nobody counts it any more.
+      settled.push_back(std::move(s));
+    }
+  }
 }
 
 // Outside the lock: decoding and destructors are code of the user.
@@ -277,7 +313,7 @@ void ProcessPool::look_again(std::vector<Settled>& settled) {
     kill_workers_of(*board);
   }
   // A worker that was stopped, or writes nonsense, may seem about to take a call, and others were not woken for it.
-  if (!is_isolated() && calls_on_boards_ > 0) boards_[0]->wake_workers();
+  if (std::exchange(wake_workers_, false)) boards_[0]->wake_workers();
 }
 
 void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::time_point now,
@@ -290,7 +326,8 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
     if (board.has_started(slot)) return;  // The board is damaged.
     // A worker with a board of its own was ready when it got the call.
     const bool second_time = std::exchange(board.seen_pending(slot), true);
-    if (board.worker() != 0 && second_time) give_to_another(board, slot, now, settled);
+    if (second_time && board.worker() != 0) give_to_another(board, slot, now, settled);
+    if (second_time && board.worker() == 0) wake_workers_ = true;
     return;
   }
   std::optional<sync::clock::time_point>& since = board.seen_running(slot);
@@ -301,6 +338,7 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
   if (!since) since = now;
   if (owner->second.life != Worker::Life::kAlive) return;  // Its end is being settled; or it cannot have taken any call yet.
   if (!options_.call_timeout || now - *since < *options_.call_timeout || owner->second.timed_out) return;
+  if (!board.condemn(slot)) return;  // It has just ended; or wants room, and is looked at again.
   owner->second.timed_out = true;
   kill_worker(owner->second, SIGKILL);
 }
@@ -310,13 +348,11 @@ void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock:
                                   std::vector<Settled>& settled) {
   const auto entry = workers_.find(board.worker());
   if (entry == workers_.end() || entry->second.life != Worker::Life::kAlive || !board.cancel(slot)) return;
-  forgive(board);
   Worker& worker = entry->second;
   worker.is_ready = false;
   worker.left_a_call_at = now;
-  // Where calls per worker are counted, it gets no other one: that it did not take this one is its own word (law P11).
   if (++worker.calls_left >= kCallsLeftMax || options_.max_calls_per_worker > 0) {
-    kill_worker(worker, SIGKILL);
+    kill_worker(worker, SIGKILL);  // See not_taken.
   } else {
     starting_.push_back(board.worker());
   }
@@ -373,15 +409,16 @@ void ProcessPool::hear(int timeout_ms) {
   }
 }
 
-// Has workers ring from now on, if the collector sleeps and no client looks; rings for what was told meanwhile.
+// Has workers ring from now on, if the collector sleeps and no client looks; rings for what was told meanwhile, also if
+// other clients go on looking for theirs.
 void ProcessPool::be_rung() {
-  if (!collector_sleeps_ || looking_clients_ > 0) return;
-  wants_rings_ = true;
+  if (!collector_sleeps_) return;
+  wants_rings_ = looking_clients_ == 0;
   bool any_done = false;
   for (const std::shared_ptr<Board>& board : boards_) {
     if (board == nullptr) continue;
     // Seq_cst, here and where workers ring: either they see that the parent sleeps, or this sees their bit.
-    board->calls().parent_sleeps.store(1, std::memory_order_seq_cst);
+    if (wants_rings_) board->calls().parent_sleeps.store(1, std::memory_order_seq_cst);
     any_done |= board->any_done();
   }
   if (any_done) ring_collector();
@@ -417,7 +454,7 @@ bool ProcessPool::serve_client(const Spot& spot, std::uint64_t ticket, std::vect
 // A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at its
 // call's slot itself for a while, and then sleeps where the call's worker wakes it. Either way the collector sleeps on.
 void ProcessPool::await(FutureState& state, sync::deadline until) {
-  if (is_own_thread() || (until && *until <= sync::clock::now())) return;
+  if (is_own_thread() || time_is_up(until)) return;
   std::optional<Spot> spot;
   std::uint64_t ticket = 0;
   {
@@ -429,12 +466,12 @@ void ProcessPool::await(FutureState& state, sync::deadline until) {
     if (wants_rings_) be_left_alone();
   }
   std::vector<Settled> settled;
-  if (look_out(*spot, ticket, settled)) sleep_on(*spot, ticket, until, settled);
+  if (look_out(*spot, ticket, until, settled)) sleep_on(*spot, ticket, until, settled);
   tell(settled);
 }
 
 // Returns whether there is something left to wait for; then the client is counted as one that sleeps.
-bool ProcessPool::look_out(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled) {
+bool ProcessPool::look_out(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled) {
   const CallBoard& board = spot.board->calls();
   const sync::atomic<std::uint64_t>& bits = board.done[spot.slot / 64];
   const sync::atomic<std::uint64_t>& word = board.slots[spot.slot].word;
@@ -442,7 +479,7 @@ bool ProcessPool::look_out(const Spot& spot, std::uint64_t ticket, std::vector<S
     return (bits.load(std::memory_order_acquire) >> (spot.slot % 64) & 1) != 0 ||
            SlotWord::of(word.load(std::memory_order_acquire)).ticket != ticket;
   };
-  for (;;) {
+  for (int round = 1;; ++round) {
     const sync::clock::time_point end = sync::clock::now() + kClientLooks;
     bool news = is_news();
     while (!news && sync::clock::now() < end) {
@@ -450,7 +487,8 @@ bool ProcessPool::look_out(const Spot& spot, std::uint64_t ticket, std::vector<S
     }
     sync::mutex_lock lock(mutex_);
     const bool waits = serve_client(spot, ticket, settled);
-    if (waits && news) continue;
+    // A worker may say again and again that there is news (law P11).
+    if (waits && news && round < kClientRoundsMax && !time_is_up(until)) continue;
     if (waits) spot.board->add_sleeping_client(spot.slot);
     --looking_clients_;
     be_rung();
@@ -466,7 +504,7 @@ void ProcessPool::sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadlin
       sync::mutex_lock lock(mutex_);
       waits = serve_client(spot, ticket, settled);
     }
-    if (waits) waits = sync::shared_futex_wait(bell, rung, until);
+    if (waits) waits = sync::shared_futex_wait(bell, rung, until) && !time_is_up(until);
   }
   sync::mutex_lock lock(mutex_);
   spot.board->remove_sleeping_client(spot.slot);

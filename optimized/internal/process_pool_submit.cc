@@ -127,7 +127,7 @@ void ProcessPool::give_back_room(WaitingCall& call) {
 std::shared_ptr<Board> ProcessPool::shared_board() {
   if (is_isolated()) return nullptr;
   sync::mutex_lock lock(mutex_);
-  return boards_[0];
+  return boards_.empty() ? nullptr : boards_[0];
 }
 
 std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
@@ -145,6 +145,7 @@ void ProcessPool::add_board(std::uint16_t number) {
 }
 
 void ProcessPool::hand_out(std::vector<Settled>& settled) {
+  if (const std::exception_ptr& over = broken_ != nullptr ? broken_ : ending_; over != nullptr) fail_waiting(over, settled);
   while (!waiting_.empty()) {
     if (waiting_.front().task.state().is_done()) {
       waiting_.pop_front();  // Cancelled.
@@ -160,6 +161,13 @@ void ProcessPool::hand_out(std::vector<Settled>& settled) {
   }
   order_workers(settled);
   if (!waiting_.empty() || calls_on_boards_ > 0) expect_calls();
+}
+
+// No worker will take them.
+void ProcessPool::fail_waiting(const std::exception_ptr& error, std::vector<Settled>& settled) {
+  for (WaitingCall& call : std::exchange(waiting_, {})) {
+    if (!call.task.state().is_done()) settle({.task = std::move(call.task), .error = error}, settled);
+  }
 }
 
 // The first call waits for room, and none will be given back: calls behind it have it all. They give it back, and what they
@@ -180,7 +188,8 @@ bool ProcessPool::reclaim_rooms() {
 void ProcessPool::expect_calls() {
   calls_since_look_ = true;
   if (collector_sleeps_ && !will_look_) {
-    const itimerspec once = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = kFirstLook.count()}};
+    const std::chrono::nanoseconds first = std::min(kFirstLook, options_.call_timeout.value_or(10 * kFirstLook) / 10);
+    const itimerspec once = {.it_interval = {}, .it_value = {.tv_sec = 0, .tv_nsec = std::max<long>(first.count(), 1)}};
     timerfd_settime(timer_.get(), 0, &once, nullptr);
   }
   will_look_ = true;
@@ -223,10 +232,15 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
   return true;
 }
 
-// A call that its worker has not taken is not one of the calls that it was given.
-void ProcessPool::forgive(const Board& board) {
-  if (board.worker() == 0) return;
-  if (const auto worker = workers_.find(board.worker()); worker != workers_.end()) --worker->second.calls_given;
+// The worker gives back a call of its own board that it has not taken. Where calls are counted that is one of them: whether it
+// took the call is its own word, and it gets no other one for it (law P11).
+void ProcessPool::not_taken(const Board& board) {
+  if (board.worker() == 0 || options_.max_calls_per_worker == 0) return;
+  const auto worker = workers_.find(board.worker());
+  if (worker == workers_.end()) return;
+  worker->second.is_ready = false;
+  worker->second.left_a_call_at = sync::clock::now();
+  kill_worker(worker->second, SIGKILL);
 }
 
 // The call leaves its slot, which is free for the next one.

@@ -43,7 +43,11 @@ constexpr std::chrono::nanoseconds kTakePatience = std::chrono::seconds(5);
 }  // namespace
 
 void ProcessPool::kill_worker(Worker& worker, int signal) {
-  if (worker.pidfd) syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
+  if (worker.pidfd) {
+    syscall(SYS_pidfd_send_signal, worker.pidfd.get(), signal, nullptr, 0);
+  } else if (worker.life == Worker::Life::kAlive) {
+    server_.kill_worker(worker.pid);
+  }
 }
 
 void ProcessPool::kill_workers_of(const Board& board) {
@@ -54,8 +58,9 @@ void ProcessPool::kill_workers_of(const Board& board) {
 
 // Throws as ForkServer::start, and std::system_error.
 void ProcessPool::start_server() {
-  server_ = ForkServer::start(options_.start_method);
-  watch(server_.socket(), News::kServer);
+  ForkServer server = ForkServer::start(options_.start_method);
+  watch(server.socket(), News::kServer);
+  server_ = std::move(server);
 }
 
 // As many workers as there are calls for them, at most max_workers.
@@ -113,7 +118,7 @@ void ProcessPool::hear_from_server(std::vector<Settled>& settled) {
         worker_ended(number);
       }
     } else if (is_ordered && news.kind == WorkerNews::Kind::kStarted) {
-      worker_started(news, std::move(received.pidfd), settled);
+      worker_started(news, std::move(received.pidfd));
     } else if (is_ordered) {
       start_failed(news.number, std::strerror(news.status), settled);
     }
@@ -127,6 +132,10 @@ void ProcessPool::server_ended() {
   std::vector<std::uint16_t> ordered;
   for (const auto& [number, worker] : workers_) {
     if (worker.life == Worker::Life::kOrdered) ordered.push_back(number);
+    if (worker.life == Worker::Life::kAlive && !worker.pidfd) {
+      kill(worker.pid, SIGKILL);  // The server may not have come to it.
+      worker_ended(number);
+    }
   }
   for (const std::uint16_t number : ordered) forget(number);
 }
@@ -140,21 +149,20 @@ void ProcessPool::start_failed(std::uint16_t number, const std::string& reason, 
   }
 }
 
-void ProcessPool::worker_started(const WorkerNews& news, Descriptor pidfd, std::vector<Settled>& settled) {
+void ProcessPool::worker_started(const WorkerNews& news, Descriptor pidfd) {
   Worker& worker = workers_.find(news.number)->second;
-  if (!pidfd) {
-    // Nobody would hear of its end.
-    server_.kill_worker(news.pid);
-    return start_failed(news.number, "no file descriptor is free", settled);
-  }
   worker.life = Worker::Life::kAlive;
   worker.pid = news.pid;
   worker.pidfd = std::move(pidfd);
   try {
+    if (!worker.pidfd) throw std::system_error(EMFILE, std::generic_category(), "a worker has started");
     watch(worker.pidfd.get(), News::kWorkerEnded, news.number);
-  } catch (const std::exception& e) {
+  } catch (const std::system_error&) {
+    // Nobody but the server would hear of its end, and it may have taken a call by now. So it ends at once.
+    worker.pidfd = Descriptor();
     kill_worker(worker, SIGKILL);
-    return start_failed(news.number, e.what(), settled);
+    next_order_ = sync::clock::now() + kStartPause;
+    return;
   }
   if (ending_ != nullptr) kill_worker(worker, kill_at_ ? ending_signal_ : SIGKILL);
   if (is_isolated()) starting_.push_back(news.number);
@@ -232,6 +240,7 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
   settle_calls_of(dead, settled);
   for (const std::uint16_t number : dead) {
     const Worker worker = std::move(workers_.find(number)->second);
+    if (worker.untold > 0) untold_of_dead_[worker.serial] = worker.untold;
     forget(number);
     judge_death(worker, settled);
   }
@@ -265,36 +274,40 @@ void ProcessPool::settle_calls_of(const std::vector<std::uint16_t>& dead, std::v
 
 void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   if (!board.holds(slot)) return;
+  // Another thread may be telling what the worker had delivered before. This is taken now or never, and told after that.
+  std::vector<Settled>& in_turn = is_preceded(owner, settled) ? held_back_ : settled;
   const std::optional<Board::Seen> seen = board.see(slot);
-  if (seen && seen->phase == SlotPhase::kDone) return take_outcome(board, slot, owner, settled);  // Now or never.
+  if (seen && seen->phase == SlotPhase::kDone) return take_outcome(board, slot, owner, in_turn);
   // A call that kills every worker before it seems taken is not given to workers for ever.
   const bool is_untaken = seen && seen->phase == SlotPhase::kPending && board.worker() != 0 && !board.has_started(slot);
-  if (is_untaken && ++board.untaken_deaths(slot) < kUselessDeathsMax) return take_back(board, slot);
+  const bool goes_on = broken_ == nullptr && ending_ == nullptr;
+  if (is_untaken && goes_on && ++board.untaken_deaths(slot) < kUselessDeathsMax) return take_back(board, slot);
   Worker& worker = workers_.find(owner)->second;
   worker.lost_a_call = true;
-  settle({.task = release(board, slot), .error = death_error(worker), .worker_pid = worker.pid}, settled);
+  settle({.task = release(board, slot),
+          .error = death_error(worker),
+          .worker_pid = worker.pid,
+          .owner_serial = &in_turn == &held_back_ ? worker.serial : 0},
+         in_turn);
 }
 
 // What the death of a worker means for the pool.
 void ProcessPool::judge_death(const Worker& worker, std::vector<Settled>& settled) {
-  const auto exited_with = [&worker](int code) {
-    return worker.status && WIFEXITED(*worker.status) && WEXITSTATUS(*worker.status) == code;
-  };
-  if (exited_with(kInitializerFailed)) {
+  const bool had_call = worker.lost_a_call || worker.has_taken_calls || worker.is_ready || worker.left_a_call_at;
+  const bool may_be_initializing = options_.initializer != nullptr && !had_call;
+  if (may_be_initializing && worker.status && WIFEXITED(*worker.status) &&
+      WEXITSTATUS(*worker.status) == kInitializerFailed) {
     break_pool("a worker's initializer threw", false, settled);
   } else if (worker.lost_a_call && options_.on_worker_death == OnWorkerDeath::kBreakPool && ending_ == nullptr) {
     break_pool(absl::StrCat("worker process ", worker.pid, " died in a call"), true, settled);
-  } else if (!boards_closed_ && !worker.lost_a_call && !worker.has_taken_calls && !worker.is_ready &&
-             !worker.left_a_call_at && ++useless_deaths_ >= kUselessDeathsMax) {
+  } else if (!boards_closed_ && !had_call && ++useless_deaths_ >= kUselessDeathsMax && (worker.pidfd || workers_.empty())) {
     break_pool(absl::StrCat(useless_deaths_, " worker processes in a row died before they took a call"), true, settled);
   }
 }
 
 void ProcessPool::break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled) {
   if (broken_ == nullptr) broken_ = std::make_exception_ptr(BrokenProcessPool(reason));
-  for (WaitingCall& call : std::exchange(waiting_, {})) {
-    if (!call.task.state().is_done()) settle({.task = std::move(call.task), .error = broken_}, settled);
-  }
+  fail_waiting(broken_, settled);
   for (const auto& [board, slot] : held_calls()) {
     if (board->cancel(slot) || running_too) settle({.task = release(*board, slot), .error = broken_}, settled);
   }

@@ -36,6 +36,9 @@ class ProcessPool;
 // What `result` throws beside what the call threw (law P4): WorkerDiedError, which says how; CallTimeoutError;
 // SerializationError; BrokenProcessPool, which every WorkerDiedError is too, so catch that one first.
 //
+// A result is read, by its type's own `load` if it has one, on a thread of the pool or on one that waits for it or for a later
+// call of the same worker; that takes up to 256 KB of stack where values are nested deeply.
+//
 // Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without (law S6). Done
 // callbacks run on a thread of the pool (law F8). The program's main must begin with process_main.
 //

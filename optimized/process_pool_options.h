@@ -25,7 +25,8 @@ enum class OnWorkerDeath { kFailCall, kBreakPool };
 enum class Isolation {
   kShared,     // Workers take calls from memory that all of them share. For code that one trusts.
   kPerWorker,  // Each worker shares memory with the program alone and is handed one call at a time: one that turns hostile
-               // touches no call but that one. A call costs one more trip from worker to program and back.
+               // touches no call but those that it is given, which max_calls_per_worker = 1 makes one. A call costs one more
+               // trip from worker to program and back.
 };
 
 struct ProcessPoolOptions {

@@ -181,7 +181,7 @@ void leave_no_core() {
 futures::ProcessPoolOptions pool_options(const Options& options) {
   futures::ProcessPoolOptions pool;
   pool.max_workers = options.workers;
-  pool.isolation = futures::Isolation::kPerWorker;  // A worker that has read hostile input touches no other call.
+  pool.isolation = futures::Isolation::kPerWorker;  // A worker that reads hostile input shares memory with no other.
   pool.initializer = leave_no_core;
   pool.payload_bytes_max = kPayloadBytesMax;
   if (options.timeout_seconds > 0) {

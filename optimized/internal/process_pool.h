@@ -1,8 +1,9 @@
 // The program's side of a pool of processes.
 //
-// Thread roles: clients submit, cancel and shut down; the collector, one thread, takes results from the board, learns of
-// workers' births and deaths, and replaces them; the announcer, one thread, runs the done callbacks, so that a callback
-// that blocks holds up other callbacks only (law F8).
+// Thread roles: clients submit, cancel and shut down, and one that waits for a call takes its result from the board, with what
+// the same worker delivered before; the collector, one thread, takes all other results, learns of workers' births and deaths,
+// and replaces them; the announcer, one thread, runs the done callbacks, so that a callback that blocks holds up other
+// callbacks only (law F8).
 //
 // Boards: with Isolation::kShared there is one, boards_[0], from which all workers take; with kPerWorker each worker has
 // one of its own, boards_[number], of one slot, and is handed the next call when that slot is free. All else is the same.

@@ -471,6 +471,29 @@ TEST_P(ProcessPoolHostile, P11_AClientsTimeIsUpWhateverItsWorkerSays) {
   }
 }
 
+// The client that waits for it is never woken, as far as a worker can see to that.
+int wake_nobody(const std::string& gate) {
+  from_now_on([&slot = own_slot()] {
+    slot.sleeping_clients.store(0);
+    slot.client_bell.store(0);
+  });
+  return testing::pass(gate, 7);
+}
+
+TEST_P(ProcessPoolHostile, P11_AClientIsNotLeftAsleep) {
+  testing::Gate gate;
+  ProcessPoolExecutor executor(options(GetParam(), 1));
+  const Future<int> call = executor.submit(wake_nobody, gate.path());
+  std::thread opener([&gate] {
+    std::this_thread::sleep_for(50ms);  // The client sleeps, mostly; nothing depends on it.
+    gate.open();
+  });
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_TRUE(gives(call, 7));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, kBound / 2);
+  opener.join();
+}
+
 // Seems not to have been taken, and then takes every other call that it is given, and falsifies it.
 int seem_untaken_and_take_the_next() {
   from_now_on([&slot = own_slot(), own = SlotWord::of(own_slot().word.load())] {

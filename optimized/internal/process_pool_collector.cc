@@ -504,7 +504,11 @@ void ProcessPool::sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadlin
       sync::mutex_lock lock(mutex_);
       waits = serve_client(spot, ticket, settled);
     }
-    if (waits) waits = sync::shared_futex_wait(bell, rung, until) && !time_is_up(until);
+    if (!waits) break;
+    // Not for long: a worker may have written to what would have woken this client (law P11).
+    const sync::clock::time_point next_look = sync::clock::now() + kBetweenLooks;
+    sync::shared_futex_wait(bell, rung, until ? std::min(*until, next_look) : next_look);
+    waits = !time_is_up(until);
   }
   sync::mutex_lock lock(mutex_);
   spot.board->remove_sleeping_client(spot.slot);

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "optimized/process_pool_options.h"
 #include "spec_tests/executor_kind.h"
 
 namespace futures::spec_tests {
@@ -13,6 +14,9 @@ const std::vector<ExecutorKind>& executor_kinds();
 
 // Those whose calls run in other processes. A program that makes one begins its main with futures::process_main.
 const std::vector<ExecutorKind>& process_kinds();
+
+// The same options for a process pool.
+ProcessPoolOptions process_pool_options(const ExecutorOptions& options);
 
 }  // namespace futures::spec_tests
 

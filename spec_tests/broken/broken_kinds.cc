@@ -3,10 +3,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "reference/model.h"
 #include "spec_tests/broken/broken_pool.h"
 #include "spec_tests/broken/faulty_process_pool.h"
+#include "spec_tests/executor_kinds.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -22,13 +24,19 @@ ExecutorKind make_kind(std::string name, Fault fault, std::string law) {
           .broken_law = std::move(law)};
 }
 
+FaultyProcessPool& process_pool(Executor& executor) { return static_cast<FaultyProcessPool&>(executor); }
+
 ExecutorKind make_process_kind(std::string name, ProcessFault fault, std::string law) {
   return {.name = std::move(name),
-          .make = [fault](const ExecutorOptions& options) -> std::unique_ptr<Executor> {
-            return std::make_unique<FaultyProcessPool>(options.max_workers.value_or(2), fault);
+          .make = [fault](ExecutorOptions options) -> std::unique_ptr<Executor> {
+            options.max_workers = options.max_workers.value_or(2);
+            return std::make_unique<FaultyProcessPool>(process_pool_options(options), fault);
           },
           .policy = {.drain = model::Drain::kStepwise, .bodies_act = false, .outcomes_travel = true},
           .shares_memory = false,
+          .end_workers = [](Executor& executor, int signal) { process_pool(executor).end_workers(signal); },
+          .worker_pids = [](Executor& executor) { return process_pool(executor).worker_pids(); },
+          .confines_workers = fault == ProcessFault::kSharesAll,
           .skips = {},
           .broken_law = std::move(law)};
 }
@@ -58,7 +66,14 @@ const std::vector<ExecutorKind>& broken_kinds() {
       make_process_kind("broken_process_death_runs_again", ProcessFault::kDeathRunsAgain, "P5"),
       make_process_kind("broken_process_death_loses_next", ProcessFault::kDeathLosesNext, "P5"),
       make_process_kind("broken_process_death_breaks_pool", ProcessFault::kDeathBreaksPool, "P5"),
+      make_process_kind("broken_process_deaths_add_up", ProcessFault::kDeathsAddUp, "P6"),
+      make_process_kind("broken_process_replaces_no_worker", ProcessFault::kReplacesNoWorker, "P7"),
+      make_process_kind("broken_process_end_misses_pending", ProcessFault::kEndMissesPending, "P8"),
+      make_process_kind("broken_process_end_spares_workers", ProcessFault::kEndSparesWorkers, "P8"),
+      make_process_kind("broken_process_ignores_start_method", ProcessFault::kIgnoresStartMethod, "P9"),
       make_process_kind("broken_process_leaves_workers_behind", ProcessFault::kLeavesWorkersBehind, "P10"),
+      make_process_kind("broken_process_shares_all", ProcessFault::kSharesAll, "P11"),
+      make_process_kind("broken_process_ignores_call_timeout", ProcessFault::kIgnoresCallTimeout, "P12"),
   };
   return *kinds;
 }

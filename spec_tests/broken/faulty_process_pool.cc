@@ -1,7 +1,10 @@
 #include "spec_tests/broken/faulty_process_pool.h"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "futures/encoding.h"
 #include "futures/errors.h"
@@ -28,6 +32,12 @@ namespace {
 
 // More than the calls of any trace or check.
 constexpr int kManyWorkers = 64;
+
+// As many in all as this pool bears, if it counts them.
+constexpr int kDeathsMax = 4;
+
+// How often is looked for a result that nobody tells of: a worker may write what it likes to where it would be told.
+constexpr std::chrono::milliseconds kLook{20};
 
 // A function's internal::ModuleAddress, as it travels.
 using FunctionName = std::array<std::uint64_t, 2>;
@@ -50,6 +60,16 @@ std::exception_ptr flattened(const std::exception_ptr& error) {
   }
 }
 
+// What the processes are made with that the calls run in.
+ProcessPoolOptions process_options(ProcessPoolOptions options, ProcessFault fault) {
+  options.exit_policy = ExitPolicy::kAbandon;
+  if (fault == ProcessFault::kIgnoresMaxWorkers) options.max_workers = kManyWorkers;
+  if (fault == ProcessFault::kReplacesNoWorker) options.max_calls_per_worker = 0;
+  if (fault == ProcessFault::kIgnoresStartMethod) options.start_method = StartMethod::kForkServer;
+  if (fault == ProcessFault::kIgnoresCallTimeout) options.call_timeout.reset();
+  return options;
+}
+
 }  // namespace
 
 // A call, encoded when it was submitted.
@@ -63,10 +83,9 @@ struct FaultyProcessPool::Job {
 // Calls are sent to the workers one at a time for each, by threads of this program. These are detached and counted: one that
 // a fault leaves behind is in nobody's way.
 struct FaultyProcessPool::Shared {
-  Shared(int workers, ProcessFault which)
-      : max_workers(which == ProcessFault::kIgnoresMaxWorkers ? kManyWorkers : workers),
-        fault(which),
-        processes(new ProcessPoolExecutor({.max_workers = max_workers, .exit_policy = ExitPolicy::kAbandon})) {}
+  // `options` say how many workers there may be.
+  Shared(const ProcessPoolOptions& options, ProcessFault which)
+      : max_workers(*options.max_workers), fault(which), processes(new ProcessPoolExecutor(options)) {}
   ~Shared() {
     if (has(ProcessFault::kLeavesWorkersBehind)) processes.release();
   }
@@ -82,8 +101,10 @@ struct FaultyProcessPool::Shared {
   std::deque<Job> lost;      // kLosesResult: nobody will hear of these.
   bool intake_open = true;
   bool left_alone = false;   // After a shutdown without wait the destructor does not wait.
-  bool broken = false;       // kDeathBreaksPool.
+  bool ending = false;       // Somebody ends the workers: law P8.
+  bool broken = false;       // kDeathBreaksPool, kDeathsAddUp.
   bool dooms_next = false;   // kDeathLosesNext: a worker has died.
+  int deaths = 0;
   int threads = 0;
   int idle = 0;
   int results = 0;
@@ -98,29 +119,33 @@ struct FaultyProcessPool::Shared {
   void mark_queued();
   Job next();
 
-  // Has a worker run the call.
-  Future<std::string> send(const Job& job) { return processes->submit(&run_encoded, job.function, job.encoded); }
+  // Has a worker run the call. Returns its future when it is done.
+  Future<std::string> send(const Job& job);
   std::string result_of(const Job& job);
   bool loses_one();
   void finish(Job job);
   void bury(const WorkerDiedError& death);
-  void end_workers() {
+  void await_threads() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return threads == 0; });
+  }
+  void end_processes() {
     if (!has(ProcessFault::kLeavesWorkersBehind)) processes->shutdown();
   }
 };
 
-FaultyProcessPool::FaultyProcessPool(int max_workers, ProcessFault fault)
-    : shared_(std::make_shared<Shared>(max_workers, fault)) {}
+FaultyProcessPool::FaultyProcessPool(const ProcessPoolOptions& options, ProcessFault fault)
+    : shared_(std::make_shared<Shared>(process_options(options, fault), fault)) {}
 
 FaultyProcessPool::~FaultyProcessPool() {
   {
-    std::unique_lock lock(shared_->mutex);
+    const std::lock_guard lock(shared_->mutex);
     shared_->intake_open = false;
     shared_->changed.notify_all();
     if (shared_->left_alone) return;
-    shared_->changed.wait(lock, [&] { return shared_->threads == 0; });
   }
-  shared_->end_workers();
+  shared_->await_threads();
+  shared_->end_processes();
 }
 
 void FaultyProcessPool::schedule(Task task) {
@@ -182,7 +207,7 @@ void FaultyProcessPool::work(const std::shared_ptr<Shared>& keep) {
     } else if (runs) {
       shared.finish(std::move(job));
     } else if (shared.has(ProcessFault::kRunsCancelled)) {
-      shared.send(job).wait();
+      shared.send(job);
     }
     job = Job();
     lock.lock();
@@ -200,12 +225,24 @@ bool FaultyProcessPool::Shared::loses_one() {
   return ++results % 3 == 0;
 }
 
+Future<std::string> FaultyProcessPool::Shared::send(const Job& job) {
+  Future<std::string> sent = processes->submit(&run_encoded, job.function, job.encoded);
+  while (!sent.wait(kLook)) {
+  }
+  return sent;
+}
+
 std::string FaultyProcessPool::Shared::result_of(const Job& job) {
   try {
     return send(job).result();
   } catch (const WorkerDiedError& death) {
     if (has(ProcessFault::kDeathRunsAgain)) return send(job).result();
     bury(death);
+    throw;
+  } catch (const std::exception&) {
+    // It had not begun when its worker was ended.
+    const std::lock_guard lock(mutex);
+    if (ending) throw BrokenProcessPool("the pool's workers were ended");
     throw;
   }
 }
@@ -216,7 +253,8 @@ void FaultyProcessPool::Shared::bury(const WorkerDiedError& death) {
   {
     const std::lock_guard lock(mutex);
     dooms_next = has(ProcessFault::kDeathLosesNext);
-    broken = has(ProcessFault::kDeathBreaksPool);
+    ++deaths;
+    broken = has(ProcessFault::kDeathBreaksPool) || (has(ProcessFault::kDeathsAddUp) && deaths >= kDeathsMax);
     if (broken) dropped.swap(queue);
   }
   for (Job& job : dropped) job.task.fail(std::make_exception_ptr(BrokenProcessPool(death.what())));
@@ -250,32 +288,56 @@ void FaultyProcessPool::check_intake() {
   shared_->check_open();
 }
 
-Executor::ShutdownResult FaultyProcessPool::do_shutdown(const ShutdownOptions& options) {
+// Returns how many it cancelled.
+std::size_t FaultyProcessPool::close_intake(bool cancel_futures) {
   Shared& shared = *shared_;
   std::deque<Job> cancelled;
-  std::size_t count = 0;
   {
     const std::lock_guard lock(shared.mutex);
     shared.intake_open = false;
-    shared.left_alone = shared.left_alone || !options.wait;
     const std::size_t left = shared.has(ProcessFault::kCancelMissesOne) ? 1 : 0;
-    for (std::size_t i = 0; options.cancel_futures && i + left < shared.queue.size(); ++i) {
+    for (std::size_t i = 0; cancel_futures && i + left < shared.queue.size(); ++i) {
       if (!shared.queue[i].task.mark_cancelled()) continue;
       cancelled.push_back(std::move(shared.queue[i]));
     }
     std::erase_if(shared.queue, [](const Job& job) { return !job.task; });
-    count = cancelled.size();
     shared.changed.notify_all();
   }
   for (Job& job : cancelled) job.task.announce_cancelled();
-  cancelled.clear();
-  if (!options.wait || shared.has(ProcessFault::kReturnsEarly)) return {.all_done = false, .cancelled = count};
-  {
-    std::unique_lock lock(shared.mutex);
-    shared.changed.wait(lock, [&] { return shared.threads == 0; });
-  }
-  shared.end_workers();
-  return {.all_done = true, .cancelled = count};
+  return cancelled.size();
 }
+
+Executor::ShutdownResult FaultyProcessPool::do_shutdown(const ShutdownOptions& options) {
+  Shared& shared = *shared_;
+  if (!options.wait) {
+    const std::lock_guard lock(shared.mutex);
+    shared.left_alone = true;
+  }
+  const std::size_t cancelled = close_intake(options.cancel_futures);
+  if (!options.wait || shared.has(ProcessFault::kReturnsEarly)) return {.all_done = false, .cancelled = cancelled};
+  shared.await_threads();
+  shared.end_processes();
+  return {.all_done = true, .cancelled = cancelled};
+}
+
+void FaultyProcessPool::end_workers(int signal) {
+  Shared& shared = *shared_;
+  {
+    const std::lock_guard lock(shared.mutex);
+    shared.ending = true;
+  }
+  close_intake(!shared.has(ProcessFault::kEndMissesPending));
+  if (signal == SIGKILL) {
+    shared.processes->kill_workers();
+  } else if (shared.has(ProcessFault::kEndSparesWorkers)) {
+    for (const pid_t worker : shared.processes->worker_pids()) ::kill(worker, signal);
+    return;
+  } else {
+    shared.processes->terminate_workers();
+  }
+  shared.await_threads();
+}
+
+std::vector<pid_t> FaultyProcessPool::worker_pids() const { return shared_->processes->worker_pids(); }
 
 }  // namespace futures::spec_tests

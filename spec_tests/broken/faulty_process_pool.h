@@ -3,12 +3,16 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_PROCESS_POOL_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_PROCESS_POOL_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "futures/executor.h"
 #include "futures/task.h"
+#include "optimized/process_pool_options.h"
 
 namespace futures::spec_tests {
 
@@ -26,13 +30,24 @@ enum class ProcessFault : std::uint8_t {
   kDeathRunsAgain,       // P5: a call whose worker has died is sent again.
   kDeathLosesNext,       // P5: a worker takes the next call in the queue with it when it dies.
   kDeathBreaksPool,      // P5: when a worker dies all calls get BrokenProcessPool, though that was not asked for.
+  kDeathsAddUp,          // P6: so it does when a few workers have died, however far apart.
+  kReplacesNoWorker,     // P7: workers go on, however many calls they have run.
+  kEndMissesPending,     // P8: workers are ended, and what is in the queue is not cancelled.
+  kEndSparesWorkers,     // P8: nobody looks whether workers obey SIGTERM.
+  kIgnoresStartMethod,   // P9: all workers come from a fork server.
   kLeavesWorkersBehind,  // P10: nobody ends the workers.
+  kSharesAll,            // P11: promises to confine workers, and all of them share one memory.
+  kIgnoresCallTimeout,   // P12: calls may run for as long as they like.
 };
 
 class FaultyProcessPool final : public Executor {
  public:
-  FaultyProcessPool(int max_workers, ProcessFault fault);
+  FaultyProcessPool(const ProcessPoolOptions& options, ProcessFault fault);
   ~FaultyProcessPool() override;
+
+  // As an ExecutorKind of processes promises.
+  void end_workers(int signal);
+  std::vector<pid_t> worker_pids() const;
 
  private:
   struct Job;
@@ -42,6 +57,7 @@ class FaultyProcessPool final : public Executor {
   void check_intake() override;
   ShutdownResult do_shutdown(const ShutdownOptions& options) override;
 
+  std::size_t close_intake(bool cancel_futures);
   static void work(const std::shared_ptr<Shared>& shared);
 
   const std::shared_ptr<Shared> shared_;

@@ -18,7 +18,9 @@ absl::Span<const Law> shutdown_laws();  // S
 absl::Span<const Law> lifetime_laws();  // S6, T8, T10
 absl::Span<const Law> process_laws();   // S8, T5, T9
 absl::Span<const Law> thread_laws();    // T
-absl::Span<const Law> process_pool_laws();  // P
+absl::Span<const Law> process_pool_laws();  // P1 to P5, P10, P13 to P15
+absl::Span<const Law> worker_laws();        // P6 to P9, P12
+absl::Span<const Law> hostile_laws();       // P11
 
 }  // namespace futures::spec_tests
 

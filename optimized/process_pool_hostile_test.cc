@@ -307,6 +307,27 @@ TEST_P(ProcessPoolHostile, P11_TheListOfCallsIsMovedWhileItIsEmpty) {
   }
 }
 
+// The list of calls seems to be full, and no call is on its way that would make place there.
+TEST_P(ProcessPoolHostile, P11_TheListOfCallsSeemsFull) {
+  ProcessPoolExecutor executor(options(GetParam(), 1));
+  const auto move_head = [] {
+    board().head.fetch_add(1);
+    return 7;
+  };
+  const auto size_of = [](const std::string& text) { return static_cast<int>(text.size()); };
+  EXPECT_EQ(executor.submit(move_head).result(kBound), 7);
+  std::vector<Future<int>> calls;
+  try {
+    for (int i = 0; i < 3; ++i) calls.push_back(executor.submit(size_of, std::string(8'000, 'x')));
+  } catch (const BrokenProcessPool&) {
+  }
+  int right = 0;
+  for (const Future<int>& call : calls) right += gives(call, 8'000) ? 1 : 0;
+  if (is_isolated()) {
+    EXPECT_EQ(right, 3);
+  }
+}
+
 // Workers look for the next call where there is none.
 TEST_P(ProcessPoolHostile, P11_TheListOfCallsIsEmptied) {
   ProcessPoolExecutor executor(options(GetParam(), 1));
@@ -469,6 +490,23 @@ TEST_P(ProcessPoolHostile, P11_AClientsTimeIsUpWhateverItsWorkerSays) {
     for (int i = 0; i < 5; ++i) EXPECT_THROW(call.result(20ms), TimeoutError);
     executor.kill_workers();
   }
+}
+
+// Wants room, and does not, and does.
+int flicker_while_running() {
+  from_now_on([&slot = own_slot()] {
+    const SlotWord word = SlotWord::of(slot.word.load());
+    const bool runs = word.phase == SlotPhase::kRunning;
+    slot.word.store(SlotWord{word.ticket, word.owner, runs ? SlotPhase::kWantsRoom : SlotPhase::kRunning}.packed());
+  });
+  wait_for_end();
+}
+
+TEST_P(ProcessPoolHostile, P12_ACallThatFlickersIsKilledWhenItsTimeIsUp) {
+  ProcessPoolOptions impatient = options(GetParam(), 1);
+  impatient.call_timeout = 100ms;
+  ProcessPoolExecutor executor(impatient);
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(gives(executor.submit(flicker_while_running), 7));
 }
 
 // The client that waits for it is never woken, as far as a worker can see to that.

@@ -235,6 +235,7 @@ Board::Result Board::take_result(std::uint32_t slot) {
 
 Task Board::release(std::uint32_t slot) {
   HeldCall& held = held_[slot];
+  if (sleeping_clients_[slot] > 0) set_sleeping_clients(slot, sleeping_clients_[slot]);  // Whatever a worker wrote there.
   free_slot(calls(), slot);
   std::erase(wanting_room_, slot);
   Task task = std::move(held.task);

@@ -202,6 +202,7 @@ class ProcessPool final : public DrainedAtExit,
   void start_failed(std::uint16_t number, const std::string& reason, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void worker_started(const WorkerNews& news, Descriptor pidfd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static bool awaits_server(const Worker& worker);
   sync::clock::time_point answer_by(const Worker& ordered) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void keep_deadlines() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_for_ready_workers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

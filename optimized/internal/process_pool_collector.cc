@@ -289,7 +289,7 @@ std::optional<std::chrono::nanoseconds> ProcessPool::next_deadline() {
   const auto consider = [&next](sync::clock::time_point at) { next = next ? std::min(*next, at) : at; };
   for (const std::uint16_t number : ended_workers_) consider(workers_.find(number)->second.settle_by);
   for (const auto& [number, worker] : workers_) {
-    if (worker.life == Worker::Life::kOrdered) consider(answer_by(worker));
+    if (awaits_server(worker)) consider(answer_by(worker));
   }
   if (kill_at_) consider(*kill_at_);
   if (leave_by_) consider(*leave_by_);
@@ -338,7 +338,11 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
   if (!since) since = now;
   if (owner->second.life != Worker::Life::kAlive) return;  // Its end is being settled; or it cannot have taken any call yet.
   if (!options_.call_timeout || now - *since < *options_.call_timeout || owner->second.timed_out) return;
-  if (!board.condemn(slot)) return;  // It has just ended; or wants room, and is looked at again.
+  // Twice: it may want room just now. If it has not even ended, its worker writes there what it likes.
+  if (!board.condemn(slot) && !board.condemn(slot)) {
+    const std::optional<Board::Seen> ended = board.see(slot);
+    if (ended && ended->phase == SlotPhase::kDone) return;
+  }
   owner->second.timed_out = true;
   kill_worker(owner->second, SIGKILL);
 }

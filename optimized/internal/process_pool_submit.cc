@@ -171,11 +171,12 @@ void ProcessPool::fail_waiting(const std::exception_ptr& error, std::vector<Sett
 }
 
 // The first call waits for room, and none will be given back: calls behind it have it all. They give it back, and what they
-// were encoded to waits elsewhere. Returns whether any did.
+// were encoded to waits elsewhere. Returns whether any did. If the first has room itself it waits for something else: the list
+// of calls is full, as a worker says.
 bool ProcessPool::reclaim_rooms() {
   bool reclaimed = false;
   for (WaitingCall& call : waiting_) {
-    if (!call.room) continue;
+    if (!call.room || &call == &waiting_.front()) continue;
     call.encoded.assign(boards_[0]->bytes_of(call.room).data(), call.bytes);
     call.room = Arena::Room();
     reclaimed = true;

@@ -132,7 +132,7 @@ void ProcessPool::server_ended() {
   std::vector<std::uint16_t> ordered;
   for (const auto& [number, worker] : workers_) {
     if (worker.life == Worker::Life::kOrdered) ordered.push_back(number);
-    if (worker.life == Worker::Life::kAlive && !worker.pidfd) {
+    if (worker.life == Worker::Life::kAlive && awaits_server(worker)) {
       kill(worker.pid, SIGKILL);  // The server may not have come to it.
       worker_ended(number);
     }
@@ -168,6 +168,11 @@ void ProcessPool::worker_started(const WorkerNews& news, Descriptor pidfd) {
   if (is_isolated()) starting_.push_back(news.number);
 }
 
+// Whether only the server can tell what becomes of it.
+bool ProcessPool::awaits_server(const Worker& worker) {
+  return worker.life == Worker::Life::kOrdered || (worker.life == Worker::Life::kAlive && !worker.pidfd);
+}
+
 sync::clock::time_point ProcessPool::answer_by(const Worker& ordered) {
   const bool ends = ending_ != nullptr || boards_closed_;
   return ordered.ordered_at + (ends ? kLastOrderPatience : kOrderPatience);
@@ -185,7 +190,7 @@ void ProcessPool::keep_deadlines() {
   }
   for (const auto& [number, worker] : workers_) {
     // What it had told is still heard, and then that it has ended.
-    if (worker.life == Worker::Life::kOrdered && sync::clock::now() >= answer_by(worker)) return server_.kill();
+    if (awaits_server(worker) && sync::clock::now() >= answer_by(worker)) return server_.kill();
   }
 }
 

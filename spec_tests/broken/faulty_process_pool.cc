@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -35,9 +34,6 @@ constexpr int kManyWorkers = 64;
 
 // As many in all as this pool bears, if it counts them.
 constexpr int kDeathsMax = 4;
-
-// How often is looked for a result that nobody tells of: a worker may write what it likes to where it would be told.
-constexpr std::chrono::milliseconds kLook{20};
 
 // A function's internal::ModuleAddress, as it travels.
 using FunctionName = std::array<std::uint64_t, 2>;
@@ -119,8 +115,8 @@ struct FaultyProcessPool::Shared {
   void mark_queued();
   Job next();
 
-  // Has a worker run the call. Returns its future when it is done.
-  Future<std::string> send(const Job& job);
+  // Has a worker run the call.
+  Future<std::string> send(const Job& job) { return processes->submit(&run_encoded, job.function, job.encoded); }
   std::string result_of(const Job& job);
   bool loses_one();
   void finish(Job job);
@@ -207,7 +203,7 @@ void FaultyProcessPool::work(const std::shared_ptr<Shared>& keep) {
     } else if (runs) {
       shared.finish(std::move(job));
     } else if (shared.has(ProcessFault::kRunsCancelled)) {
-      shared.send(job);
+      shared.send(job).wait();
     }
     job = Job();
     lock.lock();
@@ -223,13 +219,6 @@ bool FaultyProcessPool::Shared::loses_one() {
   if (!has(ProcessFault::kSendsTwice) && !has(ProcessFault::kLosesResult)) return false;
   const std::lock_guard lock(mutex);
   return ++results % 3 == 0;
-}
-
-Future<std::string> FaultyProcessPool::Shared::send(const Job& job) {
-  Future<std::string> sent = processes->submit(&run_encoded, job.function, job.encoded);
-  while (!sent.wait(kLook)) {
-  }
-  return sent;
 }
 
 std::string FaultyProcessPool::Shared::result_of(const Job& job) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -124,9 +125,9 @@ std::vector<std::string> overwrite(Garbage garbage, Ending ending, const Gate::E
 
 // ---------------------------------------------------------------------------------------------- What the program sees.
 
-// What the other calls are given and return.
+// What the other calls are given and return: some of it needs room beside the slots of calls.
 std::vector<std::string> texts(int number) {
-  return {absl::StrCat("text ", number), std::string(number % 4 == 0 ? 3'000 : 10, 'x')};
+  return {absl::StrCat("text ", number), std::string(number % 4 == 0 ? 8'000 : 10, 'x')};
 }
 
 std::vector<std::string> as_it_came(const std::vector<std::string>& given) { return given; }
@@ -164,6 +165,18 @@ int expect_all_end(const LawRun& run, const std::vector<Call>& calls) {
   return right;
 }
 
+// A client that waits for the call for as long as it takes, and sleeps now.
+std::unique_ptr<Background> sleeping_client(const LawRun& run, const Call& call) {
+  auto client = std::make_unique<Background>(run, "who waits for a call is woken, whatever a worker writes", [call] {
+    try {
+      call.result();
+    } catch (const std::exception&) {
+    }
+  });
+  client->falls_asleep();
+  return client;
+}
+
 void expect_destroyed(const LawRun& run, std::unique_ptr<Executor> executor) {
   const Background destroyer(run, "the destructor returns, whatever a worker has written",
                              [executor = std::shared_ptr<Executor>(std::move(executor))]() mutable { executor.reset(); });
@@ -195,11 +208,14 @@ void run_hostile(const LawRun& run, Garbage garbage, Ending ending) {
     const Call hostile = executor->submit(&overwrite, garbage, ending, begin.entrance(), begun);
     const std::vector<Call> behind = submit_calls(*executor, kBehind);
     run.expect(gate.crowd(kBeside) && begin.crowd(1), "free workers start the calls that are submitted");
+    const std::array clients = {sleeping_client(run, hostile), sleeping_client(run, beside[0])};
     begin.open();
-    run.expect(begun.reaches(1), "the hostile call runs");
+    // It may be found out and ended before it has come to that.
+    run.expect_soon([&] { return begun.value() > 0 || hostile.done(); }, "the hostile call runs");
     gate.open();
     const int right = expect_all_end(run, beside) + expect_all_end(run, behind);
     expect_ends(run, hostile, {});
+    for (const auto& client : clients) soon_at_last([&client] { return client->has_ended(); });
     if (run.kind().confines_workers) {
       run.expect(right == kBeside + kBehind, "a hostile call costs no other call");
       const int right_later = expect_all_end(run, submit_calls(*executor, kBehind));

@@ -372,7 +372,9 @@ void P15_WorkersHoldNoDescriptorOfTheProgram(LawRun& run) {
     const auto executor = open(run, 1);
     const std::vector<std::string> files = executor->submit(&files_of_worker).result(kPatience);
     run.expect(!files.empty(), "a worker has descriptors");
-    for (const std::string& file : files) run.expect(!absl::StrContains(file, "careless"), absl::StrCat("a worker holds ", file));
+    for (const std::string& file : files) {
+      run.expect(!absl::StrContains(file, "careless"), absl::StrCat("a worker holds ", file));
+    }
   }
   ::close(careless);
 }

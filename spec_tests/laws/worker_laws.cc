@@ -151,13 +151,24 @@ void expect_broken(const LawRun& run, const Future<R>& future) {
   expect_error<BrokenProcessPool>(run, future, "a running call whose worker is ended gets BrokenProcessPool");
 }
 
+// Of workers the program hears a little after they have begun.
+std::vector<pid_t> workers_of(const LawRun& run, Executor& executor, std::size_t count) {
+  std::vector<pid_t> workers;
+  run.expect_soon(
+      [&] {
+        workers = run.kind().worker_pids(executor);
+        return workers.size() == count;
+      },
+      "an executor names its workers");
+  return workers;
+}
+
 void expect_all_end(const LawRun& run, int signal) {
   const auto executor = open(run, 2);
   const Held held(run, *executor, 2);
   std::vector<Future<int>> pending;
   for (int i = 0; i < 3; ++i) pending.push_back(executor->submit(&itself, i));
-  const std::vector<pid_t> workers = run.kind().worker_pids(*executor);
-  run.expect(workers.size() == 2, "an executor names its workers");
+  const std::vector<pid_t> workers = workers_of(run, *executor, 2);
   end_workers(run, executor, signal);
   for (const Future<int>& future : held.futures()) expect_broken(run, future);
   for (const Future<int>& future : pending) run.expect(future.cancelled(), "a pending call is cancelled with the workers");
@@ -186,7 +197,7 @@ void P8_TerminateKillsWorkersThatDoNotObey(LawRun& run) {
   const Future<int> ignoring = executor->submit(&ignore_sigterm, gate.entrance());
   const Future<int> stopped = executor->submit(&stop, begun);
   run.expect(gate.crowd(1) && begun.reaches(1), "free workers start the calls that are submitted");
-  const std::vector<pid_t> workers = run.kind().worker_pids(*executor);
+  const std::vector<pid_t> workers = workers_of(run, *executor, 2);
   end_workers(run, executor, SIGTERM);
   expect_broken(run, ignoring);
   expect_broken(run, stopped);

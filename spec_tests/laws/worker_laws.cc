@@ -42,10 +42,10 @@ void pause_at_random(std::mt19937_64& random) {
 
 // ---------------------------------------------------------------------------------------------- P6
 
-// Takes about as long as it takes to hand it out and to deliver it, so that workers die now here, now there.
+// Takes a few times as long as it takes to hand it out and to deliver it, so that workers die mostly here, and sometimes there.
 std::string echo(const Count& ran, const std::string& text) {
   ran.add();
-  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(200);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(500);
   while (std::chrono::steady_clock::now() < until) {
   }
   return text;

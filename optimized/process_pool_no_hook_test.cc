@@ -2,7 +2,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "absl/base/config.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool_executor.h"
 
@@ -29,23 +28,12 @@ TEST(ProcessPoolNoHook, P9_TheErrorNamesTheLineToAdd) {
   }
 }
 
-#if defined(ABSL_HAVE_THREAD_SANITIZER)
-constexpr bool kHasOneThread = false;  // The sanitizer has one of its own.
-#else
-constexpr bool kHasOneThread = true;
-#endif
-
 TEST(ProcessPoolNoHook, P9_AProgramIsForkedOnlyWhileItHasOneThread) {
-  if (kHasOneThread) {
-    ProcessPoolExecutor executor({.max_workers = 2, .start_method = StartMethod::kFork});
-    EXPECT_EQ(executor.submit(twice, 21).result(), 42);
-    const std::string refusal = refusal_of(StartMethod::kFork);  // The pool has threads.
-    EXPECT_TRUE(holds(refusal, "one thread")) << refusal;
-    EXPECT_EQ(executor.submit(twice, 4).result(), 8);
-  } else {
-    const std::string refusal = refusal_of(StartMethod::kFork);
-    EXPECT_TRUE(holds(refusal, "one thread")) << refusal;
-  }
+  ProcessPoolExecutor executor({.max_workers = 2, .start_method = StartMethod::kFork});
+  EXPECT_EQ(executor.submit(twice, 21).result(), 42);
+  const std::string refusal = refusal_of(StartMethod::kFork);  // The pool has threads.
+  EXPECT_TRUE(holds(refusal, "one thread")) << refusal;
+  EXPECT_EQ(executor.submit(twice, 4).result(), 8);
 }
 
 }  // namespace

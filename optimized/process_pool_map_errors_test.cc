@@ -121,11 +121,8 @@ TEST_P(ProcessPoolMapErrors, P3_WhatCannotBeEncodedOrDecodedIsAnErrorOfItsItem) 
     auto settled_numbers = executor.map_settled(number_of, input, {.chunksize = 3});
     EXPECT_EQ(settled_as<SerializationError>(settled_numbers), (Ints{0, -1, 0, -1, 0}));
     EXPECT_EQ(outcome_of(executor.map(number_of, input, {.chunksize = 5})), Outcome(Ints{0}, "SerializationError"));
-    std::vector<bool> fails;
-    for (const auto& settled : executor.map_settled(brittle, numbers, {.chunksize = 3})) {
-      fails.push_back(has_error<SerializationError>(settled));
-    }
-    EXPECT_EQ(fails, (std::vector<bool>{false, true, false, true, false}));
+    EXPECT_EQ(errors_of<SerializationError>(executor.map_settled(brittle, numbers, {.chunksize = 3})),
+              (std::vector<bool>{false, true, false, true, false}));
     int before = 0;
     EXPECT_THROW(for ([[maybe_unused]] const auto& b : executor.map(brittle, numbers, {.chunksize = 5})) ++before,
                  SerializationError);
@@ -153,11 +150,8 @@ TEST_P(ProcessPoolMapErrors, P3_AChunkThatIsTooLargeFailsAlone) {
   texts[2] = std::string(1u << 16, 'x');
   EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(size_of, texts, {.chunksize = 2})), (Ints{1, 1, -1, -1, 1, 1}));
   const auto text_of = [](int bytes) { return std::string(static_cast<std::size_t>(bytes), 'x'); };
-  std::vector<bool> fails;
-  for (const auto& settled : executor.map_settled(text_of, Ints{1, 1 << 16, 1}, {.chunksize = 2})) {
-    fails.push_back(has_error<SerializationError>(settled));
-  }
-  EXPECT_EQ(fails, (std::vector<bool>{true, true, false}));
+  EXPECT_EQ(errors_of<SerializationError>(executor.map_settled(text_of, Ints{1, 1 << 16, 1}, {.chunksize = 2})),
+            (std::vector<bool>{true, true, false}));
 }
 
 TEST_P(ProcessPoolMapErrors, S3_CancelledChunks) {

@@ -91,6 +91,14 @@ bool has_error(const Settled<R>& settled) {
   return false;
 }
 
+// For each item whether it is an E.
+template <typename E, typename Range>
+std::vector<bool> errors_of(Range&& results) {
+  std::vector<bool> errors;
+  for (const auto& settled : results) errors.push_back(has_error<E>(settled));
+  return errors;
+}
+
 // For each item its value, or -1 if it is an E.
 template <typename E, typename Range>
 Ints settled_as(Range&& results) {

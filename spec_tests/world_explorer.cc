@@ -48,7 +48,7 @@ bool says_one_thing(const model::Operation& operation) {
 }
 
 Phase phase_of(const World& world, Call call) {
-  return static_cast<std::size_t>(call) < world.core.calls.size() ? world.core.calls[call].phase : Phase::kAbsent;
+  return model::phase_of(world.core, call);
 }
 
 // What all clients but `owner` might do.

@@ -17,7 +17,6 @@
 #include <functional>
 #include <future>
 #include <ios>
-#include <iterator>
 #include <latch>
 #include <map>
 #include <memory>
@@ -389,25 +388,16 @@ TEST_P(ProcessPool, E6_AnIdleWorkerIsWokenAtOnce) {
 }
 
 TEST_P(ProcessPool, P10_AKeptFutureKeepsNoPool) {
-  const auto descriptors = [] {
-    const std::filesystem::directory_iterator folder("/proc/self/fd");
-    return std::distance(begin(folder), end(folder));
-  };
-  const auto shares_memory = [] {
-    std::ifstream maps("/proc/self/maps");
-    const std::string all(std::istreambuf_iterator<char>(maps), {});
-    return all.find("memfd:concurrent_futures") != std::string::npos;
-  };
-  const auto before = descriptors();
+  const std::size_t before = testing::open_descriptors();
   Future<int> kept;
   {
     ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
     kept = executor.submit(add, 1, 1);
     EXPECT_EQ(kept.result(), 2);
-    EXPECT_TRUE(shares_memory());
+    EXPECT_NE(testing::mapped_memory_files(), "");
   }
-  EXPECT_EQ(descriptors(), before);
-  EXPECT_FALSE(shares_memory());
+  EXPECT_EQ(testing::open_descriptors(), before);
+  EXPECT_EQ(testing::mapped_memory_files(), "");
   EXPECT_EQ(kept.result(), 2);
   EXPECT_FALSE(kept.cancel());
 }

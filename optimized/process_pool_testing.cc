@@ -14,12 +14,6 @@
 namespace futures::testing {
 namespace {
 
-std::size_t open_descriptors() {
-  std::size_t entries = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++entries;
-  return entries;
-}
-
 Process process_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
@@ -40,15 +34,6 @@ std::string described(const std::vector<Process>& processes) {
     text += std::to_string(process.pid) + " " + process.name + " " + process.state + "\n";
   }
   return text;
-}
-
-std::string mapped_memory_files() {
-  std::string all;
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("memfd:") != std::string::npos) all += line + "\n";
-  }
-  return all;
 }
 
 }  // namespace
@@ -97,6 +82,21 @@ void reap_orphans(const std::string& name) {
   for (const Process& child : children()) {
     if (child.state == 'Z' && child.name.starts_with(name)) waitpid(child.pid, nullptr, 0);
   }
+}
+
+std::size_t open_descriptors() {
+  std::size_t entries = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++entries;
+  return entries;
+}
+
+std::string mapped_memory_files() {
+  std::string all;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("memfd:") != std::string::npos) all += line + "\n";
+  }
+  return all;
 }
 
 char state_of(pid_t pid) { return process_of(pid).state; }

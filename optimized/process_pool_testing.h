@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -45,6 +46,11 @@ pid_t fork_server();
 void reap_orphans(const std::string& name);
 // '?' once it is gone.
 char state_of(pid_t pid);
+
+// How many descriptors this process has.
+std::size_t open_descriptors();
+// The memory files that it has mapped, a line each.
+std::string mapped_memory_files();
 
 // Runs a test with both isolations, and proves that it left nothing: no process, not even a zombie, no descriptor, no
 // memory file mapped. Orphans come to this process, so that none escapes the count.

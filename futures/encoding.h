@@ -76,13 +76,14 @@ namespace internal {
 // Writes what cereal gives it to a place of fixed size, and counts what does not fit there.
 class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyClassElision> {
  public:
-  // `buffers` is null where no memory is shared: then buffers are copied.
-  explicit WireOutput(std::span<char> place, WireBuffers* buffers = nullptr)
-      : OutputArchive(this), place_(place), buffers_(buffers) {}
+  // `buffers` is null where no memory is shared: then buffers are copied. `room` is told how much has been written, if it is
+  // given.
+  explicit WireOutput(std::span<char> place, WireBuffers* buffers = nullptr, WireRoom* room = nullptr)
+      : OutputArchive(this), place_(place), buffers_(buffers), room_(room) {}
 
   void write(const void* data, std::size_t bytes) {
-    if (bytes <= place_.size() - std::min(bytes_, place_.size()) && bytes > 0) std::memcpy(place_.data() + bytes_, data, bytes);
-    bytes_ += bytes;
+    if (room_ != nullptr) return write_in_pieces(static_cast<const char*>(data), bytes);
+    write_piece(data, bytes);
   }
   // How many there were. The place holds them all, or else it is too small, and what is in it is of no use.
   std::size_t bytes() const { return bytes_; }
@@ -98,9 +99,27 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
   }
 
  private:
+  void write_piece(const void* data, std::size_t bytes) {
+    if (bytes <= place_.size() - std::min(bytes_, place_.size()) && bytes > 0) std::memcpy(place_.data() + bytes_, data, bytes);
+    bytes_ += bytes;
+  }
+  void write_in_pieces(const char* data, std::size_t bytes) {
+    while (bytes > 0) {
+      const std::size_t piece = std::min(bytes, kPieceBytes);
+      write_piece(data, piece);
+      data += piece;
+      bytes -= piece;
+      if (bytes_ - bytes_told_ < kPieceBytes) continue;
+      room_->say_written(bytes_);
+      bytes_told_ = bytes_;
+    }
+  }
+
   const std::span<char> place_;
   WireBuffers* const buffers_;
+  WireRoom* const room_;
   std::size_t bytes_ = 0;
+  std::size_t bytes_told_ = 0;
 };
 
 // Encodes what `write` gives to a WireOutput, at hand if it fits there. Returns its size. Throws what `write` throws, and
@@ -113,8 +132,9 @@ std::size_t encode_into(WireRoom& room, const Write& write) {
   if (bytes <= room.at_hand().size()) return bytes;
   const std::span<char> place = room.get(bytes);
   if (place.size() < bytes) return bytes;
-  WireOutput in_room(place.first(bytes), &room);
+  WireOutput in_room(place.first(bytes), &room, room.is_read_early() ? &room : nullptr);
   write(in_room);
+  if (room.is_read_early()) room.say_written(std::min(in_room.bytes(), bytes));
   if (in_room.bytes() != bytes) throw SerializationError("a `serialize` does not write the same each time");
   return bytes;
 }
@@ -132,10 +152,13 @@ void append_encoded(std::string& encoded, const Write& write) {
 // takes while it is read is bounded by the bytes times the size of the largest element (law P11).
 class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClassElision> {
  public:
-  explicit WireInput(std::string_view encoded, WireBuffers* buffers = nullptr)
+  // `arrival` is null where all bytes are there.
+  explicit WireInput(std::string_view encoded, WireBuffers* buffers = nullptr, Arrival* arrival = nullptr)
       : InputArchive(this),
         left_(encoded),
+        bytes_(encoded.size()),
         buffers_(buffers),
+        arrival_(arrival),
         elements_left_(encoded.size()),
         frame_(__builtin_frame_address(0)) {}
 
@@ -145,13 +168,24 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
     // Who wrote the bytes may still be writing: what has been checked is what was read here, once.
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
-  // The next bytes as they lie there, `elements` times `bytes_each`: valid as long as what is read, and to be copied before
-  // anything about them is decided.
-  std::string_view take(std::uint64_t elements, std::size_t bytes_each = 1) {
-    if (elements > left_.size() / bytes_each) throw SerializationError("the encoded data ends too early");
-    const std::string_view taken = left_.substr(0, elements * bytes_each);
+  // The next bytes as they lie there: valid as long as what is read, and to be copied before anything about them is decided.
+  std::string_view take(std::uint64_t bytes) {
+    const std::string_view taken = left_.substr(0, size_of(bytes));
     left_.remove_prefix(taken.size());
+    if (arrival_ != nullptr) arrival_->await(bytes_ - left_.size());
     return taken;
+  }
+  // The same, for `copy` to write to fresh memory at `to`: all at once or, while they arrive, in pieces of kPieceBytes.
+  template <typename Copy>
+  void take_large(void* to, std::size_t bytes, const Copy& copy) {
+    arrival_ != nullptr ? prefer_large_pages(to, bytes) : take_pages(to, bytes);
+    const std::size_t piece = arrival_ != nullptr ? kPieceBytes : bytes;
+    for (std::size_t left = bytes; left > 0; left -= std::min(left, piece)) copy(take(std::min(left, piece)));
+  }
+  // What `elements` of `bytes_each` take: so many bytes are left.
+  std::size_t size_of(std::uint64_t elements, std::size_t bytes_each = 1) const {
+    if (elements > left_.size() / bytes_each) throw SerializationError("the encoded data ends too early");
+    return static_cast<std::size_t>(elements * bytes_each);
   }
   WireBuffers* buffers() const { return buffers_; }
   // Takes the elements off what all containers may have. An element has at least a byte that is in no element of its own.
@@ -189,7 +223,9 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
   static constexpr std::ptrdiff_t kStackBytesMax = 256 << 10;
 
   std::string_view left_;
+  const std::size_t bytes_;
   WireBuffers* const buffers_;
+  Arrival* const arrival_;
   std::uint64_t elements_left_;
   const void* const frame_;  // Of the thread that reads, about where it began.
 };
@@ -281,28 +317,31 @@ template <typename Traits, typename Allocator>
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::basic_string<char, Traits, Allocator>& text) {
   cereal::size_type length = 0;
   archive(cereal::make_size_tag(length));
-  const std::string_view bytes = archive.take(length);
+  const std::size_t bytes = archive.size_of(length);
   text.clear();
-  text.reserve(bytes.size());
-  take_pages(text.data(), bytes.size());
-  text.append(bytes.data(), bytes.size());
+  text.reserve(bytes);
+  archive.take_large(text.data(), bytes, [&text](std::string_view piece) { text.append(piece.data(), piece.size()); });
 }
 template <typename T, typename Allocator>
   requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::vector<T, Allocator>& values) {
   cereal::size_type length = 0;
   archive(cereal::make_size_tag(length));
-  const std::string_view bytes = archive.take(length, sizeof(T));
+  const std::size_t bytes = archive.size_of(length, sizeof(T));
   values.clear();
   values.reserve(length);
-  take_pages(values.data(), bytes.size());
-  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(T) == 0) {
-    const T* const first = reinterpret_cast<const T*>(bytes.data());
-    values.insert(values.end(), first, first + length);
-  } else {
-    values.resize(length);
-    if (length > 0) std::memcpy(values.data(), bytes.data(), bytes.size());
-  }
+  archive.take_large(values.data(), bytes, [&values](std::string_view piece) {
+    static_assert(kPieceBytes % sizeof(T) == 0);
+    const std::size_t count = piece.size() / sizeof(T);
+    if (reinterpret_cast<std::uintptr_t>(piece.data()) % alignof(T) == 0) {
+      const T* const first = reinterpret_cast<const T*>(piece.data());
+      values.insert(values.end(), first, first + count);
+    } else {
+      const std::size_t before = values.size();
+      values.resize(before + count);
+      std::memcpy(values.data() + before, piece.data(), piece.size());
+    }
+  });
 }
 
 // A buffer: its size and its place, or its bytes.
@@ -319,10 +358,13 @@ inline void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, Buffer& buffer) {
   std::uint64_t place = 0;
   archive(size, place);
   if (place == kCopiedBytes) {
-    const std::string_view bytes = archive.take(size);
-    buffer = Buffer(bytes.size());
-    take_pages(buffer.bytes().data(), bytes.size());
-    if (!bytes.empty()) std::memcpy(buffer.bytes().data(), bytes.data(), bytes.size());
+    const std::size_t bytes = archive.size_of(size);
+    buffer = Buffer(bytes);
+    std::byte* to = buffer.bytes().data();
+    archive.take_large(to, bytes, [&to](std::string_view piece) {
+      std::memcpy(to, piece.data(), piece.size());
+      to += piece.size();
+    });
     return;
   }
   std::shared_ptr<BufferMemory> memory = archive.buffers() == nullptr ? nullptr : archive.buffers()->at(place, size);
@@ -399,13 +441,13 @@ template <typename R, typename Fn, typename... Args>
 struct CallEncoding<R, Fn, Args...> {
   template <typename Call>
   static const WireCall* wire_call() noexcept {
-    static constexpr WireCall kWire = {&run, &encode<Call>, &store_result};
+    static constexpr WireCall kWire = {&run, &encode<Call>, &store_result, &decode_early};
     return &kWire;
   }
 
   // Of a call that is encoded by encode_parts as it is submitted.
   static const WireCall* encoded_call() noexcept {
-    static constexpr WireCall kWire = {&run, nullptr, &store_result};
+    static constexpr WireCall kWire = {&run, nullptr, &store_result, &decode_early};
     return &kWire;
   }
 
@@ -450,6 +492,29 @@ struct CallEncoding<R, Fn, Args...> {
       state.emplace_from([&]() -> R { return std::move(value); });
     }
   }
+
+  static std::unique_ptr<EarlyValue> decode_early(std::string_view encoded_value, WireBuffers& buffers, Arrival& arrival) {
+    if constexpr (std::is_void_v<R>) {
+      return nullptr;
+    } else {
+      WireInput input(encoded_value, &buffers, &arrival);
+      auto value = std::make_unique<Early>(read_value<R>(input));
+      input.check_end();
+      return value;
+    }
+  }
+
+ private:
+  class Early final : public EarlyValue {
+   public:
+    explicit Early(R value) : value_(std::move(value)) {}
+    void store(FutureState& call) override {
+      static_cast<ResultState<R>&>(call).emplace_from([this]() -> R { return std::move(value_); });
+    }
+
+   private:
+    R value_;
+  };
 };
 
 }  // namespace internal

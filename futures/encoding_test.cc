@@ -10,6 +10,8 @@
 #include <initializer_list>
 #include <list>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -40,6 +42,54 @@ T decoded(std::string_view bytes) {
 
 std::string length(std::uint64_t elements) { return {reinterpret_cast<const char*>(&elements), sizeof(elements)}; }
 
+// Lets the bytes arrive as they are asked for, and gives up after so many.
+class SlowArrival final : public internal::Arrival {
+ public:
+  SlowArrival(std::string_view bytes, std::size_t bytes_max) : bytes_(bytes), bytes_max_(bytes_max), place_(bytes.size(), '\0') {}
+  std::string_view place() const { return place_; }
+  void await(std::size_t bytes) override {
+    if (bytes > bytes_max_) throw SerializationError("it takes too long");
+    ASSERT_LE(bytes, bytes_.size());
+    std::memcpy(place_.data(), bytes_.data(), bytes);
+  }
+
+ private:
+  const std::string_view bytes_;
+  const std::size_t bytes_max_;
+  std::string place_;
+};
+
+template <typename T>
+void expect_read_as_it_arrives(const T& value) {
+  const std::string bytes = encoded(value);
+  for (const std::size_t bytes_max : {bytes.size(), bytes.size() - 1, bytes.size() / 2, std::size_t{0}}) {
+    SlowArrival arrival(bytes, bytes_max);
+    internal::WireInput input(arrival.place(), nullptr, &arrival);
+    if (bytes_max < bytes.size()) {
+      EXPECT_THROW(internal::read_value<T>(input), SerializationError);
+    } else {
+      EXPECT_EQ(internal::read_value<T>(input), value);
+      EXPECT_NO_THROW(input.check_end());
+    }
+  }
+}
+
+// Writes down what it is told.
+class ToldRoom final : public internal::WireRoom {
+ public:
+  ToldRoom() : WireRoom({}, /*is_read_early=*/true) {}
+  std::span<char> get(std::size_t bytes) override {
+    text.resize(bytes);
+    return text;
+  }
+  void say_written(std::size_t bytes) override { told.push_back(bytes); }
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override { return std::nullopt; }
+  std::shared_ptr<internal::BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
+
+  std::string text;
+  std::vector<std::size_t> told;
+};
+
 enum class Answer : bool { kNo, kYes };
 
 struct Flags {
@@ -55,6 +105,30 @@ template <typename T>
 void expect_bools(std::string_view bytes, std::string_view expected) {
   const T value = decoded<T>(bytes);
   EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(&value), sizeof(value)), expected);
+}
+
+TEST(Encoding, NothingIsReadBeforeItHasArrived) {
+  expect_read_as_it_arrives(7);
+  expect_read_as_it_arrives(std::string("short"));
+  expect_read_as_it_arrives(std::string(300'000, 'l'));
+  expect_read_as_it_arrives(std::vector<double>(100'000, 0.5));
+  expect_read_as_it_arrives(std::tuple('o', std::vector<double>(100'000, 0.5), std::string("odd")));
+  expect_read_as_it_arrives(std::vector<std::string>(3, std::string(100'000, 's')));
+  expect_read_as_it_arrives(std::list<std::vector<bool>>(3, std::vector<bool>(100'000, true)));
+}
+
+TEST(Encoding, WhatHasBeenWrittenIsTold) {
+  const std::vector<std::string> value(5, std::string(100'000, 's'));
+  ToldRoom room;
+  const std::size_t bytes =
+      internal::encode_into(room, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
+  EXPECT_EQ(room.text, encoded(value));
+  ASSERT_FALSE(room.told.empty());
+  EXPECT_EQ(room.told.back(), bytes);
+  for (std::size_t i = 0; i + 1 < room.told.size(); ++i) {
+    EXPECT_GE(room.told[i + 1], room.told[i]);
+    EXPECT_LE(room.told[i + 1] - room.told[i], 2 * internal::kPieceBytes);
+  }
 }
 
 TEST(Encoding, P11_WhateverTheByteABoolIsTrueOrFalse) {

@@ -140,9 +140,9 @@ class Play {
     if (!seen || seen->phase != SlotPhase::kDone) return;
     const Board::Result result = board_->take_result(slot);
     std::string_view bytes = result.encoded;
-    if (result.room) {
-      require(result.bytes <= result.room.place().bytes, "a result is larger than its room");
-      bytes = {board_->bytes_of(result.room).data(), result.bytes};
+    if (result.room != nullptr) {
+      require(result.bytes <= result.room->place().bytes, "a result is larger than its room");
+      bytes = {board_->bytes_of(*result.room).data(), result.bytes};
     }
     require(bytes.size() <= std::max(kPayloadBytesMax, internal::kInlineBytes), "a result without bound");
     sum_ += bytes.empty() ? 0 : bytes.front() + bytes.back();

@@ -179,7 +179,7 @@ class RowDecoder {
     const std::uint64_t values = header_.positions - header_.errors;
     const char* packed = nullptr;
     if constexpr (kPacked) {
-      packed = archive_.take(values, (sizeof(Parts) + ...)).data();
+      packed = archive_.take(archive_.size_of(values, (sizeof(Parts) + ...))).data();
     } else {
       archive_.check_length(values * sizeof(std::uint64_t));  // Each has its length in front.
     }

@@ -12,18 +12,24 @@ namespace {
 // call brings is taken page by page.
 constexpr std::size_t kFreshBytesMin = std::size_t{4} << 20;
 
-}  // namespace
-
-void take_pages(void* begin, std::size_t bytes) noexcept {
-  if (bytes < kFreshBytesMin) return;
+// Advice only: where the kernel does not take it, the pages come as they always do.
+void advise(void* begin, std::size_t bytes, int advice) noexcept {
   static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
   const auto end = (reinterpret_cast<std::uintptr_t>(begin) + bytes) / page * page;
-  void* const whole = reinterpret_cast<void*>(first);
-  // Advice only: where the kernel does not take it, the pages come as they always do.
-  madvise(whole, end - first, MADV_HUGEPAGE);
+  madvise(reinterpret_cast<void*>(first), end - first, advice);
+}
+
+}  // namespace
+
+void prefer_large_pages(void* begin, std::size_t bytes) noexcept {
+  if (bytes >= kFreshBytesMin) advise(begin, bytes, MADV_HUGEPAGE);
+}
+
+void take_pages(void* begin, std::size_t bytes) noexcept {
+  prefer_large_pages(begin, bytes);
 #if defined(MADV_POPULATE_WRITE)
-  madvise(whole, end - first, MADV_POPULATE_WRITE);
+  if (bytes >= kFreshBytesMin) advise(begin, bytes, MADV_POPULATE_WRITE);
 #endif
 }
 

@@ -6,9 +6,13 @@
 
 namespace futures::internal {
 
-// Takes the pages of memory that was just allocated and is about to be written from end to end: all at once, and large ones
-// where the system has them. Taken one by one, as they are touched, they cost several times the copy into them. Does
-// nothing for less than a few megabytes, which allocators use again. Writes nothing. Any thread.
+// For memory that was just allocated and is about to be written from end to end: the system gives it large pages where it has
+// them. Small ones, taken one by one as they are touched, cost several times the copy into them. Does nothing for less than a
+// few megabytes, which allocators use again. Writes nothing. Any thread.
+void prefer_large_pages(void* begin, std::size_t bytes) noexcept;
+
+// The same, and takes all pages at once. That is faster before one copy of everything; before copies of parts it is not: each
+// finds its page in the cache if it was cleared just then.
 void take_pages(void* begin, std::size_t bytes) noexcept;
 
 }  // namespace futures::internal

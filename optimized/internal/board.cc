@@ -7,6 +7,8 @@
 #include <system_error>
 #include <utility>
 
+#include "futures/internal/wire_call.h"
+
 namespace futures::internal {
 namespace {
 
@@ -187,12 +189,13 @@ void Board::provide_room(std::uint32_t slot) {
   const std::uint64_t bytes = read_once(shared.place.bytes);  // Nothing but a size to look for.
   const std::uint64_t what = read_once(shared.place.offset);
   if (what == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
-  held.result_room = Arena::Room();  // What could not be encoded there after all; an exception is next.
+  held.result_room = nullptr;  // What could not be encoded there after all; an exception is next.
   held.result_too_large = false;
   if (bytes > payload_bytes_max_) {
     held.result_too_large = true;
   } else if (Arena::Room room = result_arena_.allocate(bytes)) {
-    held.result_room = std::move(room);
+    held.result_room = std::make_shared<const Arena::Room>(std::move(room));
+    held.result_bytes = bytes;
   } else if (!result_arena_.is_unused()) {
     if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
     return;
@@ -200,11 +203,17 @@ void Board::provide_room(std::uint32_t slot) {
     held.result_too_large = true;  // No memory.
   }
   grant_room(calls(), slot, wants_room,
-             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : held.result_room.place());
+             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : held.result_room->place());
 }
 
 void Board::provide_waiting_rooms() {
   for (const std::uint32_t slot : std::exchange(wanting_room_, {})) provide_room(slot);
+}
+
+Board::Arriving Board::arriving(std::uint32_t slot) const {
+  const HeldCall& held = held_[slot];
+  if (worker_ != 0 || held.result_bytes <= kPieceBytes) return {};  // One piece cannot be read while it is written.
+  return {.room = held.result_room, .bytes = held.result_bytes};
 }
 
 Board::Result Board::take_result(std::uint32_t slot) {
@@ -217,12 +226,13 @@ Board::Result Board::take_result(std::uint32_t slot) {
     result.error = "there is no room for the encoded result: it has more than payload_bytes_max, or memory is short";
   } else if (offset == Place::kInline && bytes <= kInlineBytes) {
     result.encoded.assign(shared.bytes.data(), bytes);
-  } else if (held.result_room && offset == held.result_room.place().offset && bytes <= held.result_room.place().bytes) {
+  } else if (held.result_room != nullptr && offset == held.result_room->place().offset &&
+             bytes <= held.result_room->place().bytes) {
     if (worker_ == 0) {
       result.room = std::move(held.result_room);
     } else {
       // The worker's next call must not reach it any more.
-      result.encoded.assign(bytes_of(held.result_room).data(), bytes);
+      result.encoded.assign(bytes_of(*held.result_room).data(), bytes);
     }
   } else {
     result.error = "the worker delivered a result that is nowhere";

@@ -54,7 +54,7 @@ class ArenaBuffer final : public BufferMemory {
 //
 // Trust (law P11): every number that a worker can write is read once, and used as an index, a length or a place only
 // after it has been checked against what this object knows. What a worker can cost in memory is bounded: the three arenas,
-// `payload_bytes_max` each, and one result at a time of at most that.
+// `payload_bytes_max` each, and one result of at most that for the collector and for each thread that waits in `result()`.
 class Board : public std::enable_shared_from_this<Board> {
  public:
   // `slots` of at most kSlots; `kept_bytes` of freed payload pages stay ready in each direction. A board of a `worker` of
@@ -164,10 +164,19 @@ class Board : public std::enable_shared_from_this<Board> {
   void provide_room(std::uint32_t slot);
   void provide_waiting_rooms();
 
+  // Where a large value is being written that the slot's call returns.
+  struct Arriving {
+    std::shared_ptr<const Arena::Room> room;  // Whoever is the last to let go of it provides waiting rooms. Null: there is none.
+    std::size_t bytes = 0;
+  };
+  // What is read there is not the call's outcome before take_result gives the same room. Of the board of all workers: with one
+  // of its own a worker's results are copied before anybody looks at them.
+  Arriving arriving(std::uint32_t slot) const;
+
   struct Result {
     Outcome outcome = Outcome::kValue;
     std::string encoded;          // Unless it has room.
-    Arena::Room room;             // Where it is. No worker's any more, but a hostile one can still write there.
+    std::shared_ptr<const Arena::Room> room;  // Where it is. No worker's any more, but a hostile one can still write there.
     std::size_t bytes = 0;
     std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it may name by their places.
     const char* error = nullptr;  // Set: there is no result, and why.
@@ -190,7 +199,8 @@ class Board : public std::enable_shared_from_this<Board> {
     Task task;
     std::unique_ptr<WaitingCall> given;  // Without its task.
     Arena::Room call_room;
-    Arena::Room result_room;
+    std::shared_ptr<const Arena::Room> result_room;
+    std::uint64_t result_bytes = 0;  // That it is for.
     std::vector<std::shared_ptr<BufferMemory>> buffers;  // Given with the call, and asked for by it.
     bool result_too_large = false;
     bool seen_pending = false;

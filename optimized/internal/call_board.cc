@@ -142,6 +142,7 @@ bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
 bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place room) {
   Slot& s = board.slots[slot];
   s.place = room;
+  s.written.store(0, std::memory_order_relaxed);
   std::uint64_t expected = wants_room.packed();
   const bool granted = s.word.compare_exchange_strong(
       expected, SlotWord{wants_room.ticket, wants_room.owner, SlotPhase::kRunning}.packed(), std::memory_order_acq_rel);

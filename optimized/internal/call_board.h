@@ -12,7 +12,7 @@
 //   (head -> head + 1)                           W2 pass (anyone may)     worker    the next worker does it
 //   kRunning                                ->   W3 kWantsRoom            worker    the call has failed
 //   kWantsRoom                              ->   P3 kRunning, with room   parent
-//   (bytes of the result)                        W4 write                 worker    the call has failed
+//   (bytes of the result; written)               W4 write                 worker    the call has failed
 //   kRunning                                ->   W5 kDone                 worker    delivered: what was said counts
 //   (bit in done, bells)                         W6 tell                  worker    the parent finds it with the death
 //   kRunning, kWantsRoom                    ->   P6 kCondemned            parent    the call has failed: it overran
@@ -22,6 +22,7 @@
 // W1 and P5 are both one compare-and-swap from the same value: a call is run or cancelled, never both, and exactly so. So are
 // W5 and P6: a call is delivered or its worker condemned, and one that is condemned takes no other call before it is killed.
 // The ticket, which grows by one per call, is in the word: a stale look at a slot can never succeed on its next call.
+// Between W4 and W5 the program may read what is written, and makes nothing of it but a guess (process_pool_clients.cc).
 //
 // Trust. Workers can write everywhere here. The parent keeps its own record of each slot (ticket, room), reads every
 // word once, and uses no number from here as an index or a length before it has been checked against that record.
@@ -90,6 +91,8 @@ struct alignas(64) Slot {
   // The call's, written with `run`. Then what the owner wants room for, written before W3 (the offset says what it is), and
   // the room, by the parent before P3. At last the result's, written by the owner before W5.
   Place place;
+  // How many bytes of the result are in the room, so far: set to none by the parent before P3, then the owner's.
+  sync::atomic<std::uint64_t> written{0};
   // All above is in one line of the cache: a tiny call costs two.
   alignas(64) std::array<char, kInlineBytes> bytes;  // The call's, then the result's.
 };

@@ -1,7 +1,7 @@
 // The program's side of a pool of processes.
 //
 // Thread roles: clients submit, cancel and shut down, and one that waits for a call takes its result from the board, with what
-// the same worker delivered before; the collector, one thread, takes all other results, learns of workers' births and deaths,
+// the same worker delivered before, and reads a large one while it is written; the collector, one thread, takes all other results, learns of workers' births and deaths,
 // and replaces them; the announcer, one thread, runs the done callbacks, so that a callback that blocks holds up other
 // callbacks only (law F8).
 //
@@ -121,6 +121,7 @@ class ProcessPool final : public DrainedAtExit,
     std::uint16_t owner = 0;                 // The worker's number, 0 if it is not a worker that delivered, and which of all
     std::uint64_t owner_serial = 0;          // that had that number.
     std::shared_ptr<Board> board = nullptr;  // Where the result is.
+    std::unique_ptr<EarlyValue> early = nullptr;  // What it has been decoded to already.
   };
   struct Announcement {
     Task task;
@@ -181,10 +182,6 @@ class ProcessPool final : public DrainedAtExit,
   void note_told(const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release_held_back(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release_memory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool look_out(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled);
-  void sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled);
   void tell(std::vector<Settled>& settled);  // Leaves it empty.
   bool is_over() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void wait_for_news();
@@ -192,6 +189,12 @@ class ProcessPool final : public DrainedAtExit,
   void be_rung() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void be_left_alone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::optional<std::chrono::nanoseconds> next_deadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // --- Clients that wait (process_pool_clients.cc).
+  struct Client;
+  bool serve_client(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool look_out(Client& client);
+  void sleep_on(Client& client);
 
   // --- Workers' lives (process_pool_workers.cc).
   void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

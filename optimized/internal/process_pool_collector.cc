@@ -23,15 +23,6 @@ namespace {
 // How often the collector looks at the board before it sleeps; as for workers (call_board.cc).
 constexpr int kLooksBeforeSleep = 1000;
 
-// How long a client looks for its result before it sleeps: about as long as it takes to wake a worker and to run a tiny call,
-// so that the wait for one is over without a second wake. Longer takes more of the processor from others for nothing.
-constexpr std::chrono::nanoseconds kClientLooks = std::chrono::microseconds(100);
-constexpr int kLooksPerReading = 32;  // Of the clock.
-// What one call tells while its client looks: that it wants room, for a result or buffers, and that it is done.
-constexpr int kClientRoundsMax = 16;
-
-bool time_is_up(sync::deadline until) { return until && sync::clock::now() >= *until; }
-
 // Between second looks, at most. Shorter: less time lost when a worker is stopped at a bad moment; each look costs some
 // microseconds, while calls run.
 constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
@@ -185,10 +176,11 @@ class ProcessPool::ResultBuffers final : public WireBuffers {
 // What the worker delivered becomes the future's outcome. Runs code of the user: decoding.
 void ProcessPool::store_outcome(Settled& settled) {
   std::string_view encoded = settled.result.encoded;
-  if (settled.result.room) encoded = {settled.board->use(settled.result.room).data(), settled.result.bytes};
+  if (settled.result.room != nullptr) encoded = {settled.board->use(*settled.result.room).data(), settled.result.bytes};
   FutureState& state = settled.task.state();
   if (settled.error == nullptr && settled.result.outcome == Outcome::kValue) {
     try {
+      if (settled.early != nullptr) return settled.early->store(state);
       ResultBuffers buffers(*settled.board, settled.result.buffers);
       state.wire_call()->store_result(state, encoded, buffers);
     } catch (const SerializationError&) {
@@ -200,7 +192,7 @@ void ProcessPool::store_outcome(Settled& settled) {
     }
   } else if (settled.error == nullptr) {
     // Its fields are looked at more than once.
-    settled.error = decode_exception(settled.result.room ? std::string(encoded) : encoded, settled.worker_pid);
+    settled.error = decode_exception(settled.result.room != nullptr ? std::string(encoded) : encoded, settled.worker_pid);
   }
   if (settled.error != nullptr) state.set_exception(settled.error);
 }
@@ -246,7 +238,7 @@ void ProcessPool::tell(std::vector<Settled>& settled) {
   }
   std::vector<std::shared_ptr<Board>> boards_with_room;
   for (Settled& s : settled) {
-    if (std::exchange(s.result.room, Arena::Room())) boards_with_room.push_back(s.board);
+    if (std::exchange(s.result.room, nullptr) != nullptr) boards_with_room.push_back(s.board);
   }
   {
     sync::mutex_lock lock(mutex_);
@@ -433,91 +425,6 @@ void ProcessPool::be_left_alone() {
   for (const std::shared_ptr<Board>& board : boards_) {
     if (board != nullptr) board->calls().parent_sleeps.store(0, std::memory_order_relaxed);
   }
-}
-
-// Does for one call what the collector would. Returns false once there is nothing more to wait for here.
-bool ProcessPool::serve_client(const Spot& spot, std::uint64_t ticket, std::vector<Settled>& settled) {
-  Board& board = *spot.board;
-  const auto is_held = [&] { return board.holds(spot.slot) && board.ticket(spot.slot) == ticket; };
-  if (!is_held()) return false;
-  board.forget_done(spot.slot);  // What is said from now on is seen, or said again.
-  const std::optional<Board::Seen> seen = board.see(spot.slot);
-  if (!seen) return false;
-  if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(spot.slot);
-  if (seen->phase != SlotPhase::kDone) return true;
-  const std::size_t settled_before = settled.size();
-  for (const std::uint32_t slot : board.done_before(spot.slot, seen->owner)) {
-    board.forget_done(slot);
-    take_result(board, slot, seen->owner, settled);
-  }
-  take_result(board, spot.slot, seen->owner, settled);
-  if (settled.size() > settled_before) hand_out(settled);
-  return is_held();
-}
-
-// A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at its
-// call's slot itself for a while, and then sleeps where the call's worker wakes it. Either way the collector sleeps on.
-void ProcessPool::await(FutureState& state, sync::deadline until) {
-  if (is_own_thread() || time_is_up(until)) return;
-  std::optional<Spot> spot;
-  std::uint64_t ticket = 0;
-  {
-    sync::mutex_lock lock(mutex_);
-    spot = spot_of(state);
-    if (!spot) return;
-    ticket = spot->board->ticket(spot->slot);
-    ++looking_clients_;
-    if (wants_rings_) be_left_alone();
-  }
-  std::vector<Settled> settled;
-  if (look_out(*spot, ticket, until, settled)) sleep_on(*spot, ticket, until, settled);
-  tell(settled);
-}
-
-// Returns whether there is something left to wait for; then the client is counted as one that sleeps.
-bool ProcessPool::look_out(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled) {
-  const CallBoard& board = spot.board->calls();
-  const sync::atomic<std::uint64_t>& bits = board.done[spot.slot / 64];
-  const sync::atomic<std::uint64_t>& word = board.slots[spot.slot].word;
-  const auto is_news = [&] {
-    return (bits.load(std::memory_order_acquire) >> (spot.slot % 64) & 1) != 0 ||
-           SlotWord::of(word.load(std::memory_order_acquire)).ticket != ticket;
-  };
-  for (int round = 1;; ++round) {
-    const sync::clock::time_point end = sync::clock::now() + kClientLooks;
-    bool news = is_news();
-    while (!news && sync::clock::now() < end) {
-      for (int look = 0; look < kLooksPerReading && !(news = is_news()); ++look) sync::pause();
-    }
-    sync::mutex_lock lock(mutex_);
-    const bool waits = serve_client(spot, ticket, settled);
-    // A worker may say again and again that there is news (law P11).
-    if (waits && news && round < kClientRoundsMax && !time_is_up(until)) continue;
-    if (waits) spot.board->add_sleeping_client(spot.slot);
-    --looking_clients_;
-    be_rung();
-    return waits;
-  }
-}
-
-void ProcessPool::sleep_on(const Spot& spot, std::uint64_t ticket, sync::deadline until, std::vector<Settled>& settled) {
-  const sync::atomic<std::uint32_t>& bell = spot.board->calls().slots[spot.slot].client_bell;
-  for (bool waits = true; waits;) {
-    const std::uint32_t rung = bell.load(std::memory_order_seq_cst);  // Before the look: no wake is missed.
-    {
-      sync::mutex_lock lock(mutex_);
-      waits = serve_client(spot, ticket, settled);
-    }
-    if (!waits) break;
-    // Not for long: a worker may have written to what would have woken this client (law P11).
-    const sync::clock::time_point next_look = sync::clock::now() + kBetweenLooks;
-    sync::shared_futex_wait(bell, rung, until ? std::min(*until, next_look) : next_look);
-    waits = !time_is_up(until);
-  }
-  sync::mutex_lock lock(mutex_);
-  spot.board->remove_sleeping_client(spot.slot);
-  serve_client(spot, ticket, settled);
-  be_rung();  // The slot's next call may have been told to this client instead.
 }
 
 }  // namespace futures::internal

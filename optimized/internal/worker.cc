@@ -101,7 +101,7 @@ struct Arenas {
 class ResultRoom final : public WireRoom, public BufferSource {
  public:
   ResultRoom(CallBoard& board, const TakenCall& call, std::uint16_t worker, Arenas& arenas, int bell)
-      : WireRoom(at_hand_), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
+      : WireRoom(at_hand_, /*is_read_early=*/true), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
     buffer_source() = this;
   }
   ~ResultRoom() { buffer_source() = nullptr; }
@@ -110,6 +110,10 @@ class ResultRoom final : public WireRoom, public BufferSource {
     place_ = wait_for_room(board_, call_, worker_, RoomFor::kResult, bytes, bell_);
     if (place_.bytes < bytes) return {};  // There is none at all, and that is the call's outcome.
     return {arenas_.results.use(place_.offset, bytes), bytes};
+  }
+  // Release: the bytes happen before the reads of whoever acquires the number.
+  void say_written(std::size_t bytes) override {
+    board_.slots[call_.slot].written.store(bytes, std::memory_order_release);
   }
 
   // WireBuffers.

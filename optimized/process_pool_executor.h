@@ -91,7 +91,8 @@ class ProcessPoolExecutor final : public Executor {
   // the pool has no room for it now. Any thread. Throws std::bad_alloc. Law P12.
   Buffer make_buffer(std::size_t size);
 
-  // The processes that are alive as workers now.
+  // The processes that are alive as workers now; that of each running call is among them. Any thread. Throws as submit in a
+  // child made by fork.
   std::vector<pid_t> worker_pids() const;
 
   // Close the intake, cancel what has not started, end every worker by SIGTERM or SIGKILL, and return when none is left;

@@ -171,6 +171,19 @@ TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedBetweenCalls) {
   expect_pool_works(executor);
 }
 
+// Whoever sees a call run can name, and kill, the worker that runs it: however busy the pool's own threads are.
+TEST_P(ProcessPoolRobustness, P8_AWorkerThatRunsACallIsNamed) {
+  for (int i = 0; i < 50; ++i) {
+    Gate gate;
+    ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+    const std::array calls = {executor.submit(pass, gate.path(), 0), executor.submit(pass, gate.path(), 1)};
+    while (!calls[0].running() || !calls[1].running()) {
+    }
+    EXPECT_EQ(executor.worker_pids().size(), 2u);
+    gate.open();
+  }
+}
+
 TEST_P(ProcessPoolRobustness, P5_AllWorkersDieAtOnce) {
   Gate gate;
   ProcessPoolExecutor executor({.max_workers = 4, .isolation = GetParam()});

@@ -222,11 +222,17 @@ void ProcessPool::end_workers(int signal) {
 
 std::vector<pid_t> ProcessPool::worker_pids() {
   check_generation(generation_);
-  sync::mutex_lock lock(mutex_);
   std::vector<pid_t> pids;
-  for (const auto& [number, worker] : workers_) {
-    if (worker.life == Worker::Life::kAlive) pids.push_back(worker.pid);
+  std::vector<Settled> settled;
+  {
+    sync::mutex_lock lock(mutex_);
+    // A worker begins once its server has told of it, and may run a call before anybody has read that.
+    hear_from_server(settled);
+    for (const auto& [number, worker] : workers_) {
+      if (worker.life == Worker::Life::kAlive) pids.push_back(worker.pid);
+    }
   }
+  tell(settled);
   return pids;
 }
 

@@ -90,7 +90,7 @@ class Play {
     if (call.room) {
       std::memset(board_->bytes_of(call.room).data(), 'x', bytes);
     } else {
-      call.encoded = std::string(bytes, 'x');
+      call.encoded.assign(bytes, 'x');
     }
     std::uint32_t slot = 0;
     const bool had_slot = board_->has_free_slot();
@@ -169,7 +169,7 @@ class Play {
     WaitingCall call = board_->take_back(slot);
     held_[slot] = false;
     require(static_cast<bool>(call.task), "a call that was taken back is gone");
-    require(call.encoded == std::string(call.encoded.size(), 'x'), "a call that was taken back is not what was given");
+    require(std::all_of(call.encoded.begin(), call.encoded.end(), [](char c) { return c == 'x'; }), "a call that was taken back is not what was given");
     call.task.fail(nullptr);
   }
   void ask() {

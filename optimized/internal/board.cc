@@ -132,7 +132,7 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
     call.room = room_for_call(call.bytes);
     if (!call.room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kLater;
     std::memcpy(bytes_of(call.room).data(), call.encoded.data(), call.bytes);
-    if (worker_ == 0) call.encoded = std::string();
+    if (worker_ == 0) call.encoded = {};
   }
   if (!call.room) std::memcpy(shared.bytes.data(), call.encoded.data(), call.bytes);
   shared.run = call.run;

@@ -29,7 +29,8 @@ namespace futures::internal {
 struct WaitingCall {
   Task task;
   ModuleAddress run;
-  std::string encoded;        // Unless it has room.
+  // Unless it has room. Few bytes need no memory: what one thread takes and another gives back costs both more than the call.
+  absl::InlinedVector<char, 64> encoded;
   Arena::Room room;
   std::size_t bytes = 0;      // Encoded.
   std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it hands over by their places.

@@ -71,8 +71,7 @@ void advance(Slot& slot, const TakenCall& call, std::uint16_t worker, SlotPhase 
 }
 
 // A submit rings nobody while this worker looks. If it listed more than the one call, another worker is needed.
-TakenCall busy_with(CallBoard& board, std::uint16_t worker, const TakenCall& call) {
-  say(board, worker, WorkerState::kBusy);
+TakenCall busy_with(CallBoard& board, const TakenCall& call) {
   if (has_calls(board)) ring_for_work(board);
   return call;
 }
@@ -174,11 +173,16 @@ void say_ready(CallBoard& board, std::uint16_t worker, int bell) {
 
 TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
   TakenCall call;
+  // While there are calls it does not say that it looks for them: what all read changes seldom.
+  if (try_take(board, worker, call)) return busy_with(board, call);
   bool has_rested = false;
   for (;;) {
     say(board, worker, WorkerState::kLooking);
     for (int look = 0; look < kLooksBeforeSleep; ++look) {
-      if (try_take(board, worker, call)) return busy_with(board, worker, call);
+      if (try_take(board, worker, call)) {
+        say(board, worker, WorkerState::kBusy);
+        return busy_with(board, call);
+      }
       if (board.closing.load(std::memory_order_acquire) != 0) return TakenCall();
       sync::pause();
     }

@@ -148,6 +148,7 @@ class ProcessPool final : public DrainedAtExit,
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Board> shared_board();
   void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void get_in_line(WaitingCall call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void fail_waiting(const std::exception_ptr& error, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

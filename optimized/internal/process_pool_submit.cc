@@ -48,7 +48,7 @@ class ProcessPool::CallRoom final : public WireRoom {
       if (call_.room) return board->use(call_.room);
     }
     call_.encoded.resize(bytes);
-    return call_.encoded;
+    return {call_.encoded.data(), bytes};
   }
 
   std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {
@@ -64,7 +64,7 @@ class ProcessPool::CallRoom final : public WireRoom {
   // The call has been encoded.
   void keep(std::size_t bytes) {
     call_.bytes = bytes;
-    if (bytes <= kInlineBytes) call_.encoded.assign(at_hand_.data(), bytes);
+    if (bytes <= kInlineBytes) call_.encoded.assign(at_hand_.data(), at_hand_.data() + bytes);
   }
 
  private:
@@ -108,8 +108,7 @@ void ProcessPool::schedule(Task task, Encode encode) {
       task.state().decide_remotely(shared_from_this());
       call.task = std::move(task);
       call.sequence = next_sequence_++;
-      waiting_.push_back(std::move(call));
-      hand_out(settled);
+      get_in_line(std::move(call), settled);
     }
   }
   if (refusal != nullptr) task.fail(refusal);  // Law P3: this future alone.
@@ -142,6 +141,13 @@ void ProcessPool::add_board(std::uint16_t number) {
   board->calls().parent_sleeps.store(wants_rings_ ? 1 : 0, std::memory_order_seq_cst);
   if (boards_.size() <= number) boards_.resize(number + 1u);
   boards_[number] = std::move(board);
+}
+
+// Where nobody waits the line's memory is a detour.
+void ProcessPool::get_in_line(WaitingCall call, std::vector<Settled>& settled) {
+  Board* const board = waiting_.empty() && ending_ == nullptr ? next_board() : nullptr;
+  if (board == nullptr || !put_on_board(*board, call, settled)) waiting_.push_back(std::move(call));
+  hand_out(settled);
 }
 
 void ProcessPool::hand_out(std::vector<Settled>& settled) {
@@ -177,7 +183,8 @@ bool ProcessPool::reclaim_rooms() {
   bool reclaimed = false;
   for (WaitingCall& call : waiting_) {
     if (!call.room || &call == &waiting_.front()) continue;
-    call.encoded.assign(boards_[0]->bytes_of(call.room).data(), call.bytes);
+    const std::span<char> encoded = boards_[0]->bytes_of(call.room).first(call.bytes);
+    call.encoded.assign(encoded.begin(), encoded.end());
     call.room = Arena::Room();
     reclaimed = true;
   }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <random>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -24,6 +25,7 @@ int seconds = 3;
 namespace {
 
 int twice(int value) { return 2 * value; }
+std::string large_text(int value) { return std::string(300'000, static_cast<char>(value)); }
 
 struct Tally {
   long calls = 0;
@@ -34,26 +36,33 @@ struct Tally {
 // A batch of calls, with up to `kills_max` workers killed while it runs.
 void run_batch(ProcessPoolExecutor& executor, std::mt19937& random, int kills_max, Tally& tally) {
   constexpr int kCalls = 500;  // More than the pool has slots.
+  constexpr int kPerLargeCall = 100;
   std::vector<Future<int>> futures;
+  std::vector<Future<std::string>> large;  // Their results are read while workers that may be killed write them.
   long kills = 0;
   for (int i = 0; i < kCalls; ++i) {
     futures.push_back(executor.submit(twice, i));
+    if (i % kPerLargeCall == 0) large.push_back(executor.submit(large_text, i));
     if (kills < kills_max && random() % 100 == 0) {
       const std::vector<pid_t> pids = executor.worker_pids();
       if (!pids.empty() && kill(pids[random() % pids.size()], SIGKILL) == 0) ++kills;
     }
   }
   long lost = 0;
-  for (int i = 0; i < kCalls; ++i) {
+  const auto expect = [&lost](const auto& future, const auto& expected) {
     try {
-      ASSERT_EQ(futures[i].result(std::chrono::seconds(30)), 2 * i);
+      ASSERT_EQ(future.result(std::chrono::seconds(30)), expected);
     } catch (const WorkerDiedError& e) {
       ASSERT_EQ(e.signal(), SIGKILL);
       ++lost;
     }
+  };
+  for (int i = 0; i < kCalls; ++i) {
+    expect(futures[i], 2 * i);
+    if (i % kPerLargeCall == 0) expect(large[i / kPerLargeCall], large_text(i));
   }
   ASSERT_LE(lost, kills);
-  tally.calls += kCalls;
+  tally.calls += kCalls + kCalls / kPerLargeCall;
   tally.lost += lost;
   tally.kills += kills;
 }

@@ -1,5 +1,6 @@
 // Large results are read while they are written (docs/ARCHITECTURE.md, "A result is read early"): whatever becomes of the
 // worker meanwhile, the outcome is what it would have been.
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -173,6 +174,49 @@ TEST_P(ProcessPoolEarlyResult, P3_ReadersLeaveTheirRooms) {
     });
   }
   for (std::thread& client : clients) client.join();
+}
+
+// Whose decoding is a cancellation point, in the program.
+struct SlowToLoad {
+  static inline std::atomic<bool> loads = false;
+  std::string text;
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(text);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    archive(text);
+    loads = true;
+    usleep(20'000);
+  }
+};
+
+// A thread that is cancelled while it decodes leaves the call to nobody.
+TEST_P(ProcessPoolEarlyResult, AClientIsCancelledInTheMiddleOfIt) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  for (const std::size_t bytes : {std::size_t{10}, kPart}) {
+    SlowToLoad::loads = false;
+    const Future<SlowToLoad> future = executor.submit(
+        [](std::size_t size) {
+          SlowToLoad value;
+          value.text.assign(size, 's');
+          return value;
+        },
+        bytes);
+    bool was_cancelled = true;
+    std::thread client([&] {
+      future.wait();
+      pthread_testcancel();
+      was_cancelled = false;
+    });
+    while (!SlowToLoad::loads) {
+    }
+    pthread_cancel(client.native_handle());
+    client.join();
+    EXPECT_TRUE(was_cancelled);
+    EXPECT_EQ(future.result(20s).text, std::string(bytes, 's'));
+  }
 }
 
 // Only a call's outcome may name buffers.

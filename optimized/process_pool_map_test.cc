@@ -1,5 +1,4 @@
 // Law M6 on processes: the inputs of a map travel in chunks, and that changes nothing but the number of calls.
-#include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -9,7 +8,6 @@
 #include <chrono>
 #include <climits>
 #include <exception>
-#include <fstream>
 #include <latch>
 #include <map>
 #include <memory>

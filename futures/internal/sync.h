@@ -112,6 +112,19 @@ inline void pause() {
 #endif
 }
 
+// While it lives pthread_cancel does not end its thread: other threads depend on what it is about to do, and it runs code of
+// the user's that may block.
+class cancellation_block {
+ public:
+  cancellation_block() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+  ~cancellation_block() { pthread_setcancelstate(before_, nullptr); }
+  cancellation_block(const cancellation_block&) = delete;
+  cancellation_block& operator=(const cancellation_block&) = delete;
+
+ private:
+  int before_ = PTHREAD_CANCEL_ENABLE;
+};
+
 struct thread_options {
   std::string name;              // Cut to the 15 bytes that the kernel keeps. Empty: the creator's name stays.
   std::size_t stack_bytes = 0;   // 0: the system's default.

@@ -150,6 +150,10 @@ bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place
   return granted;
 }
 
+std::uint64_t bytes_written(const CallBoard& board, std::uint32_t slot) {
+  return board.slots[slot].written.load(std::memory_order_acquire);
+}
+
 bool condemn_call(CallBoard& board, std::uint32_t slot, SlotWord running) {
   std::uint64_t expected = running.packed();
   return board.slots[slot].word.compare_exchange_strong(
@@ -207,6 +211,11 @@ Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worke
   tell_parent(board, call.slot, bell);
   while (s.room_bell.load(std::memory_order_acquire) == before) sync::shared_futex_wait(s.room_bell, before);
   return s.place;
+}
+
+// Release, and acquire where it is read: the bytes are there before the number.
+void say_written(CallBoard& board, const TakenCall& call, std::uint64_t bytes) {
+  board.slots[call.slot].written.store(bytes, std::memory_order_release);
 }
 
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell) {

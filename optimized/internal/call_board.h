@@ -129,6 +129,9 @@ bool grant_room(CallBoard& board, std::uint32_t slot, SlotWord wants_room, Place
 // delivers nothing any more and takes no other call.
 bool condemn_call(CallBoard& board, std::uint32_t slot, SlotWord running);
 
+// How many bytes of the result its owner says are in the room; they may be read. Any thread.
+std::uint64_t bytes_written(const CallBoard& board, std::uint32_t slot);
+
 // P4, and after a death: the slot is free. Wakes the clients that wait for its call.
 void free_slot(CallBoard& board, std::uint32_t slot);
 
@@ -173,6 +176,9 @@ enum class RoomFor : std::uint64_t { kResult, kBuffer };
 
 // W3, then waits for P3. Returns where the room is.
 Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, RoomFor what, std::uint64_t bytes, int bell);
+
+// W4, as far as it has come: the first `bytes` of the result are in the room.
+void say_written(CallBoard& board, const TakenCall& call, std::uint64_t bytes);
 
 // W5, W6: the result is in its place. `bell` is the descriptor that wakes the parent.
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell);

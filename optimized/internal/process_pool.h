@@ -158,6 +158,7 @@ class ProcessPool final : public DrainedAtExit,
   Task release(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_back(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void not_taken(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void set_aside(Worker& worker, sync::clock::time_point now);
   void offer(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Start, cancel, shutdown (process_pool.cc).

@@ -12,8 +12,6 @@
 #include "futures/internal/wire_call.h"
 #include "optimized/internal/process_pool.h"
 
-#include <cxxabi.h>
-
 namespace futures::internal {
 namespace {
 
@@ -38,16 +36,14 @@ bool time_is_up(sync::deadline until) { return until && sync::clock::now() >= *u
 // worker does, nor its death, makes more of it than a value that is dropped.
 class EarlyResult final : public Arrival, public WireBuffers {
  public:
-  EarlyResult(const std::shared_ptr<Board>& board, std::uint32_t slot, sync::deadline until)
-      : board_(board), slot_(board->calls().slots[slot]), until_(until) {}
+  EarlyResult(Board& board, std::uint32_t slot, sync::deadline until)
+      : board_(board), slot_(slot), until_(until) {}
 
   // Once. Without a lock: decoding is code of the user.
   void read(const WireCall& wire, Board::Arriving arriving) {
     arriving_ = std::move(arriving);
     try {
-      value_ = wire.decode_early({board_->use(*arriving_.room).data(), arriving_.bytes}, *this, *this);
-    } catch (abi::__forced_unwind&) {
-      throw;
+      value_ = wire.decode_early({board_.use(*arriving_.room).data(), arriving_.bytes}, *this, *this);
     } catch (...) {
       // If this is the outcome, it is decoded again, and what is wrong with it is seen then.
     }
@@ -66,8 +62,7 @@ class EarlyResult final : public Arrival, public WireBuffers {
 
   // Arrival.
   void await(std::size_t bytes) override {
-    // Acquire: the bytes were written before.
-    const auto has_arrived = [&] { return slot_.written.load(std::memory_order_acquire) >= bytes; };
+    const auto has_arrived = [&] { return bytes_written(board_.calls(), slot_) >= bytes; };
     if (has_arrived()) return;
     for (const sync::clock::time_point end = sync::clock::now() + kPieceLooks; sync::clock::now() < end && !time_is_up(until_);) {
       for (int look = 0; look < kLooksPerReading; ++look) {
@@ -87,8 +82,8 @@ class EarlyResult final : public Arrival, public WireBuffers {
   }
 
  private:
-  const std::shared_ptr<Board> board_;
-  const Slot& slot_;
+  Board& board_;
+  const std::uint32_t slot_;
   const sync::deadline until_;
   Board::Arriving arriving_;
   bool is_useless_ = false;  // Whatever the decoding makes of that.
@@ -100,7 +95,7 @@ class EarlyResult final : public Arrival, public WireBuffers {
 // One thread that waits for one call.
 struct ProcessPool::Client {
   Client(FutureState& state, Spot spot, std::uint64_t ticket, sync::deadline until)
-      : state(state), spot(std::move(spot)), ticket(ticket), until(until), early(this->spot.board, this->spot.slot, until) {}
+      : state(state), spot(std::move(spot)), ticket(ticket), until(until), early(*this->spot.board, this->spot.slot, until) {}
 
   FutureState& state;
   const Spot spot;
@@ -135,6 +130,7 @@ bool ProcessPool::serve_client(Client& client) {
 // call's slot itself for a while, and then sleeps where the call's worker wakes it. Either way the collector sleeps on.
 void ProcessPool::await(FutureState& state, sync::deadline until) {
   if (is_own_thread() || time_is_up(until)) return;
+  const sync::cancellation_block block;  // What this thread takes, it tells.
   std::optional<Spot> spot;
   std::uint64_t ticket = 0;
   {

@@ -345,8 +345,7 @@ void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock:
   const auto entry = workers_.find(board.worker());
   if (entry == workers_.end() || entry->second.life != Worker::Life::kAlive || !board.cancel(slot)) return;
   Worker& worker = entry->second;
-  worker.is_ready = false;
-  worker.left_a_call_at = now;
+  set_aside(worker, now);
   if (++worker.calls_left >= kCallsLeftMax || options_.max_calls_per_worker > 0) {
     kill_worker(worker, SIGKILL);  // See not_taken.
   } else {

@@ -246,9 +246,14 @@ void ProcessPool::not_taken(const Board& board) {
   if (board.worker() == 0 || options_.max_calls_per_worker == 0) return;
   const auto worker = workers_.find(board.worker());
   if (worker == workers_.end()) return;
-  worker->second.is_ready = false;
-  worker->second.left_a_call_at = sync::clock::now();
+  set_aside(worker->second, sync::clock::now());
   kill_worker(worker->second, SIGKILL);
+}
+
+// The worker, which has not taken the call of its own board, gets no other one for now.
+void ProcessPool::set_aside(Worker& worker, sync::clock::time_point now) {
+  worker.is_ready = false;
+  worker.left_a_call_at = now;
 }
 
 // The call leaves its slot, which is free for the next one.

@@ -111,10 +111,7 @@ class ResultRoom final : public WireRoom, public BufferSource {
     if (place_.bytes < bytes) return {};  // There is none at all, and that is the call's outcome.
     return {arenas_.results.use(place_.offset, bytes), bytes};
   }
-  // Release: the bytes happen before the reads of whoever acquires the number.
-  void say_written(std::size_t bytes) override {
-    board_.slots[call_.slot].written.store(bytes, std::memory_order_release);
-  }
+  void say_written(std::size_t bytes) override { internal::say_written(board_, call_, bytes); }
 
   // WireBuffers.
   std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {

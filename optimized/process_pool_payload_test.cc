@@ -347,6 +347,20 @@ TEST_P(ProcessPoolPayload, P12_TheRoomOfBuffersIsGivenBack) {
   }
 }
 
+// Whoever sees an outcome, by whatever thread it was told, finds the room of the call's buffers free.
+TEST_P(ProcessPoolPayload, P12_TheRoomOfBuffersIsGivenBackBeforeTheOutcomeIsSeen) {
+  const bool shares = GetParam() == Isolation::kShared;
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 4 * kMiB});
+  for (int i = 0; i < 300; ++i) {
+    Buffer buffer = executor.make_buffer(3 * kMiB);
+    ASSERT_EQ(is_shared(buffer), shares) << i;
+    const auto drop = [](Buffer) {};
+    const Future<void> call = executor.submit(drop, std::move(buffer));
+    while (!call.done()) {
+    }
+  }
+}
+
 // A result names only what its own call was given or made. Where nothing is shared there is nothing to name.
 TEST_P(ProcessPoolPayload, P11_ABufferOfAnEarlierCallCannotBeHandedOut) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});

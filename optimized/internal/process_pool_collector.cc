@@ -229,16 +229,16 @@ void ProcessPool::release_held_back(std::vector<Settled>& settled) {
 void ProcessPool::tell(std::vector<Settled>& settled) {
   if (settled.empty()) return;
   std::vector<Announcement> announcements;
+  std::vector<std::shared_ptr<Board>> boards_with_room;
   for (Settled& s : settled) {
     store_outcome(s);
+    // Whoever sees the outcome may want the memory that it travelled in.
+    s.result.buffers.clear();
+    if (std::exchange(s.result.room, nullptr) != nullptr) boards_with_room.push_back(s.board);
     FutureState& state = s.task.state();
     if (Callback* const callbacks = state.publish_before_callbacks()) {
       announcements.push_back({.task = std::move(s.task), .callbacks = callbacks});
     }
-  }
-  std::vector<std::shared_ptr<Board>> boards_with_room;
-  for (Settled& s : settled) {
-    if (std::exchange(s.result.room, nullptr) != nullptr) boards_with_room.push_back(s.board);
   }
   {
     sync::mutex_lock lock(mutex_);

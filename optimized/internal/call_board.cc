@@ -13,6 +13,9 @@ namespace {
 // microseconds of latency. More keeps a core busy for longer after the last call.
 constexpr int kLooksBeforeSleep = 2000;
 
+// The same, of a worker that wants room.
+constexpr int kLooksForRoom = 1000;
+
 // How long a worker sleeps before it rests, which costs the calls after it some memory to take anew.
 constexpr std::chrono::milliseconds kBeforeRest{100};
 
@@ -209,7 +212,10 @@ Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worke
   const std::uint32_t before = s.room_bell.load(std::memory_order_acquire);
   advance(s, call, worker, SlotPhase::kWantsRoom);
   tell_parent(board, call.slot, bell);
-  while (s.room_bell.load(std::memory_order_acquire) == before) sync::shared_futex_wait(s.room_bell, before);
+  // A client that waits for the call gives room at once.
+  const auto has_rung = [&] { return s.room_bell.load(std::memory_order_acquire) != before; };
+  for (int look = 0; look < kLooksForRoom && !has_rung(); ++look) sync::pause();
+  while (!has_rung()) sync::shared_futex_wait(s.room_bell, before);
   return s.place;
 }
 

@@ -25,9 +25,10 @@ constexpr int kClientRoundsMax = 16;
 // How long a client that sleeps does not look: what would have woken it may have been overwritten (law P11).
 constexpr std::chrono::nanoseconds kClientSleeps = std::chrono::milliseconds(100);
 
-// How long a client looks for the next piece of a result that is being written. It takes microseconds if the worker runs;
-// if it does not, waiting awake is a waste.
-constexpr std::chrono::nanoseconds kPieceLooks = std::chrono::milliseconds(1);
+// The next piece of a result that is being written takes microseconds if the worker runs. If it does not, a client that goes on
+// looking is a waste, and may be what keeps the worker from running: it naps between looks. After a while it gives up.
+constexpr std::chrono::nanoseconds kPieceNap = std::chrono::microseconds(200);
+constexpr std::chrono::nanoseconds kPiecePatience = std::chrono::milliseconds(50);
 
 bool time_is_up(sync::deadline until) { return until && sync::clock::now() >= *until; }
 
@@ -36,8 +37,8 @@ bool time_is_up(sync::deadline until) { return until && sync::clock::now() >= *u
 // worker does, nor its death, makes more of it than a value that is dropped.
 class EarlyResult final : public Arrival, public WireBuffers {
  public:
-  EarlyResult(Board& board, std::uint32_t slot, sync::deadline until)
-      : board_(board), slot_(slot), until_(until) {}
+  EarlyResult(Board& board, std::uint32_t slot, std::uint64_t ticket, sync::deadline until)
+      : board_(board), slot_(slot), ticket_(ticket), until_(until) {}
 
   // Once. Without a lock: decoding is code of the user.
   void read(const WireCall& wire, Board::Arriving arriving) {
@@ -64,11 +65,18 @@ class EarlyResult final : public Arrival, public WireBuffers {
   void await(std::size_t bytes) override {
     const auto has_arrived = [&] { return bytes_written(board_.calls(), slot_) >= bytes; };
     if (has_arrived()) return;
-    for (const sync::clock::time_point end = sync::clock::now() + kPieceLooks; sync::clock::now() < end && !time_is_up(until_);) {
+    const Slot& slot = board_.calls().slots[slot_];
+    const sync::clock::time_point start = sync::clock::now();
+    for (sync::clock::time_point now = start; now - start < kPiecePatience && !time_is_up(until_); now = sync::clock::now()) {
+      const std::uint32_t rung = slot.client_bell.load(std::memory_order_seq_cst);
+      // Before the look: the last piece comes before the end.
+      const SlotWord word = SlotWord::of(slot.word.load(std::memory_order_seq_cst));
       for (int look = 0; look < kLooksPerReading; ++look) {
         if (has_arrived()) return;
         sync::pause();
       }
+      if (word.ticket != ticket_ || word.phase != SlotPhase::kRunning) break;
+      if (now - start > kClientLooks) sync::shared_futex_wait(slot.client_bell, rung, now + kPieceNap);
     }
     is_useless_ = true;
     throw SerializationError("the result does not arrive");
@@ -84,6 +92,7 @@ class EarlyResult final : public Arrival, public WireBuffers {
  private:
   Board& board_;
   const std::uint32_t slot_;
+  const std::uint64_t ticket_;
   const sync::deadline until_;
   Board::Arriving arriving_;
   bool is_useless_ = false;  // Whatever the decoding makes of that.
@@ -95,7 +104,7 @@ class EarlyResult final : public Arrival, public WireBuffers {
 // One thread that waits for one call.
 struct ProcessPool::Client {
   Client(FutureState& state, Spot spot, std::uint64_t ticket, sync::deadline until)
-      : state(state), spot(std::move(spot)), ticket(ticket), until(until), early(*this->spot.board, this->spot.slot, until) {}
+      : state(state), spot(std::move(spot)), ticket(ticket), until(until), early(*this->spot.board, this->spot.slot, ticket, until) {}
 
   FutureState& state;
   const Spot spot;

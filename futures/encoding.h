@@ -178,8 +178,13 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
   // The same, for `copy` to write to fresh memory at `to`: all at once or, while they arrive, in pieces of kPieceBytes.
   template <typename Copy>
   void take_large(void* to, std::size_t bytes, const Copy& copy) {
-    arrival_ != nullptr ? prefer_large_pages(to, bytes) : take_pages(to, bytes);
-    const std::size_t piece = arrival_ != nullptr ? kPieceBytes : bytes;
+    const bool arrives = arrival_ != nullptr;
+    if (arrives) {
+      prefer_large_pages(to, bytes);
+    } else {
+      take_pages(to, bytes);
+    }
+    const std::size_t piece = arrives ? kPieceBytes : bytes;
     for (std::size_t left = bytes; left > 0; left -= std::min(left, piece)) copy(take(std::min(left, piece)));
   }
   // What `elements` of `bytes_each` take: so many bytes are left.

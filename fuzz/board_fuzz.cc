@@ -34,7 +34,7 @@ using internal::SlotPhase;
 using internal::SlotWord;
 using internal::WaitingCall;
 
-constexpr std::size_t kPayloadBytesMax = 16 * 4096;
+constexpr std::size_t kPayloadBytesMax = 17 * 4096;  // More than is written in one piece.
 constexpr std::uint64_t kKeptBytes = 4096;
 
 void require(bool condition, const char* what) {
@@ -137,6 +137,9 @@ class Play {
     const std::optional<Board::Seen> seen = board_->see(slot);
     require(!seen || held_[slot], "something is seen of a slot that holds no call");
     if (seen && seen->phase == SlotPhase::kWantsRoom) board_->provide_room(slot);
+    if (const Board::Arriving arriving = board_->arriving(slot); seen && arriving.room != nullptr) {
+      require(arriving.bytes <= arriving.room->place().bytes, "a result arrives beyond its room");
+    }
     if (!seen || seen->phase != SlotPhase::kDone) return;
     const Board::Result result = board_->take_result(slot);
     std::string_view bytes = result.encoded;
@@ -169,7 +172,8 @@ class Play {
     WaitingCall call = board_->take_back(slot);
     held_[slot] = false;
     require(static_cast<bool>(call.task), "a call that was taken back is gone");
-    require(std::all_of(call.encoded.begin(), call.encoded.end(), [](char c) { return c == 'x'; }), "a call that was taken back is not what was given");
+    const bool is_as_given = std::all_of(call.encoded.begin(), call.encoded.end(), [](char c) { return c == 'x'; });
+    require(is_as_given, "a call that was taken back is not what was given");
     call.task.fail(nullptr);
   }
   void ask() {

@@ -28,7 +28,7 @@ using testing::Gate;
 
 constexpr std::size_t kPart = 512 << 10;
 
-enum class Between { kNothing, kWaitForReader, kStall, kDie, kThrow };
+enum class Between { kNothing, kWaitForReader, kStall, kStallForLong, kDie, kThrow, kThrowAtLength };
 
 // A value in two parts. In the worker something happens after the first has been written.
 struct Parts {
@@ -82,11 +82,16 @@ struct Parts {
       case Between::kStall:
         usleep(30'000);
         return false;
+      case Between::kStallForLong:
+        usleep(3'000'000);
+        return false;
       case Between::kDie:
         raise(SIGKILL);
         return false;
       case Between::kThrow:
         throw std::runtime_error("half of it");
+      case Between::kThrowAtLength:
+        throw std::runtime_error("half of it" + std::string(kPart, '!'));
     }
     return false;
   }
@@ -138,6 +143,50 @@ TEST_P(ProcessPoolEarlyResult, F4_AWaitEndsInTimeInTheMiddleOfIt) {
   }
 }
 
+TEST_P(ProcessPoolEarlyResult, F4_AWaitEndsInTimeHoweverLongItStalls) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const Future<Parts> future = executor.submit(&make_parts, Between::kStallForLong, std::string());
+  const auto start = std::chrono::steady_clock::now();
+  for (const auto timeout : {20ms, 300ms}) EXPECT_THROW(future.result(timeout), TimeoutError);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
+  expect_whole(future.result(20s));
+}
+
+// All has arrived, piece by piece, before the reader has made anything of it.
+struct LongToLoad {
+  std::vector<std::string> texts;
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(texts);
+    if (times_written++ == 1) usleep(1'000'000);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    std::size_t count = 0;
+    archive(cereal::make_size_tag(count));
+    texts.resize(count);
+    for (std::string& text : texts) {
+      archive(text);
+      usleep(10'000);
+    }
+  }
+  mutable int times_written = 0;
+};
+
+TEST_P(ProcessPoolEarlyResult, F4_AWaitEndsInTimeHoweverLongTheDecodingTakes) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  const auto make = [] {
+    LongToLoad value;
+    value.texts.assign(100, std::string(internal::kPieceBytes, 'l'));
+    return value;
+  };
+  const Future<LongToLoad> future = executor.submit(make);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(future.result(100ms), TimeoutError);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 800ms);
+  EXPECT_EQ(future.result(20s).texts.size(), 100u);
+}
+
 TEST_P(ProcessPoolEarlyResult, P5_AWorkerDiesInTheMiddleOfIt) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   for (int i = 0; i < 5; ++i) {
@@ -156,6 +205,35 @@ TEST_P(ProcessPoolEarlyResult, P3_ItsSerialisationThrowsInTheMiddleOfIt) {
       EXPECT_NE(std::string(e.what()).find("half of it"), std::string::npos) << e.what();
     }
     expect_whole(executor.submit(&make_parts, Between::kNothing, std::string()).result(20s));
+  }
+}
+
+// The exception needs the room that the reader of the value shares.
+TEST_P(ProcessPoolEarlyResult, P3_WhatItThrowsInTheMiddleFindsRoom) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 3 * kPart});
+  for (int i = 0; i < 5; ++i) {
+    try {
+      executor.submit(&make_parts, Between::kThrowAtLength, std::string()).result(20s);
+      ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::runtime_error& e) {
+      EXPECT_EQ(e.what(), "half of it" + std::string(kPart, '!'));
+    }
+    expect_whole(executor.submit(&make_parts, Between::kNothing, std::string()).result(20s));
+  }
+}
+
+// Several threads wait for one call: one of them reads, and all see the outcome.
+TEST_P(ProcessPoolEarlyResult, F3_SeveralThreadsWaitForIt) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  for (int i = 0; i < 20; ++i) {
+    const Between between = i % 4 == 0 ? Between::kStall : Between::kNothing;
+    const Future<Parts> future = executor.submit(&make_parts, between, std::string());
+    const Future<Parts> other = executor.submit(&make_parts, Between::kNothing, std::string());
+    std::vector<std::thread> clients;
+    for (int client = 0; client < 4; ++client) {
+      clients.emplace_back([&future, &other, client] { expect_whole((client == 3 ? other : future).result(20s)); });
+    }
+    for (std::thread& client : clients) client.join();
   }
 }
 

@@ -37,7 +37,9 @@ class ProcessPool;
 // SerializationError; BrokenProcessPool, which every WorkerDiedError is too, so catch that one first.
 //
 // A result is read, by its type's own `load` if it has one, on a thread of the pool or on one that waits for it or for a later
-// call of the same worker; that takes up to 256 KB of stack where values are nested deeply.
+// call of the same worker; that takes up to 256 KB of stack where values are nested deeply. A thread that waits for a large
+// one may begin before the call is done: so a `load` may run more than once for one value, at the same time even, and for a call
+// that fails after all; and it may be ended by a SerializationError in the middle. What it made then is destroyed.
 //
 // Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without (law S6). Done
 // callbacks run on a thread of the pool (law F8). The program's main must begin with process_main.

@@ -99,6 +99,7 @@ void write_words(CallBoard& board, std::mt19937_64& random) {
                              static_cast<SlotPhase>(random() % 6)}.packed());
     slot.place.offset = random() % 2 == 0 ? internal::Place::kInline : random() % (4 * kPayloadBytesMax);
     slot.place.bytes = random() >> (random() % 64);
+    slot.written.store(random() >> (random() % 64));
   }
   board.done[0].store(random());
   if (random() % 8 == 0) board.head.store(near(board.head.load()));

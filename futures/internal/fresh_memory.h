@@ -11,8 +11,8 @@ namespace futures::internal {
 // few megabytes, which allocators use again. Writes nothing. Any thread.
 void prefer_large_pages(void* begin, std::size_t bytes) noexcept;
 
-// The same, and takes all pages at once. That is faster before one copy of everything; before copies of parts it is not: each
-// finds its page in the cache if it was cleared just then.
+// The same, and takes all pages at once. That is faster than one by one if all is then copied at once. Who copies in parts
+// does better without: the page that a part goes to has been cleared just then, and is still in the cache.
 void take_pages(void* begin, std::size_t bytes) noexcept;
 
 }  // namespace futures::internal

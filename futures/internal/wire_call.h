@@ -85,8 +85,8 @@ class EarlyValue {
   virtual void store(FutureState& call) = 0;
 };
 
-// One type of call; constant. What a worker writes is not trusted: `store_result` and
-// `decode_early` read within their bytes whatever those are.
+// One type of call; constant. What a worker writes is not trusted: `store_result` and `decode_early` read within their bytes
+// whatever those are.
 struct WireCall {
   // Runs in the worker: decodes callable and arguments, calls, encodes the value. Returns its size. Throws what the call
   // throws, and SerializationError. Its address is the call's name: worker and parent run the same program.

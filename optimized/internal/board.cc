@@ -4,6 +4,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -17,6 +18,15 @@ std::uint64_t used_bytes(std::uint32_t slots) { return offsetof(CallBoard, slots
 
 // More than a call that means it well has use for.
 constexpr std::size_t kBuffersOfCallMax = 1024;
+
+// Null if there is no memory for that.
+std::shared_ptr<const Arena::Room> to_share(Arena::Room room) {
+  try {
+    return std::make_shared<const Arena::Room>(std::move(room));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 
 }  // namespace
 
@@ -194,8 +204,9 @@ void Board::provide_room(std::uint32_t slot) {
   if (bytes > payload_bytes_max_) {
     held.result_too_large = true;
   } else if (Arena::Room room = result_arena_.allocate(bytes)) {
-    held.result_room = std::make_shared<const Arena::Room>(std::move(room));
+    held.result_room = to_share(std::move(room));
     held.result_bytes = bytes;
+    held.result_too_large = held.result_room == nullptr;
   } else if (!result_arena_.is_unused()) {
     if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
     return;

@@ -24,13 +24,16 @@
 
 namespace futures::internal {
 
+// Bytes of an encoded call that need no memory of their own. More: every waiting call takes more; fewer: more calls take memory
+// in one thread and give it back in another, which costs both more than the call does.
+inline constexpr std::size_t kFewBytes = 64;
+
 // A call that is accepted, encoded, and not on a board. Where it has room in an arena already, that is where it was encoded
 // to, and it must not outlive the board.
 struct WaitingCall {
   Task task;
   ModuleAddress run;
-  // Unless it has room. Few bytes need no memory: what one thread takes and another gives back costs both more than the call.
-  absl::InlinedVector<char, 64> encoded;
+  absl::InlinedVector<char, kFewBytes> encoded;  // Unless it has room.
   Arena::Room room;
   std::size_t bytes = 0;      // Encoded.
   std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it hands over by their places.
@@ -55,7 +58,8 @@ class ArenaBuffer final : public BufferMemory {
 //
 // Trust (law P11): every number that a worker can write is read once, and used as an index, a length or a place only
 // after it has been checked against what this object knows. What a worker can cost in memory is bounded: the three arenas,
-// `payload_bytes_max` each, and one result of at most that for the collector and for each thread that waits in `result()`.
+// `payload_bytes_max` each, one result of at most that for the collector, and two for each thread that waits in `result()`: one
+// that it has read early, and one that it decodes because the other was none.
 class Board : public std::enable_shared_from_this<Board> {
  public:
   // `slots` of at most kSlots; `kept_bytes` of freed payload pages stay ready in each direction. A board of a `worker` of

@@ -13,7 +13,8 @@ namespace {
 // microseconds of latency. More keeps a core busy for longer after the last call.
 constexpr int kLooksBeforeSleep = 2000;
 
-// The same, of a worker that wants room.
+// How often a worker that wants room looks before it sleeps. Fewer: large results wait for a wake; more: where the program is
+// busy elsewhere, a core is kept from it.
 constexpr int kLooksForRoom = 1000;
 
 // How long a worker sleeps before it rests, which costs the calls after it some memory to take anew.
@@ -73,7 +74,7 @@ void advance(Slot& slot, const TakenCall& call, std::uint16_t worker, SlotPhase 
   } while (!slot.word.compare_exchange_weak(seen, next, std::memory_order_seq_cst));
 }
 
-// A submit rings nobody while this worker looks. If it listed more than the one call, another worker is needed.
+// A submit rings nobody while a worker looks, this one perhaps. If more than the one call is listed, another worker is needed.
 TakenCall busy_with(CallBoard& board, const TakenCall& call) {
   if (has_calls(board)) ring_for_work(board);
   return call;
@@ -180,7 +181,7 @@ void say_ready(CallBoard& board, std::uint16_t worker, int bell) {
 
 TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
   TakenCall call;
-  // While there are calls it does not say that it looks for them: what all read changes seldom.
+  // While there are calls it does not say that it looks for them: every submit reads what it says, and would wait for the line.
   if (try_take(board, worker, call)) return busy_with(board, call);
   bool has_rested = false;
   for (;;) {

@@ -227,7 +227,7 @@ std::vector<pid_t> ProcessPool::worker_pids() {
   {
     sync::mutex_lock lock(mutex_);
     // A worker begins once its server has told of it, and may run a call before anybody has read that.
-    hear_from_server(settled);
+    if (hear_from_server(settled)) ring_collector();  // It will not be told of what has been read.
     for (const auto& [number, worker] : workers_) {
       if (worker.life == Worker::Life::kAlive) pids.push_back(worker.pid);
     }

@@ -1,8 +1,8 @@
 // The program's side of a pool of processes.
 //
 // Thread roles: clients submit, cancel and shut down, and one that waits for a call takes its result from the board, with what
-// the same worker delivered before, and reads a large one while it is written; the collector, one thread, takes all other results, learns of workers' births and deaths,
-// and replaces them; the announcer, one thread, runs the done callbacks, so that a callback that blocks holds up other
+// the same worker delivered before, and reads a large one while it is written; the collector, one thread, takes all other
+// results, learns of workers' births and deaths, and replaces them; the announcer, one thread, runs the done callbacks, so that a callback that blocks holds up other
 // callbacks only (law F8).
 //
 // Boards: with Isolation::kShared there is one, boards_[0], from which all workers take; with kPerWorker each worker has
@@ -197,11 +197,17 @@ class ProcessPool final : public DrainedAtExit,
   bool serve_client(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool look_out(Client& client);
   void sleep_on(Client& client);
+  bool begin_reading(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void end_reading(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void leave_room(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Client* reader_of(const Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static std::vector<Settled>& settled_of(Client& reader);
+  static void note_delivery(Client& reader, const Board::Result& result);
 
   // --- Workers' lives (process_pool_workers.cc).
   void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void order_worker(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void hear_from_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool hear_from_server(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void start_server() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void server_ended() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void start_failed(std::uint16_t number, const std::string& reason, std::vector<Settled>& settled)
@@ -280,6 +286,7 @@ class ProcessPool final : public DrainedAtExit,
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);
   int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;      // In await, awake.
+  std::vector<Client*> readers_ ABSL_GUARDED_BY(mutex_);  // In await, reading a result that is being written; one per call.
   // Second looks, while there are calls, at what nobody tells: that a call overruns, that a worker was stopped in the middle
   // of something, that a worker wrote nonsense.
   sync::clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);

@@ -110,7 +110,10 @@ bool ProcessPool::is_preceded(std::uint16_t owner, const std::vector<Settled>& s
 }
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  if (!is_preceded(owner, settled)) return take_outcome(board, slot, owner, settled);
+  // Whoever reads the value already takes the outcome, too, whichever thread finds it.
+  Client* const reader = reader_of(board, slot);
+  std::vector<Settled>& takers = reader != nullptr ? settled_of(*reader) : settled;
+  if (!is_preceded(owner, takers)) return take_outcome(board, slot, owner, takers);
   const auto is_this = [&](const Spot& spot) { return spot.board.get() == &board && spot.slot == slot; };
   if (std::any_of(postponed_.begin(), postponed_.end(), is_this)) return;
   postponed_.push_back({.board = boards_[board.worker()], .slot = slot});
@@ -119,7 +122,7 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
 void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   // The worker began once its server had told of it: that may be unread.
   if (const auto worker = workers_.find(owner); worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
-    hear_from_server(settled);
+    if (hear_from_server(settled)) ring_collector();
   }
   if (!board.holds(slot)) return;  // The pool broke at that.
   Settled outcome;
@@ -143,6 +146,7 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
     }
   }
   useless_deaths_ = 0;
+  if (Client* const reader = reader_of(board, slot)) note_delivery(*reader, result);
   outcome.task = release(board, slot);
   settle(std::move(outcome), settled);
 }

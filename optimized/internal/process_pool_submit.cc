@@ -143,9 +143,9 @@ void ProcessPool::add_board(std::uint16_t number) {
   boards_[number] = std::move(board);
 }
 
-// Where nobody waits the line's memory is a detour.
+// Behind all that wait. Where nobody does (law E5), on a board at once: the line's memory costs as much as the rest.
 void ProcessPool::get_in_line(WaitingCall call, std::vector<Settled>& settled) {
-  Board* const board = waiting_.empty() && ending_ == nullptr ? next_board() : nullptr;
+  Board* const board = waiting_.empty() ? next_board() : nullptr;
   if (board == nullptr || !put_on_board(*board, call, settled)) waiting_.push_back(std::move(call));
   hand_out(settled);
 }

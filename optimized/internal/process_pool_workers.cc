@@ -102,12 +102,18 @@ void ProcessPool::order_worker(std::uint16_t number) {
   }
 }
 
-void ProcessPool::hear_from_server(std::vector<Settled>& settled) {
+// Returns whether it had anything to say.
+bool ProcessPool::hear_from_server(std::vector<Settled>& settled) {
   server_spoke_ = false;
+  bool has_spoken = false;
   while (server_) {
     Received received = receive_news(server_.socket());
-    if (received.server_is_gone) return server_ended();
-    if (!received.news) return;
+    if (received.server_is_gone) {
+      server_ended();
+      return true;
+    }
+    if (!received.news) break;
+    has_spoken = true;
     const WorkerNews& news = *received.news;
     const auto entry = workers_.find(news.number);
     const bool is_ordered = entry != workers_.end() && entry->second.life == Worker::Life::kOrdered;
@@ -123,6 +129,7 @@ void ProcessPool::hear_from_server(std::vector<Settled>& settled) {
       start_failed(news.number, std::strerror(news.status), settled);
     }
   }
+  return has_spoken;
 }
 
 // Law P5: costs no call. The living workers go on; those that had been ordered are ordered again, from a new one.

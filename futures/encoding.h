@@ -76,18 +76,17 @@ namespace internal {
 // Writes what cereal gives it to a place of fixed size, and counts what does not fit there.
 class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyClassElision> {
  public:
-  // `buffers` is null where no memory is shared: then buffers are copied. `room` is told how much has been written, if it is
-  // given.
-  explicit WireOutput(std::span<char> place, WireBuffers* buffers = nullptr, WireRoom* room = nullptr)
-      : OutputArchive(this), place_(place), buffers_(buffers), room_(room) {}
+  // `place` is of `room`, which is told how much has been written if it `is_told`.
+  WireOutput(std::span<char> place, WireRoom& room, bool is_told)
+      : OutputArchive(this), place_(place), room_(room), is_told_(is_told) {}
 
   void write(const void* data, std::size_t bytes) {
-    if (room_ != nullptr) return write_in_pieces(static_cast<const char*>(data), bytes);
+    if (is_told_) return write_in_pieces(static_cast<const char*>(data), bytes);
     write_piece(data, bytes);
   }
   // How many there were. The place holds them all, or else it is too small, and what is in it is of no use.
   std::size_t bytes() const { return bytes_; }
-  WireBuffers* buffers() const { return buffers_; }
+  WireBuffers& buffers() const { return room_; }
 
   // Cereal's, for what a std::shared_ptr points to. Nothing that was written once is referred to: see WireInput.
   std::uint32_t registerSharedPointer(const std::shared_ptr<const void>& object) {
@@ -110,14 +109,14 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
       data += piece;
       bytes -= piece;
       if (bytes_ - bytes_told_ < kPieceBytes) continue;
-      room_->say_written(bytes_);
+      room_.say_written(bytes_);
       bytes_told_ = bytes_;
     }
   }
 
   const std::span<char> place_;
-  WireBuffers* const buffers_;
-  WireRoom* const room_;
+  WireRoom& room_;
+  const bool is_told_;
   std::size_t bytes_ = 0;
   std::size_t bytes_told_ = 0;
 };
@@ -126,15 +125,15 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
 // SerializationError if that says something else the second time.
 template <typename Write>
 std::size_t encode_into(WireRoom& room, const Write& write) {
-  WireOutput at_hand(room.at_hand(), &room);
+  WireOutput at_hand(room.at_hand(), room, /*is_told=*/false);
   write(at_hand);
   const std::size_t bytes = at_hand.bytes();
   if (bytes <= room.at_hand().size()) return bytes;
   const std::span<char> place = room.get(bytes);
   if (place.size() < bytes) return bytes;
-  WireOutput in_room(place.first(bytes), &room, room.is_read_early() ? &room : nullptr);
+  WireOutput in_room(place.first(bytes), room, room.is_read_early());
   write(in_room);
-  if (room.is_read_early()) room.say_written(std::min(in_room.bytes(), bytes));
+  room.say_written(std::min(in_room.bytes(), bytes));
   if (in_room.bytes() != bytes) throw SerializationError("a `serialize` does not write the same each time");
   return bytes;
 }
@@ -354,7 +353,7 @@ inline constexpr std::uint64_t kCopiedBytes = ~std::uint64_t{0};  // Instead of 
 inline void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const Buffer& buffer) {
   const auto size = static_cast<std::uint64_t>(buffer.size());
   std::optional<std::uint64_t> place;
-  if (size > 0 && archive.buffers() != nullptr) place = archive.buffers()->place_of(buffer.memory());
+  if (size > 0) place = archive.buffers().place_of(buffer.memory());
   archive(size, place.value_or(kCopiedBytes));
   if (!place) archive.write(buffer.bytes().data(), buffer.size());
 }
@@ -486,15 +485,11 @@ struct CallEncoding<R, Fn, Args...> {
   }
 
   static void store_result(FutureState& call, std::string_view encoded_value, WireBuffers& buffers) {
-    auto& state = static_cast<ResultState<R>&>(call);
-    WireInput input(encoded_value, &buffers);
     if constexpr (std::is_void_v<R>) {
-      input.check_end();
-      state.emplace_from([] { return std::monostate(); });
+      WireInput(encoded_value, &buffers).check_end();
+      static_cast<ResultState<R>&>(call).emplace_from([] { return std::monostate(); });
     } else {
-      R value = read_value<R>(input);
-      input.check_end();
-      state.emplace_from([&]() -> R { return std::move(value); });
+      Decoded(encoded_value, buffers, nullptr).store(call);
     }
   }
 
@@ -502,22 +497,22 @@ struct CallEncoding<R, Fn, Args...> {
     if constexpr (std::is_void_v<R>) {
       return nullptr;
     } else {
-      WireInput input(encoded_value, &buffers, &arrival);
-      auto value = std::make_unique<Early>(read_value<R>(input));
-      input.check_end();
-      return value;
+      return std::make_unique<Decoded>(encoded_value, buffers, &arrival);
     }
   }
 
  private:
-  class Early final : public EarlyValue {
+  // The value once it is decoded, whether or not all of it was there.
+  class Decoded final : public EarlyValue {
    public:
-    explicit Early(R value) : value_(std::move(value)) {}
+    Decoded(std::string_view encoded, WireBuffers& buffers, Arrival* arrival)
+        : Decoded(WireInput(encoded, &buffers, arrival)) {}
     void store(FutureState& call) override {
       static_cast<ResultState<R>&>(call).emplace_from([this]() -> R { return std::move(value_); });
     }
 
    private:
+    explicit Decoded(WireInput&& input) : value_(read_value<R>(input)) { input.check_end(); }
     R value_;
   };
 };

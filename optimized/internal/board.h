@@ -171,7 +171,7 @@ class Board : public std::enable_shared_from_this<Board> {
 
   // Where a large value is being written that the slot's call returns.
   struct Arriving {
-    std::shared_ptr<const Arena::Room> room;  // Whoever is the last to let go of it provides waiting rooms. Null: there is none.
+    std::shared_ptr<const Arena::Room> room;  // Whoever lets go of it last provides waiting rooms. Null: there is none.
     std::size_t bytes = 0;
   };
   // What is read there is not the call's outcome before take_result gives the same room. Of the board of all workers: with one

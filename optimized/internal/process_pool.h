@@ -2,8 +2,8 @@
 //
 // Thread roles: clients submit, cancel and shut down, and one that waits for a call takes its result from the board, with what
 // the same worker delivered before, and reads a large one while it is written; the collector, one thread, takes all other
-// results, learns of workers' births and deaths, and replaces them; the announcer, one thread, runs the done callbacks, so that a callback that blocks holds up other
-// callbacks only (law F8).
+// results, learns of workers' births and deaths, and replaces them; the announcer, one thread, runs the done callbacks, so that
+// a callback that blocks holds up other callbacks only (law F8).
 //
 // Boards: with Isolation::kShared there is one, boards_[0], from which all workers take; with kPerWorker each worker has
 // one of its own, boards_[number], of one slot, and is handed the next call when that slot is free. All else is the same.
@@ -17,6 +17,7 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_PROCESS_POOL_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_PROCESS_POOL_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -201,8 +202,10 @@ class ProcessPool final : public DrainedAtExit,
   void end_reading(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void leave_room(Client& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Client* reader_of(const Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  static std::vector<Settled>& settled_of(Client& reader);
-  static void note_delivery(Client& reader, const Board::Result& result);
+  std::vector<Settled>& takers_of(const Board& board, std::uint32_t slot, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void note_delivery(const Board& board, std::uint32_t slot, const Board::Result& result)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // --- Workers' lives (process_pool_workers.cc).
   void order_workers(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -242,6 +245,11 @@ class ProcessPool final : public DrainedAtExit,
   void start_announcer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // Throws std::system_error.
   bool resign();
   void announce();
+
+  // Between second looks, at most: of the collector while calls run, and of a client that sleeps. Shorter: less time is lost
+  // when a worker is stopped at a bad moment, or has overwritten what would have woken somebody (law P11); each look costs some
+  // microseconds.
+  static constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
 
   const ProcessPoolOptions options_;
   const std::uint32_t generation_ = fork_generation();

@@ -23,10 +23,6 @@ constexpr int kLooksPerReading = 32;  // Of the clock.
 // What one call tells while its client looks: that it wants room, for a result or buffers, and that it is done.
 constexpr int kClientRoundsMax = 16;
 
-// How long a client sleeps without a look: what would have woken it may have been overwritten (law P11). Shorter: clients of
-// long calls wake for nothing; longer: a hostile worker holds up another's client for longer.
-constexpr std::chrono::nanoseconds kClientSleeps = std::chrono::milliseconds(100);
-
 // The next piece of a result that is being written takes microseconds if the worker runs. If it does not, a client that goes on
 // looking is a waste, and may be what keeps the worker from running: it naps between looks. Longer: it finds a piece later;
 // shorter: it takes more from others.
@@ -261,7 +257,7 @@ void ProcessPool::sleep_on(Client& client) {
       sync::mutex_lock lock(mutex_);
       end_reading(client);
     } else {
-      const sync::clock::time_point next_look = sync::clock::now() + kClientSleeps;
+      const sync::clock::time_point next_look = sync::clock::now() + kBetweenLooks;
       sync::shared_futex_wait(bell, rung, client.until ? std::min(*client.until, next_look) : next_look);
     }
     waits = !time_is_up(client.until);
@@ -311,8 +307,16 @@ ProcessPool::Client* ProcessPool::reader_of(const Board& board, std::uint32_t sl
   return nullptr;
 }
 
-std::vector<ProcessPool::Settled>& ProcessPool::settled_of(Client& reader) { return reader.settled; }
+// Whoever reads a call's value takes its outcome, too, whichever thread finds it.
+std::vector<ProcessPool::Settled>& ProcessPool::takers_of(const Board& board, std::uint32_t slot,
+                                                          std::vector<Settled>& settled) {
+  Client* const reader = reader_of(board, slot);
+  return reader != nullptr ? reader->settled : settled;
+}
 
-void ProcessPool::note_delivery(Client& reader, const Board::Result& result) { reader.early.note_delivery(result); }
+// Of the slot's call, before it leaves the slot.
+void ProcessPool::note_delivery(const Board& board, std::uint32_t slot, const Board::Result& result) {
+  if (Client* const reader = reader_of(board, slot)) reader->early.note_delivery(result);
+}
 
 }  // namespace futures::internal

@@ -23,10 +23,6 @@ namespace {
 // How often the collector looks at the board before it sleeps; as for workers (call_board.cc).
 constexpr int kLooksBeforeSleep = 1000;
 
-// Between second looks, at most. Shorter: less time lost when a worker is stopped at a bad moment; each look costs some
-// microseconds, while calls run.
-constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
-
 // A worker that leaves so many calls to others, one after the other, is replaced: none is lost with it. Fewer: workers are
 // replaced where a machine is too busy to let them run.
 constexpr int kCallsLeftMax = 3;
@@ -110,9 +106,7 @@ bool ProcessPool::is_preceded(std::uint16_t owner, const std::vector<Settled>& s
 }
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  // Whoever reads the value already takes the outcome, too, whichever thread finds it.
-  Client* const reader = reader_of(board, slot);
-  std::vector<Settled>& takers = reader != nullptr ? settled_of(*reader) : settled;
+  std::vector<Settled>& takers = takers_of(board, slot, settled);
   if (!is_preceded(owner, takers)) return take_outcome(board, slot, owner, takers);
   const auto is_this = [&](const Spot& spot) { return spot.board.get() == &board && spot.slot == slot; };
   if (std::any_of(postponed_.begin(), postponed_.end(), is_this)) return;
@@ -146,7 +140,7 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
     }
   }
   useless_deaths_ = 0;
-  if (Client* const reader = reader_of(board, slot)) note_delivery(*reader, result);
+  note_delivery(board, slot, result);
   outcome.task = release(board, slot);
   settle(std::move(outcome), settled);
 }

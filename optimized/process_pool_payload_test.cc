@@ -237,7 +237,7 @@ TEST_P(ProcessPoolPayload, P5_AClientThatSleepsHearsOfTheDeath) {
 // A client times out just as its call gets done: somebody else must hear of that.
 TEST_P(ProcessPoolPayload, F3_AnOutcomeThatComesAsTimeIsUpIsNotLost) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 300; ++i) {
     const auto pause = std::chrono::microseconds(i % 30 * 20);
     const Future<int> call = executor.submit([](int us) { return usleep(static_cast<useconds_t>(us)), us; }, i % 20 * 30);
     call.wait(pause);

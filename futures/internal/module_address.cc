@@ -4,6 +4,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -98,22 +99,40 @@ class Modules {
   std::vector<CodeRange> ranges_ ABSL_GUARDED_BY(mutex_);
 };
 
+struct NamedCode {
+  const void* code = nullptr;
+  ModuleAddress name;
+};
+
+// What this thread has asked for before, the last of those that share a place. Calls are of few kinds, and a look at all modules
+// costs as much as the rest of a tiny call's encoding.
+NamedCode& last_asked(std::uintptr_t at) {
+  thread_local std::array<NamedCode, 16> asked;
+  return asked[at / 16 % asked.size()];  // Functions begin at multiples of 16.
+}
+
 }  // namespace
 
 ModuleAddress name_of(const void* code) {
   const auto at = reinterpret_cast<std::uintptr_t>(code);
+  NamedCode& last = last_asked(at);
+  if (last.code != nullptr && last.code == code) return last.name;
   const std::optional<CodeRange> range =
       Modules::instance().find([at](const CodeRange& r) { return r.begin <= at && at < r.end; });
   if (!range) throw SerializationError("the callable is in no loaded module, so no other process can find it");
-  return {range->module, at - range->base};
+  last = {.code = code, .name = {range->module, at - range->base}};
+  return last.name;
 }
 
 const void* address_of(const ModuleAddress& name) {
+  NamedCode& last = last_asked(name.offset);
+  if (last.code != nullptr && last.name == name) return last.code;
   const std::optional<CodeRange> range = Modules::instance().find([&name](const CodeRange& r) {
     return r.module == name.module && r.begin <= r.base + name.offset && r.base + name.offset < r.end;
   });
   if (!range) throw SerializationError("the worker process has not loaded the module that holds the callable");
-  return reinterpret_cast<const void*>(range->base + name.offset);
+  last = {.code = reinterpret_cast<const void*>(range->base + name.offset), .name = name};
+  return last.code;
 }
 
 }  // namespace futures::internal

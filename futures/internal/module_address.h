@@ -11,6 +11,7 @@ namespace futures::internal {
 struct ModuleAddress {
   std::uint64_t module = 0;
   std::uint64_t offset = 0;
+  friend bool operator==(const ModuleAddress&, const ModuleAddress&) = default;
 };
 
 // The name of the function at `code`. Throws SerializationError if no loaded module holds it. Any thread.

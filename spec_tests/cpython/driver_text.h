@@ -1,4 +1,5 @@
-// The text of driver.py. Private to the target :cpython_subject.
+// A program for `python3 -c` that runs driver.py: its text, that of the files it imports, and bootstrap.py. Private to the
+// target :cpython_subject.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_DRIVER_TEXT_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_DRIVER_TEXT_H_
 

@@ -17,7 +17,7 @@ namespace futures::model {
 // Without that, sixteen pending calls alone would stand for thousands of states.
 //
 // Exact: it accepts what the subset construction with all internal actions at all times accepts. needs.cc says why, and
-// acceptor_test compares the two.
+// acceptor_property_test compares the two.
 //
 // Not thread-safe. Example:
 //   Acceptor acceptor(policy, /*clients=*/2);

@@ -53,6 +53,9 @@ int pass(const std::string& gate, int value) {
   return value;
 }
 
+int twice(int value) { return 2 * value; }
+pid_t own_pid() { return getpid(); }
+
 bool soon(const std::function<bool()>& condition) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!condition()) {
@@ -60,6 +63,13 @@ bool soon(const std::function<bool()>& condition) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return true;
+}
+
+void expect_pool_works(ProcessPoolExecutor& executor) {
+  constexpr int kCalls = 40;
+  std::vector<Future<int>> calls;
+  for (int i = 0; i < kCalls; ++i) calls.push_back(executor.submit(twice, i));
+  for (int i = 0; i < kCalls; ++i) EXPECT_EQ(calls[i].result(std::chrono::seconds(30)), 2 * i);
 }
 
 std::vector<Process> children() {

@@ -1,4 +1,4 @@
-// What the tests of the process pool share: gates that work across processes, and the proof that nothing is left behind.
+// What the tests of the process pool share: gates that work across processes, calls, and the proof that nothing is left behind.
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTING_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTING_H_
 
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool_options.h"
 
 namespace futures::testing {
@@ -26,11 +27,16 @@ class Gate {
   const std::string path_;
 };
 
-// A call: returns `value` once the gate is open.
+// Calls. This one returns `value` once the gate is open.
 int pass(const std::string& gate, int value);
+int twice(int value);
+pid_t own_pid();
 
 // Whether the condition comes true within a time that is long on any machine.
 bool soon(const std::function<bool()>& condition);
+
+// That each of some dozen calls gives its result.
+void expect_pool_works(ProcessPoolExecutor& executor);
 
 struct Process {
   pid_t pid = 0;

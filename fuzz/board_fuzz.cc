@@ -105,6 +105,7 @@ class Play {
         require(bytes > kPayloadBytesMax, "a payload that fits was refused");
         break;
       case Board::Put::kLater:
+      case Board::Put::kRoomLater:
         break;
     }
     require(static_cast<bool>(call.task), "a call that was not put is gone");

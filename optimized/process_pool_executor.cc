@@ -44,7 +44,7 @@ ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options)
 ProcessPoolExecutor::~ProcessPoolExecutor() {
   if (pool_->belongs_to_another_process()) {
     // Law T9. Its threads, which own it too, are in the parent; its lock may be held for ever. It is left alone.
-    new std::shared_ptr<internal::ProcessPool>(pool_);
+    internal::leave_to_parent(pool_);
     return;
   }
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;

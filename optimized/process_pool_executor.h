@@ -41,6 +41,9 @@ class ProcessPool;
 // one may begin before the call is done: so a `load` may run more than once for one value, at the same time even, and for a call
 // that fails after all; and it may be ended by a SerializationError in the middle. What it made then is destroyed.
 //
+// Workers keep the memory that calls free for the next calls, until they have rested for a while. When all calls are done they
+// leave, and write out what they have printed; one that takes longer than five seconds for that is killed.
+//
 // Thread-safe as Executor says. The destructor is shutdown with wait, unless shutdown was called without (law S6). Done
 // callbacks run on a thread of the pool (law F8). The program's main must begin with process_main.
 //

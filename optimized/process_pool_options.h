@@ -44,7 +44,8 @@ struct ProcessPoolOptions {
   // start in the worker, not from its submit; the pool looks ten times a second, and more often if this is less than a
   // second. Law P12.
   std::optional<std::chrono::nanoseconds> call_timeout = std::nullopt;
-  // How long workers that ignore SIGTERM outlive terminate_workers, before they get SIGKILL. Law P8.
+  // How long workers that ignore SIGTERM outlive terminate_workers, before they get SIGKILL; nanoseconds::max(): for ever.
+  // Law P8.
   std::chrono::nanoseconds terminate_grace = std::chrono::seconds(5);
   // Limits of each worker; 0: none of its own. Law P12.
   // The address space holds, beside what calls allocate, the program's image, its stack, and what a sanitizer maps; what the

@@ -106,6 +106,22 @@ TEST_P(ProcessPoolPayload, P3_ARefusedCallLeavesItsRoom) {
   EXPECT_THROW(executor.submit(&length_of, std::string(50'000, 'a')), ShutdownError);
 }
 
+struct EndsItsThread {
+  template <typename Archive>
+  void save(Archive&) const {
+    pthread_exit(nullptr);
+  }
+  template <typename Archive>
+  void load(Archive&) {}
+};
+
+// Nor is there a call.
+TEST_P(ProcessPoolPayload, P3_AnEncodingMayEndItsThread) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::thread([&executor] { executor.submit([](const EndsItsThread&) {}, EndsItsThread()); }).join();
+  EXPECT_EQ(executor.submit(&length_of, std::string(50'000, 'a')).result(20s), 50'000u);
+}
+
 // Says something else each time.
 struct Moody {
   mutable int times = 0;

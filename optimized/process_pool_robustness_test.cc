@@ -14,8 +14,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -191,6 +193,25 @@ TEST_P(ProcessPoolRobustness, P8_TerminateEscalates) {
   EXPECT_THROW(obeying.result(), BrokenProcessPool);
 }
 
+TEST_P(ProcessPoolRobustness, P8_TerminateMayWaitForEver) {
+  Gate gate;
+  ProcessPoolExecutor executor(
+      {.max_workers = 1, .isolation = GetParam(), .terminate_grace = std::chrono::nanoseconds::max()});
+  const auto stubborn = [](const std::string& path) {
+    signal(SIGTERM, SIG_IGN);
+    std::filesystem::remove(path + "_ignores");
+    return pass(path, 1);
+  };
+  std::ofstream(gate.path() + "_ignores").close();
+  const Future<int> ignoring = executor.submit(stubborn, gate.path());
+  EXPECT_TRUE(soon([&] { return !std::filesystem::exists(gate.path() + "_ignores"); }));
+  std::thread terminating([&] { executor.terminate_workers(); });
+  EXPECT_FALSE(ignoring.wait(300ms));
+  gate.open();
+  terminating.join();
+  EXPECT_EQ(ignoring.result(), 1);
+}
+
 TEST_P(ProcessPoolRobustness, P8_TerminateIsAtOnceWhereWorkersObey) {
   Gate gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .terminate_grace = 1h});
@@ -242,16 +263,17 @@ bool is_refused(const Act& act) {
 
 TEST_P(ProcessPoolRobustness, T9_AForkedChildsCopyIsInert) {
   Gate gate;
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  const Future<int> running = executor.submit(pass, gate.path(), 7);
-  const Future<int> pending = executor.submit(twice, 21);
+  std::optional<ProcessPoolExecutor> executor(std::in_place, ProcessPoolOptions{.max_workers = 1, .isolation = GetParam()});
+  const Future<int> running = executor->submit(pass, gate.path(), 7);
+  const Future<int> pending = executor->submit(twice, 21);
   EXPECT_TRUE(soon([&] { return running.running(); }));
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);  // Seconds; it hangs at nothing.
-    const bool all_refused = is_refused([&] { executor.submit(twice, 1); }) && is_refused([&] { executor.shutdown(); }) &&
-                             is_refused([&] { executor.kill_workers(); }) && is_refused([&] { executor.worker_pids(); }) &&
+    const bool all_refused = is_refused([&] { executor->submit(twice, 1); }) && is_refused([&] { executor->shutdown(); }) &&
+                             is_refused([&] { executor->kill_workers(); }) && is_refused([&] { executor->worker_pids(); }) &&
                              is_refused([&] { running.result(); }) && is_refused([&] { pending.cancel(); });
+    executor.reset();  // And that neither throws nor waits.
     _exit(all_refused ? 0 : 1);
   }
   int status = -1;

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -103,6 +104,23 @@ TEST_P(ProcessPoolShortage, P3_NoMemoryForTheCopyOfAResult) {
   expect_pool_works(executor);
   request_bytes_max = kNoLimit;
   EXPECT_EQ(executor.submit(text, std::size_t{1} << 20).result(20s).size(), 1u << 20);
+}
+
+// Nor one that is thrown, whoever reads it: a thread in `result()`, or the pool's own.
+TEST_P(ProcessPoolShortage, P3_NoMemoryForTheCopyOfAnException) {
+  const auto fail = [](std::size_t bytes) -> int { throw std::out_of_range(std::string(bytes, 'x')); };
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  EXPECT_THROW(executor.submit(fail, std::size_t{1} << 20).result(20s), std::out_of_range);
+  request_bytes_max = 1 << 19;
+  EXPECT_THROW(executor.submit(fail, std::size_t{1} << 20).result(20s), SerializationError);
+  std::atomic<bool> called = false;
+  const Future<int> unwatched = executor.submit(fail, std::size_t{1} << 20);
+  unwatched.add_done_callback([&](const Future<int>&) { called = true; });
+  EXPECT_TRUE(testing::soon([&] { return called.load(); }));
+  EXPECT_THROW(unwatched.result(20s), SerializationError);
+  expect_pool_works(executor);
+  request_bytes_max = kNoLimit;
+  EXPECT_THROW(executor.submit(fail, std::size_t{1} << 20).result(20s), std::out_of_range);
 }
 
 // This process gets no more descriptors than it has.

@@ -67,13 +67,37 @@ Board::SlotBits Board::take_done() {
     const std::uint32_t count = std::min(slots() - first, 64u);
     taken[first / 64] = bits.exchange(0, std::memory_order_acq_rel) & (~std::uint64_t{0} >> (64 - count));
   }
+  if (slots() <= 64) return taken;
+  // One after the other is not all at once: a worker may have delivered one of a word that had been read, and then one of a
+  // word that had not. When the latter is seen, so is the former.
+  const SlotBits late = done_bits();
+  if (late == SlotBits{}) return taken;
+  absl::InlinedVector<std::uint64_t, 64> ends(workers_end_, 0);  // By worker: the ticket after its last one that is taken.
+  const auto end_of = [&ends](const std::optional<Seen>& seen) {
+    return seen && seen->owner < ends.size() ? &ends[seen->owner] : nullptr;
+  };
+  for (const std::uint32_t slot : in_order(taken)) {
+    if (std::uint64_t* const end = end_of(see(slot))) *end = ticket(slot) + 1;
+  }
+  for (const std::uint32_t slot : in_order(late)) {
+    const std::uint64_t* const end = end_of(see(slot));
+    if (end == nullptr || ticket(slot) >= *end) continue;
+    forget_done(slot);
+    taken[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  }
   return taken;
+}
+
+Board::SlotBits Board::done_bits() const {
+  SlotBits done{};
+  for (std::uint32_t group = 0; group * 64 < slots(); ++group) done[group] = calls().done[group].load(std::memory_order_acquire);
+  return done;
 }
 
 template <typename Keep>
 Board::Slots Board::in_order(const SlotBits& bits, const Keep& keep) const {
   Slots ordered;
-  for (std::uint32_t group = 0; group < bits.size(); ++group) {
+  for (std::uint32_t group = 0; group * 64 < slots(); ++group) {
     for (std::uint64_t left = bits[group]; left != 0; left &= left - 1) {
       const std::uint32_t slot = group * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
       if (slot < slots() && holds(slot) && keep(slot)) ordered.push_back(slot);
@@ -89,10 +113,14 @@ Board::Slots Board::in_order(const SlotBits& bits) const {
   return in_order(bits, [](std::uint32_t) { return true; });
 }
 
+Board::Slots Board::held_in_order() const {
+  SlotBits all;
+  all.fill(~std::uint64_t{0});
+  return in_order(all);
+}
+
 Board::Slots Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
-  SlotBits done{};
-  for (std::uint32_t group = 0; group < done.size(); ++group) done[group] = calls().done[group].load(std::memory_order_acquire);
-  return in_order(done, [&](std::uint32_t other) {
+  return in_order(done_bits(), [&](std::uint32_t other) {
     if (ticket(other) >= ticket(slot)) return false;
     const std::optional<Seen> seen = see(other);
     return seen && seen->phase == SlotPhase::kDone && seen->owner == owner;
@@ -140,13 +168,14 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   if (!call.room && call.bytes > kInlineBytes) {
     if (call.bytes > payload_bytes_max_) return Put::kNoRoom;
     call.room = room_for_call(call.bytes);
-    if (!call.room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kLater;
+    if (!call.room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kRoomLater;
     std::memcpy(bytes_of(call.room).data(), call.encoded.data(), call.bytes);
     if (worker_ == 0) call.encoded = {};
   }
   if (!call.room) std::memcpy(shared.bytes.data(), call.encoded.data(), call.bytes);
   shared.run = call.run;
   shared.place = {.offset = call.room ? call.room.place().offset : Place::kInline, .bytes = call.bytes};
+  std::unique_ptr<WaitingCall> given = worker_ != 0 ? std::make_unique<WaitingCall>() : nullptr;
   if (!list_call(calls(), slot, next_ticket_)) {
     if (worker_ != 0) call.room = Arena::Room();  // It may go to another worker, and this board away.
     return Put::kLater;
@@ -155,7 +184,8 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   tickets_[slot] = next_ticket_++;
   held = HeldCall{.task = std::move(call.task), .call_room = std::move(call.room),
                   .buffers = std::move(call.buffers)};
-  if (worker_ != 0) held.given = std::make_unique<WaitingCall>(std::move(call));
+  if (given != nullptr) *given = std::move(call);
+  held.given = std::move(given);
   return Put::kDone;
 }
 
@@ -177,9 +207,13 @@ void Board::provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::
   std::vector<std::shared_ptr<BufferMemory>>& buffers = held_[slot].buffers;
   Place place{.offset = 0, .bytes = 0};
   if (worker_ == 0 && buffers.size() < kBuffersOfCallMax && bytes <= payload_bytes_max_) {
-    if (Arena::Room room = buffer_arena_.allocate(bytes)) {
-      place = {.offset = room.place().offset, .bytes = bytes};
-      buffers.push_back(std::make_shared<ArenaBuffer>(shared_from_this(), std::move(room), bytes));
+    try {
+      if (Arena::Room room = buffer_arena_.allocate(bytes)) {
+        const std::uint64_t offset = room.place().offset;
+        buffers.push_back(std::make_shared<ArenaBuffer>(shared_from_this(), std::move(room), bytes));
+        place = {.offset = offset, .bytes = bytes};
+      }
+    } catch (const std::bad_alloc&) {  // Then it does without.
     }
   }
   grant_room(calls(), slot, wants_room, place);

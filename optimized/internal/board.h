@@ -95,11 +95,13 @@ class Board : public std::enable_shared_from_this<Board> {
   bool any_done() const;
   // The slots whose workers have something to say, each once, as bits.
   using SlotBits = std::array<std::uint64_t, kSlots / 64>;
+  // With a slot, those in which its worker has delivered before.
   SlotBits take_done();
   // The slots of `bits` that hold calls, in the order in which those were listed: a worker's are in the order in which it ran
   // them.
   using Slots = absl::InlinedVector<std::uint32_t, 64>;
   Slots in_order(const SlotBits& bits) const;
+  Slots held_in_order() const;
   // The same of those in which `owner` has delivered calls that are older than the slot's.
   Slots done_before(std::uint32_t slot, std::uint16_t owner) const;
 
@@ -154,9 +156,9 @@ class Board : public std::enable_shared_from_this<Board> {
   // Where the memory is in the arena; nothing if it is elsewhere.
   std::optional<std::uint64_t> place_of(const BufferMemory& memory) const;
 
-  enum class Put { kDone, kLater, kNoRoom };
-  // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot, room or the ring is lacking now.
-  // kNoRoom: its payload never fits.
+  enum class Put { kDone, kLater, kRoomLater, kNoRoom };
+  // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot or the ring is lacking now. kRoomLater: room
+  // for its payload is. kNoRoom: that never fits. Throws std::bad_alloc, and then nothing has happened.
   Put put(WaitingCall& call, std::uint32_t& slot);
 
   // P5. Returns whether the call was still pending; then it is to be released.
@@ -218,6 +220,7 @@ class Board : public std::enable_shared_from_this<Board> {
 
   template <typename Keep>
   Slots in_order(const SlotBits& bits, const Keep& keep) const;
+  SlotBits done_bits() const;
   void provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes);
   void set_sleeping_clients(std::uint32_t slot, std::uint32_t count) {
     sleeping_clients_[slot] = count;

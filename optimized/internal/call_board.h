@@ -38,10 +38,15 @@
 
 namespace futures::internal {
 
-inline constexpr std::uint32_t kSlots = 256;           // More lets more calls wait where workers find them.
-inline constexpr std::uint32_t kRingEntries = 4 * kSlots;  // Cancelled calls leave their entries behind for a while.
+inline constexpr std::uint16_t kWorkersMax = 1000;     // Workers are numbered from 1 to this.
+// A board of all workers has one slot for the call that each runs, and so many for calls that wait where workers find them. More:
+// the parent may be slower than they are; fewer: less memory, which is there from the start.
+inline constexpr std::uint32_t kSlotsAhead = 240;
+inline constexpr std::uint32_t kSlots = 1280;          // At most.
+static_assert(kSlots >= kSlotsAhead + kWorkersMax && kSlots % 64 == 0);
+inline constexpr std::uint32_t kRingEntries = 2048;    // Cancelled calls leave their entries behind for a while.
+static_assert(kRingEntries > kSlots);
 inline constexpr std::size_t kInlineBytes = 4096 - 64;     // A payload up to this needs no room in the arena.
-inline constexpr std::uint16_t kWorkersMax = 1000;         // Workers are numbered from 1 to this.
 
 enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDone, kCondemned };
 
@@ -51,15 +56,15 @@ enum class WorkerState : std::uint32_t { kAbsent, kBusy, kLooking, kSleeping };
 
 // A slot's word, taken apart.
 struct SlotWord {
-  std::uint64_t ticket = 0;  // 40 bits: a million calls per second for twelve days before it wraps.
-  std::uint16_t owner = 0;   // The worker that took the call, from 1; 0: none.
+  std::uint64_t ticket = 0;  // 48 bits, here and in the ring: a million calls per second for nine years. Then the pool breaks.
+  std::uint16_t owner = 0;   // 12 bits. The worker that took the call, from 1; 0: none.
   SlotPhase phase = SlotPhase::kFree;
 
   constexpr std::uint64_t packed() const {
-    return ticket << 24 | std::uint64_t{owner} << 8 | static_cast<std::uint64_t>(phase);
+    return ticket << 16 | std::uint64_t{owner} << 4 | static_cast<std::uint64_t>(phase);
   }
   static constexpr SlotWord of(std::uint64_t word) {
-    return {word >> 24, static_cast<std::uint16_t>(word >> 8), static_cast<SlotPhase>(word & 0xff)};
+    return {word >> 16, static_cast<std::uint16_t>(word >> 4 & 0xfff), static_cast<SlotPhase>(word & 0xf)};
   }
   friend bool operator==(const SlotWord&, const SlotWord&) = default;
 };

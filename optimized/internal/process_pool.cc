@@ -91,12 +91,12 @@ std::optional<ProcessPool::Spot> ProcessPool::spot_of(const FutureState& state) 
   return Spot{.board = boards_[number], .slot = slot};
 }
 
+// Those of one board in the order of their submits.
 std::vector<ProcessPool::Spot> ProcessPool::held_calls() {
   std::vector<Spot> held;
   for (const std::shared_ptr<Board>& board : boards_) {
-    for (std::uint32_t slot = 0; board != nullptr && slot < board->slots(); ++slot) {
-      if (board->holds(slot)) held.push_back({.board = board, .slot = slot});
-    }
+    if (board == nullptr) continue;
+    for (const std::uint32_t slot : board->held_in_order()) held.push_back({.board = board, .slot = slot});
   }
   return held;
 }
@@ -105,6 +105,7 @@ std::vector<ProcessPool::Spot> ProcessPool::held_calls() {
 
 bool ProcessPool::cancel(FutureState& state) {
   check_generation(generation_);
+  const sync::cancellation_block block;  // Who has cancelled a call has yet to say so.
   Task task;  // Dropped without the lock.
   std::vector<Settled> settled;
   {
@@ -157,6 +158,7 @@ void ProcessPool::cancel_all_pending(TaskQueue& cancelled) {
 
 std::size_t ProcessPool::close_intake(bool cancel_futures) {
   TaskQueue cancelled;
+  const sync::cancellation_block block;  // Who has cancelled calls has yet to say so.
   {
     sync::mutex_lock lock(mutex_);
     intake_open_ = false;
@@ -207,6 +209,7 @@ void ProcessPool::end_workers(int signal) {
   check_generation(generation_);
   close_intake(/*cancel_futures=*/true);
   {
+    const sync::cancellation_block block;
     sync::mutex_lock lock(mutex_);
     if (ending_ == nullptr) {
       ending_ = std::make_exception_ptr(BrokenProcessPool(
@@ -214,7 +217,10 @@ void ProcessPool::end_workers(int signal) {
     }
     ending_signal_ = signal;
     for (auto& [number, worker] : workers_) kill_worker(worker, signal);
-    kill_at_ = sync::clock::now() + (signal == SIGKILL ? std::chrono::nanoseconds(0) : options_.terminate_grace);
+    const std::chrono::nanoseconds grace = signal == SIGKILL ? std::chrono::nanoseconds(0) : options_.terminate_grace;
+    const sync::clock::time_point now = sync::clock::now();
+    constexpr sync::clock::time_point kNever = sync::clock::time_point::max();
+    kill_at_ = grace < kNever - now ? now + grace : kNever;
     ring_collector();
   }
   if (!is_own_thread()) await_end(std::nullopt);
@@ -224,6 +230,7 @@ std::vector<pid_t> ProcessPool::worker_pids() {
   check_generation(generation_);
   std::vector<pid_t> pids;
   std::vector<Settled> settled;
+  const sync::cancellation_block block;  // What this thread takes, it tells.
   {
     sync::mutex_lock lock(mutex_);
     // A worker begins once its server has told of it, and may run a call before anybody has read that.

@@ -123,6 +123,9 @@ class ProcessPool final : public DrainedAtExit,
     std::uint64_t owner_serial = 0;          // that had that number.
     std::shared_ptr<Board> board = nullptr;  // Where the result is.
     std::unique_ptr<EarlyValue> early = nullptr;  // What it has been decoded to already.
+    // Once it is told: whether it has given back room, and what is left to call.
+    bool gave_room = false;
+    Callback* callbacks = nullptr;
   };
   struct Announcement {
     Task task;
@@ -148,6 +151,7 @@ class ProcessPool final : public DrainedAtExit,
   void give_back_room(WaitingCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Board> shared_board();
+  std::shared_ptr<Board> board_with_room();
   void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void get_in_line(WaitingCall call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -176,6 +180,8 @@ class ProcessPool final : public DrainedAtExit,
   bool look_at_boards(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void take_results_until(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -262,6 +268,7 @@ class ProcessPool final : public DrainedAtExit,
   // By worker, 0 for the one of all; null where there is none. Shared with threads that look at one without the lock.
   std::vector<std::shared_ptr<Board>> boards_ ABSL_GUARDED_BY(mutex_);
   std::deque<WaitingCall> waiting_ ABSL_GUARDED_BY(mutex_);  // In the order of their submits.
+  bool waits_for_room_ ABSL_GUARDED_BY(mutex_) = false;  // The first of these, when it was tried last.
   std::uint64_t next_sequence_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t calls_on_boards_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint16_t> idle_ ABSL_GUARDED_BY(mutex_);  // Workers whose own board wants a call; once each.

@@ -175,11 +175,7 @@ bool ProcessPool::serve_client(Client& client) {
   if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(slot);
   if (seen->phase != SlotPhase::kDone) return true;
   const std::size_t calls_before = calls_on_boards_;
-  for (const std::uint32_t earlier : board.done_before(slot, seen->owner)) {
-    board.forget_done(earlier);
-    take_result(board, earlier, seen->owner, client.settled);
-  }
-  take_result(board, slot, seen->owner, client.settled);
+  take_results_until(board, slot, seen->owner, client.settled);
   if (calls_on_boards_ < calls_before) hand_out(client.settled);
   return is_held();
 }

@@ -113,6 +113,15 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
   postponed_.push_back({.board = boards_[board.worker()], .slot = slot});
 }
 
+// With what the same worker has delivered before.
+void ProcessPool::take_results_until(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
+  for (const std::uint32_t earlier : board.done_before(slot, owner)) {
+    board.forget_done(earlier);
+    take_result(board, earlier, owner, settled);
+  }
+  take_result(board, slot, owner, settled);
+}
+
 void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   // The worker began once its server had told of it: that may be unread.
   if (const auto worker = workers_.find(owner); worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
@@ -148,8 +157,8 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
 // The call has an outcome, which is on its way from here: no cancel may find it pending any more.
 void ProcessPool::settle(Settled outcome, std::vector<Settled>& settled) {
   outcome.task.state().follow_start();
-  ++untold_;
   settled.push_back(std::move(outcome));
+  ++untold_;
 }
 
 // The buffers that a call was given and asked for: of these its result may name any.
@@ -171,26 +180,49 @@ class ProcessPool::ResultBuffers final : public WireBuffers {
   const std::vector<std::shared_ptr<BufferMemory>>& buffers_;
 };
 
-// What the worker delivered becomes the future's outcome. Runs code of the user: decoding.
+namespace {
+
+// Whatever it is made of, there is an error, also where there is no memory for that one.
+template <typename Make>
+std::exception_ptr error_of(const Make& make) noexcept {
+  try {
+    return make();
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+std::exception_ptr undecodable(std::string_view why) {
+  return std::make_exception_ptr(SerializationError(absl::StrCat("the result could not be decoded", why)));
+}
+
+}  // namespace
+
+// What the worker delivered becomes the future's outcome. Runs code of the user: decoding. A shortage of memory is the outcome
+// of this one call.
 void ProcessPool::store_outcome(Settled& settled) {
-  std::string_view encoded = settled.result.encoded;
-  if (settled.result.room != nullptr) encoded = {settled.board->use(*settled.result.room).data(), settled.result.bytes};
   FutureState& state = settled.task.state();
-  if (settled.error == nullptr && settled.result.outcome == Outcome::kValue) {
+  if (settled.error == nullptr) {
     try {
-      if (settled.early != nullptr) return settled.early->store(state);
-      ResultBuffers buffers(*settled.board, settled.result.buffers);
-      state.wire_call()->store_result(state, encoded, buffers);
+      std::string_view encoded = settled.result.encoded;
+      if (settled.result.room != nullptr) encoded = {settled.board->use(*settled.result.room).data(), settled.result.bytes};
+      if (settled.result.outcome == Outcome::kException) {
+        // A copy: its fields are looked at more than once.
+        const std::string kept(settled.result.room != nullptr ? encoded : std::string_view());
+        settled.error = decode_exception(settled.result.room != nullptr ? kept : encoded, settled.worker_pid);
+      } else if (settled.early != nullptr) {
+        settled.early->store(state);
+      } else {
+        ResultBuffers buffers(*settled.board, settled.result.buffers);
+        state.wire_call()->store_result(state, encoded, buffers);
+      }
     } catch (const SerializationError&) {
       settled.error = std::current_exception();
     } catch (const std::exception& e) {
-      settled.error = std::make_exception_ptr(SerializationError(absl::StrCat("the result could not be decoded: ", e.what())));
+      settled.error = error_of([&e] { return undecodable(absl::StrCat(": ", e.what())); });
     } catch (...) {
-      settled.error = std::make_exception_ptr(SerializationError("the result could not be decoded"));
+      settled.error = error_of([] { return undecodable(""); });
     }
-  } else if (settled.error == nullptr) {
-    // Its fields are looked at more than once.
-    settled.error = decode_exception(settled.result.room != nullptr ? std::string(encoded) : encoded, settled.worker_pid);
   }
   if (settled.error != nullptr) state.set_exception(settled.error);
 }
@@ -226,25 +258,23 @@ void ProcessPool::release_held_back(std::vector<Settled>& settled) {
 // Outside the lock: decoding and destructors are code of the user.
 void ProcessPool::tell(std::vector<Settled>& settled) {
   if (settled.empty()) return;
-  std::vector<Announcement> announcements;
-  std::vector<std::shared_ptr<Board>> boards_with_room;
   for (Settled& s : settled) {
     store_outcome(s);
     // Whoever sees the outcome may want the memory that it travelled in.
     s.result.buffers.clear();
-    if (std::exchange(s.result.room, nullptr) != nullptr) boards_with_room.push_back(s.board);
-    FutureState& state = s.task.state();
-    if (Callback* const callbacks = state.publish_before_callbacks()) {
-      announcements.push_back({.task = std::move(s.task), .callbacks = callbacks});
-    }
+    s.gave_room = std::exchange(s.result.room, nullptr) != nullptr;
+    s.callbacks = s.task.state().publish_before_callbacks();
   }
   {
     sync::mutex_lock lock(mutex_);
-    for (const std::shared_ptr<Board>& board : boards_with_room) board->provide_waiting_rooms();
     untold_ -= settled.size();
     note_told(settled);
-    for (Announcement& announcement : announcements) announcements_.push_back(std::move(announcement));
-    if (!announcements.empty()) announcer_work_.notify_all();
+    const std::size_t announcements_before = announcements_.size();
+    for (Settled& s : settled) {
+      if (s.gave_room) s.board->provide_waiting_rooms();
+      if (s.callbacks != nullptr) announcements_.push_back({.task = std::move(s.task), .callbacks = s.callbacks});
+    }
+    if (announcements_.size() > announcements_before) announcer_work_.notify_all();
     // A client has told the last outcome, perhaps after the collector has looked whether anything can happen any more.
     if (untold_ == 0 && !intake_open_) ring_collector();
   }
@@ -311,7 +341,7 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
   const std::optional<Board::Seen> seen = board.see(slot);
   if (!seen) return;
   if (seen->phase == SlotPhase::kWantsRoom) board.provide_room(slot);
-  if (seen->phase == SlotPhase::kDone) return take_result(board, slot, seen->owner, settled);
+  if (seen->phase == SlotPhase::kDone) return take_results_until(board, slot, seen->owner, settled);
   if (seen->phase == SlotPhase::kPending) {
     if (board.has_started(slot)) return;  // The board is damaged.
     // A worker with a board of its own was ready when it got the call.

@@ -6,8 +6,11 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <span>
 #include <utility>
+
+#include <cxxabi.h>
 
 #include "absl/strings/str_cat.h"
 #include "futures/errors.h"
@@ -37,13 +40,14 @@ void ProcessPool::check_intake() {
 }
 
 // Where a call is encoded to: a slot's worth at hand, and beyond that its room in the arena. Only if there is none now, or
-// it is not known yet whose arena it will be, memory of the program's, from where it is copied when its turn comes.
+// others wait for some, or it is not known yet whose arena it will be, memory of the program's, from where it is copied when its
+// turn comes.
 class ProcessPool::CallRoom final : public WireRoom {
  public:
   CallRoom(ProcessPool& pool, WaitingCall& call) : WireRoom(at_hand_), pool_(pool), call_(call) {}
 
   std::span<char> get(std::size_t bytes) override {
-    if (const std::shared_ptr<Board> board = pool_.shared_board()) {
+    if (const std::shared_ptr<Board> board = pool_.board_with_room()) {
       call_.room = board->room_for_call(bytes);
       if (call_.room) return board->use(call_.room);
     }
@@ -86,6 +90,8 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
     CallRoom room(*this, call);
     room.keep(encode(room));
     return nullptr;
+  } catch (abi::__forced_unwind&) {
+    throw;  // The thread ends (pthread_exit, pthread_cancel), and with it this submit.
   } catch (const SerializationError&) {
     return std::current_exception();
   } catch (const std::exception& e) {
@@ -99,6 +105,7 @@ void ProcessPool::schedule(Task task, Encode encode) {
   check_generation(generation_);
   WaitingCall call;
   const std::exception_ptr refusal = encode_call(task, encode, call);
+  const sync::cancellation_block block;  // Not in the middle of an order to the fork server.
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
@@ -129,6 +136,13 @@ std::shared_ptr<Board> ProcessPool::shared_board() {
   return boards_.empty() ? nullptr : boards_[0];
 }
 
+// Where a call may take room before its turn; null if it is not known, or if the first in line waits for room itself.
+std::shared_ptr<Board> ProcessPool::board_with_room() {
+  if (is_isolated()) return nullptr;
+  sync::mutex_lock lock(mutex_);
+  return boards_.empty() || (waits_for_room_ && !waiting_.empty()) ? nullptr : boards_[0];
+}
+
 std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
   check_generation(generation_);
   const std::shared_ptr<Board> board = shared_board();
@@ -137,7 +151,9 @@ std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
 
 void ProcessPool::add_board(std::uint16_t number) {
   const std::uint64_t kept_bytes = is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(*options_.max_workers) : kKeptBytes;
-  auto board = std::make_shared<Board>(number == 0 ? kSlots : 1, number, options_.payload_bytes_max, kept_bytes);
+  const auto workers_max = static_cast<std::uint32_t>(*options_.max_workers);
+  auto board = std::make_shared<Board>(number == 0 ? kSlotsAhead + workers_max : 1, number, options_.payload_bytes_max,
+                                       kept_bytes);
   board->calls().parent_sleeps.store(wants_rings_ ? 1 : 0, std::memory_order_seq_cst);
   if (boards_.size() <= number) boards_.resize(number + 1u);
   boards_[number] = std::move(board);
@@ -161,7 +177,7 @@ void ProcessPool::hand_out(std::vector<Settled>& settled) {
     if (board == nullptr) break;
     if (put_on_board(*board, waiting_.front(), settled)) {
       waiting_.pop_front();
-    } else if (calls_on_boards_ > 0 || !reclaim_rooms()) {
+    } else if (!waits_for_room_ || !reclaim_rooms()) {
       break;
     }
   }
@@ -176,15 +192,18 @@ void ProcessPool::fail_waiting(const std::exception_ptr& error, std::vector<Sett
   }
 }
 
-// The first call waits for room, and none will be given back: calls behind it have it all. They give it back, and what they
-// were encoded to waits elsewhere. Returns whether any did. If the first has room itself it waits for something else: the list
-// of calls is full, as a worker says.
+// The first call waits for room, and calls behind it have some: workers that idle would wait with it for what runs, and what
+// runs perhaps for it. They give it back, and what they were encoded to waits elsewhere. Returns whether any did.
 bool ProcessPool::reclaim_rooms() {
   bool reclaimed = false;
   for (WaitingCall& call : waiting_) {
-    if (!call.room || &call == &waiting_.front()) continue;
-    const std::span<char> encoded = boards_[0]->bytes_of(call.room).first(call.bytes);
-    call.encoded.assign(encoded.begin(), encoded.end());
+    if (!call.room) continue;
+    try {
+      const std::span<char> encoded = boards_[0]->bytes_of(call.room).first(call.bytes);
+      if (!call.task.state().is_done()) call.encoded.assign(encoded.begin(), encoded.end());
+    } catch (const std::bad_alloc&) {
+      continue;
+    }
     call.room = Arena::Room();
     reclaimed = true;
   }
@@ -212,8 +231,12 @@ Board* ProcessPool::next_board() {
 // Returns false if the call has to wait.
 bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) {
   std::uint32_t slot = 0;
+  waits_for_room_ = false;
   FutureState& state = call.task.state();
   switch (board.put(call, slot)) {
+    case Board::Put::kRoomLater:
+      waits_for_room_ = true;
+      return false;
     case Board::Put::kLater:
       // The only call of its worker has slot and room for itself. What is full is the ring: of calls that were cancelled
       // again, and the worker did not even pass them, or made up that it did not.

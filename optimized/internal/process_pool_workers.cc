@@ -275,9 +275,7 @@ void ProcessPool::settle_calls_of(const std::vector<std::uint16_t>& dead, std::v
     for (const std::uint16_t number : dead) settle_call_of_dead(*boards_[number], 0, number, settled);
     return;
   }
-  Board::SlotBits all;
-  all.fill(~std::uint64_t{0});
-  for (const std::uint32_t slot : boards_[0]->in_order(all)) {
+  for (const std::uint32_t slot : boards_[0]->held_in_order()) {
     const std::optional<Board::Seen> seen = boards_[0]->see(slot);
     if (!seen || std::find(dead.begin(), dead.end(), seen->owner) == dead.end()) continue;
     settle_call_of_dead(*boards_[0], slot, seen->owner, settled);

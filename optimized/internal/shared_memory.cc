@@ -111,10 +111,17 @@ Arena::Room Arena::allocate(std::uint64_t bytes) {
     }
     backed_end_ = end;
   }
-  free_.erase(part);
-  if (available > length) free_.emplace(end, available - length);
+  if (available > length) {
+    try {
+      free_.emplace(end, available - length);
+    } catch (const std::bad_alloc&) {
+      return {};
+    }
+  }
+  Parts::node_type taken = free_.extract(part);
+  taken.mapped() = length;
   ++used_parts_;
-  return Room(*this, {.offset = offset, .bytes = length});
+  return Room(*this, std::move(taken));
 }
 
 Place Arena::expected_use(const Place& place) {
@@ -126,10 +133,10 @@ Place Arena::expected_use(const Place& place) {
   return {.offset = from, .bytes = end - from};
 }
 
-void Arena::release(const Place& place) {
+void Arena::release(Parts::node_type given_back) {
   sync::mutex_lock lock(mutex_);
   --used_parts_;
-  auto part = free_.emplace(place.offset, place.bytes).first;
+  auto part = free_.insert(std::move(given_back)).position;
   if (const auto next = std::next(part); next != free_.end() && part->first + part->second == next->first) {
     part->second += next->second;
     free_.erase(next);

@@ -52,6 +52,8 @@ class SharedMemory {
 // Hands out parts of a range of a shared memory. What it knows is in the program's own memory: no worker can touch it, and
 // none can die in the middle of it. Thread-safe.
 class Arena {
+  using Parts = std::map<std::uint64_t, std::uint64_t>;  // Offset to length.
+
  public:
   // Of `memory`, from `begin` on. Keeps up to `kept_bytes` of free pages for later use: fresh pages cost four times as much
   // as the copy into them.
@@ -61,14 +63,16 @@ class Arena {
   class Room {
    public:
     Room() = default;
-    Room(Room&& other) noexcept : arena_(std::exchange(other.arena_, nullptr)), place_(other.place_) {}
+    Room(Room&& other) noexcept
+        : arena_(std::exchange(other.arena_, nullptr)), place_(other.place_), part_(std::move(other.part_)) {}
     Room& operator=(Room&& other) noexcept {
       std::swap(arena_, other.arena_);
       std::swap(place_, other.place_);
+      std::swap(part_, other.part_);
       return *this;
     }
     ~Room() {
-      if (arena_ != nullptr) arena_->release(place_);
+      if (arena_ != nullptr) arena_->release(std::move(part_));
     }
 
     explicit operator bool() const noexcept { return arena_ != nullptr; }
@@ -76,9 +80,11 @@ class Arena {
 
    private:
     friend class Arena;
-    Room(Arena& arena, const Place& place) : arena_(&arena), place_(place) {}
+    Room(Arena& arena, Parts::node_type part)
+        : arena_(&arena), place_{.offset = part.key(), .bytes = part.mapped()}, part_(std::move(part)) {}
     Arena* arena_ = nullptr;
     Place place_;
+    Parts::node_type part_;  // Kept, so that it can be given back where there is no memory.
   };
 
   // A part of at least `bytes`, its pages taken. Empty if there is no room now, or no memory.
@@ -92,12 +98,12 @@ class Arena {
   }
 
  private:
-  void release(const Place& place);
+  void release(Parts::node_type part);
 
   SharedMemory& memory_;
   const std::uint64_t kept_end_;
   mutable sync::mutex mutex_;
-  std::map<std::uint64_t, std::uint64_t> free_ ABSL_GUARDED_BY(mutex_);  // Offset to length; never two that touch.
+  Parts free_ ABSL_GUARDED_BY(mutex_);  // Never two that touch.
   // Every page of the range before this offset has been taken, none after it.
   std::uint64_t backed_end_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t gone_through_end_ ABSL_GUARDED_BY(mutex_);  // No page after this one is mapped.

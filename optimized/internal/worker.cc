@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -195,7 +196,9 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   const SharedMemory arena = SharedMemory::map(std::move(arena_file), order.arena_bytes);
   auto& board = *reinterpret_cast<CallBoard*>(board_memory.data());
   if (order.address_space_bytes_max > 0) {
-    limit(RLIMIT_AS, order.address_space_bytes_max + sizeof(CallBoard) + order.arena_bytes);
+    const std::uint64_t shared_bytes = sizeof(CallBoard) + order.arena_bytes;
+    const std::uint64_t most = std::numeric_limits<std::uint64_t>::max() - shared_bytes;
+    limit(RLIMIT_AS, std::min(order.address_space_bytes_max, most) + shared_bytes);
   }
   limit(RLIMIT_CPU, order.cpu_seconds_max);
   keep_freed_memory();

@@ -377,13 +377,65 @@ inline void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, Buffer& buffer) {
 }
 
 template <typename T>
-concept SerialisedByCereal =
-    std::is_class_v<T> && std::is_default_constructible_v<T> &&
-    cereal::traits::is_output_serializable<T, WireOutput>::value &&
-    cereal::traits::is_input_serializable<T, WireInput>::value;
+concept CopiedBitwise = travels_bitwise<T> && std::is_trivially_copyable_v<T>;
+
+// Types that only say how they travel bitwise, inside of others.
+template <typename T>
+concept BitwisePart = CopiedBitwise<T> && std::is_class_v<T> && !cereal::traits::has_member_serialize<T, WireOutput>::value &&
+                      !cereal::traits::has_member_save<T, WireOutput>::value && !requires { std::tuple_size<T>::value; };
+template <BitwisePart T>
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const T& value) {
+  archive.write(&value, sizeof(value));
+}
+template <BitwisePart T>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, T& value) {
+  archive.read(&value, sizeof(value));
+}
+
+// Of the standard library's containers cereal says that it serialises them, whatever is in them; what it thinks of that it says
+// where the call does not compile any more.
+template <typename T>
+inline constexpr bool kPartsTravel = true;
+template <typename T>
+concept PartTravels = !std::is_pointer_v<T> && cereal::traits::is_output_serializable<T, WireOutput>::value &&
+                      cereal::traits::is_input_serializable<T, WireInput>::value && kPartsTravel<T>;
+template <typename... Ts>
+inline constexpr bool kAllTravel = (PartTravels<std::remove_const_t<Ts>> && ...);
+template <typename T, typename A>
+inline constexpr bool kPartsTravel<std::vector<T, A>> = kAllTravel<T>;
+template <typename T, typename A>
+inline constexpr bool kPartsTravel<std::deque<T, A>> = kAllTravel<T>;
+template <typename T, typename A>
+inline constexpr bool kPartsTravel<std::list<T, A>> = kAllTravel<T>;
+template <typename T, std::size_t kSize>
+inline constexpr bool kPartsTravel<std::array<T, kSize>> = kAllTravel<T>;
+template <typename T, typename C, typename A>
+inline constexpr bool kPartsTravel<std::set<T, C, A>> = kAllTravel<T>;
+template <typename T, typename C, typename A>
+inline constexpr bool kPartsTravel<std::multiset<T, C, A>> = kAllTravel<T>;
+template <typename K, typename V, typename C, typename A>
+inline constexpr bool kPartsTravel<std::map<K, V, C, A>> = kAllTravel<K, V>;
+template <typename K, typename V, typename C, typename A>
+inline constexpr bool kPartsTravel<std::multimap<K, V, C, A>> = kAllTravel<K, V>;
+template <typename T, typename H, typename E, typename A>
+inline constexpr bool kPartsTravel<std::unordered_set<T, H, E, A>> = kAllTravel<T>;
+template <typename T, typename H, typename E, typename A>
+inline constexpr bool kPartsTravel<std::unordered_multiset<T, H, E, A>> = kAllTravel<T>;
+template <typename K, typename V, typename H, typename E, typename A>
+inline constexpr bool kPartsTravel<std::unordered_map<K, V, H, E, A>> = kAllTravel<K, V>;
+template <typename K, typename V, typename H, typename E, typename A>
+inline constexpr bool kPartsTravel<std::unordered_multimap<K, V, H, E, A>> = kAllTravel<K, V>;
+template <typename T>
+inline constexpr bool kPartsTravel<std::optional<T>> = kAllTravel<T>;
+template <typename A, typename B>
+inline constexpr bool kPartsTravel<std::pair<A, B>> = kAllTravel<A, B>;
+template <typename... Ts>
+inline constexpr bool kPartsTravel<std::tuple<Ts...>> = kAllTravel<Ts...>;
+template <typename... Ts>
+inline constexpr bool kPartsTravel<std::variant<Ts...>> = kAllTravel<Ts...>;
 
 template <typename T>
-concept CopiedBitwise = travels_bitwise<T> && std::is_trivially_copyable_v<T>;
+concept SerialisedByCereal = std::is_class_v<T> && std::is_default_constructible_v<T> && PartTravels<T>;
 
 // Bools, enums of bools, and arrays of such.
 template <typename T>
@@ -539,7 +591,7 @@ class ExceptionRegistration {
         internal::write_value(output, static_cast<const E&>(exception));
       });
     } else {
-      encoded += exception.what();
+      if (const char* const what = exception.what()) encoded += what;
     }
   }
   static std::exception_ptr decode(std::string_view encoded) {

@@ -96,6 +96,27 @@ TEST_P(ProcessPoolOrder, E6_NoWorkerIdlesWhileThoseBehindHaveTheRoom) {
   EXPECT_EQ(lasting.result(20s), 10'000u);
 }
 
+// However the submits meet.
+TEST_P(ProcessPoolOrder, E6_TheLineForRoomMovesBesideACallThatLasts) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .payload_bytes_max = 1 << 20});
+  Gate gate;
+  const Future<int> lasting = executor.submit(pass, gate.path(), 7);
+  EXPECT_TRUE(soon([&] { return lasting.running(); }));
+  std::vector<std::thread> clients;
+  std::atomic<int> late = 0;
+  for (int client = 0; client < 4; ++client) {
+    clients.emplace_back([&] {
+      const auto size = [](const std::string& text) { return text.size(); };
+      for (int i = 0; i < 50 && late == 0; ++i) {
+        late += executor.submit(size, std::string(600 << 10, 'y')).wait(10s) ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(late, 0);
+  gate.open();
+}
+
 TEST_P(ProcessPoolOrder, T1_AsManyCallsRunAsThereAreWorkers) {
   constexpr int kWorkers = 300;
   ProcessPoolExecutor executor({.max_workers = kWorkers, .isolation = GetParam(), .payload_bytes_max = 4096});

@@ -19,7 +19,8 @@ std::string describe_current_exception() {
   try {
     throw;
   } catch (const std::exception& e) {
-    return e.what();
+    const char* const what = e.what();
+    return what == nullptr ? "" : what;
   } catch (...) {
     const std::type_info* const type = abi::__cxa_current_exception_type();
     return type == nullptr ? "an exception of unknown type" : "an exception of type " + demangled(type->name());

@@ -241,16 +241,24 @@ void register_exception_wire(const ExceptionWire& wire) { KnownExceptions::insta
 // The readable one is made here: of a mangled name that is made up the runtime can make a text without end.
 void encode_current_exception(std::string& encoded) {
   const std::type_info* const type = abi::__cxa_current_exception_type();
-  const std::string name = type == nullptr ? "" : type->name();
+  std::string name = type == nullptr ? "" : type->name();
+  const std::string readable_name = demangled(name.c_str());
   std::string own;
   try {
     throw;
   } catch (const std::exception& e) {
-    if (const auto wire = KnownExceptions::instance().find(name)) wire->encode(e, own);
+    try {
+      if (const auto wire = KnownExceptions::instance().find(name)) wire->encode(e, own);
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (...) {  // It arrives as one of a type that nobody knows.
+      name.clear();
+      own.clear();
+    }
   } catch (...) {  // It has no message.
   }
   append_field(encoded, name);
-  append_field(encoded, demangled(name.c_str()));
+  append_field(encoded, readable_name);
   append_field(encoded, describe_current_exception());
   append_field(encoded, own);
 }

@@ -149,11 +149,15 @@ class RemoteCall final : public ResultState<R> {
   const WireCall* wire_call() const noexcept override { return Encoding::encoded_call(); }
 };
 
-// Ends the life of what was given to be moved, as moving it into a call and the call's end would.
+// Ends the life of what was given to be moved, as moving it into a call and the call's end would. If it cannot be moved it stays:
+// the call is accepted.
 template <typename T>
-void let_go(T&& given) {
+void let_go(T&& given) noexcept {
   if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {
-    [[maybe_unused]] const T taken = std::move(given);
+    try {
+      [[maybe_unused]] const T taken = std::move(given);
+    } catch (...) {
+    }
   }
 }
 

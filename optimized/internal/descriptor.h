@@ -2,18 +2,31 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_DESCRIPTOR_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_INTERNAL_DESCRIPTOR_H_
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "futures/internal/process_life.h"
 
 namespace futures::internal {
 
+// Where the program has closed its standard descriptors, new ones get their numbers, and then what is printed goes there: none of
+// ours keeps such a number. -1, as for what could not be opened, if there is no other.
+inline int beyond_standard(int fd) noexcept {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  const int beyond = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int why = errno;
+  close(fd);
+  errno = why;
+  return beyond;
+}
+
 class Descriptor {
  public:
   Descriptor() = default;
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
+  explicit Descriptor(int fd) noexcept : fd_(beyond_standard(fd)) {}
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -36,7 +49,9 @@ class PrivateDescriptor {
  public:
   PrivateDescriptor() = default;
   // `fd` was made since the NoForks.
-  PrivateDescriptor(int fd, const NoForks&) : fd_(fd) { close_in_children(fd); }
+  PrivateDescriptor(int fd, const NoForks&) : fd_(fd) {
+    if (fd_) close_in_children(fd_.get());
+  }
   PrivateDescriptor(PrivateDescriptor&& other) noexcept = default;
   PrivateDescriptor& operator=(PrivateDescriptor&& other) noexcept = default;
   ~PrivateDescriptor() { reset(); }

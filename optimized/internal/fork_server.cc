@@ -155,7 +155,6 @@ constexpr std::string_view kWorkerRole = "worker:";
 
 // The child of a fork waits until its news have been sent.
 [[noreturn]] void begin_worker(const WorkerOrder& order, const Message& message, int life, int news_sent) {
-  prctl(PR_SET_NAME, "worker");
   char byte = 0;
   ssize_t bytes;
   do {
@@ -171,7 +170,11 @@ void start_worker(int socket, int life, const WorkerOrder& order, const Message&
   std::array<int, 2> news_sent{-1, -1};
   Descriptor pidfd;
   if (message.descriptor_count == 3 && pipe2(news_sent.data(), O_CLOEXEC) == 0) {
+    prctl(PR_SET_NAME, "worker");  // From its first moment on.
     news.pid = fork();
+    const int why = errno;
+    if (news.pid != 0) prctl(PR_SET_NAME, "fork_server");
+    errno = why;
     if (news.pid == 0) {
       close(news_sent[1]);
       begin_worker(order, message, life, news_sent[0]);
@@ -188,6 +191,16 @@ void start_worker(int socket, int life, const WorkerOrder& order, const Message&
   if (send_message(socket, news, reply) && pidfd) {
     [[maybe_unused]] const ssize_t written = write(go.get(), "", 1);
   }
+}
+
+// Those that the program has closed lead nowhere, also in workers.
+void open_standard_descriptors() {
+  int null;
+  do {
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0 && null <= STDERR_FILENO) fcntl(null, F_SETFD, 0);
+  } while (null >= 0 && null <= STDERR_FILENO);
+  if (null >= 0) close(null);
 }
 
 // If it is still there: what has not been waited for keeps its pid.
@@ -261,9 +274,11 @@ ForkServer ForkServer::start(StartMethod method) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) throw_errno("cannot make a socket");
     server.socket_ = PrivateDescriptor(ends[0], no_forks);
     far_socket = PrivateDescriptor(ends[1], no_forks);
+    if (!server.socket_ || !far_socket) throw_errno("cannot make a socket");
     if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
     far_life = PrivateDescriptor(ends[0], no_forks);
     server.life_ = PrivateDescriptor(ends[1], no_forks);
+    if (!server.life_ || !far_life) throw_errno("cannot make a pipe");
   }
   if (method != StartMethod::kFork) {
     server.pid_ = spawn_self(far_socket.get(), far_life.get());
@@ -333,7 +348,9 @@ void ForkServer::end() {
 
 void serve_forks(Descriptor socket, Descriptor life) {
   prctl(PR_SET_NAME, "fork_server");
+  open_standard_descriptors();
   signal(SIGINT, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL);  // Else it would not be told how workers end.
   sigset_t child_ended;
   sigemptyset(&child_ended);
   sigaddset(&child_ended, SIGCHLD);
@@ -372,6 +389,7 @@ void process_main([[maybe_unused]] int argc, [[maybe_unused]] char** argv) {
   }
   const std::string role = variable;
   unsetenv(kRoleVariable);
+  process_main_called = true;  // A call may have a pool of its own.
   if (!role.starts_with(kWorkerRole)) serve_forks(Descriptor(kSocketNumber), Descriptor(kLifeNumber));
   WorkerOrder order;
   std::string bytes;

@@ -103,6 +103,7 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
 
 void ProcessPool::schedule(Task task, Encode encode) {
   check_generation(generation_);
+  const std::shared_ptr<Board> kept = shared_board();  // The pool may end meanwhile, and the call has room there.
   WaitingCall call;
   const std::exception_ptr refusal = encode_call(task, encode, call);
   const sync::cancellation_block block;  // Not in the middle of an order to the fork server.

@@ -134,6 +134,7 @@ Place Arena::expected_use(const Place& place) {
 }
 
 void Arena::release(Parts::node_type given_back) {
+  if (generation_ != fork_generation()) return;
   sync::mutex_lock lock(mutex_);
   --used_parts_;
   auto part = free_.insert(std::move(given_back)).position;

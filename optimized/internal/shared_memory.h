@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "futures/internal/process_life.h"
 #include "futures/internal/sync.h"
 #include "optimized/internal/call_board.h"
 #include "optimized/internal/descriptor.h"
@@ -59,7 +60,8 @@ class Arena {
   // as the copy into them.
   Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes);
 
-  // A part of the arena. Given back when it dies, on any thread; it must not outlive the arena.
+  // A part of the arena. Given back when it dies, on any thread; it must not outlive the arena. In a child made by fork()
+  // nothing is: the memory is the program's (law T9).
   class Room {
    public:
     Room() = default;
@@ -101,6 +103,7 @@ class Arena {
   void release(Parts::node_type part);
 
   SharedMemory& memory_;
+  const std::uint32_t generation_ = fork_generation();
   const std::uint64_t kept_end_;
   mutable sync::mutex mutex_;
   Parts free_ ABSL_GUARDED_BY(mutex_);  // Never two that touch.

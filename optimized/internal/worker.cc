@@ -14,6 +14,7 @@
 #include <exception>
 #include <limits>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -156,7 +157,19 @@ class ResultRoom final : public WireRoom, public BufferSource {
   std::array<char, kInlineBytes> at_hand_;
 };
 
-void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room) {
+// How std::bad_alloc travels, made while there is memory for it.
+std::string encoded_shortage() {
+  std::string encoded;
+  try {
+    throw std::bad_alloc();
+  } catch (...) {
+    encode_current_exception(encoded);
+  }
+  return encoded;
+}
+
+// `shortage` is what a call has thrown if there is no memory to say it.
+void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room, const std::string& shortage) {
   const Place place = slot.place;
   const char* const bytes = place.offset == Place::kInline ? slot.bytes.data() : calls.use(place.offset, place.bytes);
   Outcome outcome = Outcome::kValue;
@@ -169,10 +182,14 @@ void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room) {
     std::fflush(nullptr);
     _exit(0);
   } catch (...) {
-    std::string encoded;
-    encode_current_exception(encoded);
     outcome = Outcome::kException;
-    result_bytes = room.put_exception(encoded);
+    std::string encoded;
+    try {
+      encode_current_exception(encoded);
+    } catch (const std::bad_alloc&) {
+      encoded.clear();
+    }
+    result_bytes = room.put_exception(encoded.empty() ? shortage : encoded);
   }
   room.deliver(outcome, result_bytes);
 }
@@ -205,12 +222,13 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   initialize(order);
   say_ready(board, order.number, bell.get());
 
+  const std::string shortage = encoded_shortage();
   Arenas arenas(arena);
   for (std::uint64_t count = 0; order.calls_max == 0 || count < order.calls_max; ++count) {
     const TakenCall call = take_call(board, order.number, &rest);
     if (call.slot == kSlots) break;
     ResultRoom room(board, call, order.number, arenas, bell.get());
-    run_call(board.slots[call.slot], arenas.calls, room);
+    run_call(board.slots[call.slot], arenas.calls, room, shortage);
   }
   std::fflush(nullptr);
   _exit(0);  // Not exit: what the program registered to happen at its end is not this process's to do.

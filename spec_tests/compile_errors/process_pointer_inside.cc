@@ -1,5 +1,5 @@
-// A pointer inside a container is still a pointer. cereal says it.
-// expect: does not support serializing raw pointers
+// A pointer inside a container is still a pointer.
+// expect: an argument cannot travel to another process
 #include <cstddef>
 #include <vector>
 

@@ -263,6 +263,15 @@ void encode_current_exception(std::string& encoded) {
   append_field(encoded, own);
 }
 
+std::string encoded_bad_alloc() {
+  std::string encoded;
+  append_field(encoded, typeid(std::bad_alloc).name());
+  append_field(encoded, "std::bad_alloc");
+  append_field(encoded, "std::bad_alloc");
+  append_field(encoded, "");
+  return encoded;
+}
+
 std::exception_ptr decode_exception(std::string_view encoded, int worker_pid) {
   const auto name = take_field(encoded);
   const auto readable_name = name ? take_field(encoded) : std::nullopt;

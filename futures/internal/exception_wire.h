@@ -23,6 +23,9 @@ void register_exception_wire(const ExceptionWire& wire);
 // own but std::bad_alloc.
 void encode_current_exception(std::string& encoded);
 
+// What that appends for a std::bad_alloc: made before, since there may be no memory for it once it is thrown.
+std::string encoded_bad_alloc();
+
 // Rebuilds the exception; a RemoteError if its type is not known here or its bytes make no sense. Reads only within
 // `encoded`, whatever it holds.
 std::exception_ptr decode_exception(std::string_view encoded, int worker_pid);

@@ -76,10 +76,10 @@ Board::SlotBits Board::take_done() {
   const auto end_of = [&ends](const std::optional<Seen>& seen) {
     return seen && seen->owner < ends.size() ? &ends[seen->owner] : nullptr;
   };
-  for (const std::uint32_t slot : in_order(taken)) {
-    if (std::uint64_t* const end = end_of(see(slot))) *end = ticket(slot) + 1;
+  for (const std::uint32_t slot : slots_in(taken)) {
+    if (std::uint64_t* const end = end_of(see(slot))) *end = std::max(*end, ticket(slot) + 1);
   }
-  for (const std::uint32_t slot : in_order(late)) {
+  for (const std::uint32_t slot : slots_in(late)) {
     const std::uint64_t* const end = end_of(see(slot));
     if (end == nullptr || ticket(slot) >= *end) continue;
     forget_done(slot);
@@ -94,24 +94,23 @@ Board::SlotBits Board::done_bits() const {
   return done;
 }
 
-template <typename Keep>
-Board::Slots Board::in_order(const SlotBits& bits, const Keep& keep) const {
-  Slots ordered;
+Board::Slots Board::slots_in(const SlotBits& bits) const {
+  Slots slots_there;
   for (std::uint32_t group = 0; group * 64 < slots(); ++group) {
     for (std::uint64_t left = bits[group]; left != 0; left &= left - 1) {
       const std::uint32_t slot = group * 64 + static_cast<std::uint32_t>(std::countr_zero(left));
-      if (slot < slots() && holds(slot) && keep(slot)) ordered.push_back(slot);
+      if (slot < slots() && holds(slot)) slots_there.push_back(slot);
     }
   }
-  if (ordered.size() > 1) {
-    std::sort(ordered.begin(), ordered.end(), [this](std::uint32_t a, std::uint32_t b) { return ticket(a) < ticket(b); });
-  }
-  return ordered;
+  return slots_there;
 }
 
-Board::Slots Board::in_order(const SlotBits& bits) const {
-  return in_order(bits, [](std::uint32_t) { return true; });
+Board::Slots Board::in_order(Slots slots) const {
+  std::sort(slots.begin(), slots.end(), [this](std::uint32_t a, std::uint32_t b) { return ticket(a) < ticket(b); });
+  return slots;
 }
+
+Board::Slots Board::in_order(const SlotBits& bits) const { return in_order(slots_in(bits)); }
 
 Board::Slots Board::held_in_order() const {
   SlotBits all;
@@ -120,11 +119,14 @@ Board::Slots Board::held_in_order() const {
 }
 
 Board::Slots Board::done_before(std::uint32_t slot, std::uint16_t owner) const {
-  return in_order(done_bits(), [&](std::uint32_t other) {
-    if (ticket(other) >= ticket(slot)) return false;
+  Slots before = slots_in(done_bits());
+  const auto is_other = [&](std::uint32_t other) {
+    if (ticket(other) >= ticket(slot)) return true;
     const std::optional<Seen> seen = see(other);
-    return seen && seen->phase == SlotPhase::kDone && seen->owner == owner;
-  });
+    return !seen || seen->phase != SlotPhase::kDone || seen->owner != owner;
+  };
+  before.erase(std::remove_if(before.begin(), before.end(), is_other), before.end());
+  return in_order(std::move(before));
 }
 
 std::optional<Board::Seen> Board::see(std::uint32_t slot) const {

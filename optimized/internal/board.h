@@ -218,8 +218,8 @@ class Board : public std::enable_shared_from_this<Board> {
     return SlotWord::of(calls().slots[slot].word.load(std::memory_order_acquire));
   }
 
-  template <typename Keep>
-  Slots in_order(const SlotBits& bits, const Keep& keep) const;
+  Slots slots_in(const SlotBits& bits) const;
+  Slots in_order(Slots slots) const;
   SlotBits done_bits() const;
   void provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes);
   void set_sleeping_clients(std::uint32_t slot, std::uint32_t count) {

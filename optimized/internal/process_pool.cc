@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -140,7 +141,8 @@ void ProcessPool::look(FutureState& state) {
 // With the lock: when it has ended its bell is gone.
 void ProcessPool::ring_collector() {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = write(bell_.get(), &one, sizeof(one));
+  // Not by write, where a thread may be cancelled: much is left to do after this.
+  [[maybe_unused]] const long written = syscall(SYS_write, bell_.get(), &one, sizeof(one));
 }
 
 void ProcessPool::cancel_all_pending(TaskQueue& cancelled) {

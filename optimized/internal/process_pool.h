@@ -147,7 +147,7 @@ class ProcessPool final : public DrainedAtExit,
   bool is_isolated() const { return options_.isolation == Isolation::kPerWorker; }
 
   // --- From submit to the boards (process_pool_submit.cc).
-  std::exception_ptr encode_call(const Task& task, Encode encode, WaitingCall& call);
+  std::exception_ptr encode_call(const Task& task, Encode encode, WaitingCall& call, std::shared_ptr<Board>& kept);
   void give_back_room(WaitingCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Board> shared_board();

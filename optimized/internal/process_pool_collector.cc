@@ -258,6 +258,7 @@ void ProcessPool::release_held_back(std::vector<Settled>& settled) {
 // Outside the lock: decoding and destructors are code of the user.
 void ProcessPool::tell(std::vector<Settled>& settled) {
   if (settled.empty()) return;
+  const sync::cancellation_block block;  // Nobody else has these outcomes.
   for (Settled& s : settled) {
     store_outcome(s);
     // Whoever sees the outcome may want the memory that it travelled in.

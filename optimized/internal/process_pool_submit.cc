@@ -44,12 +44,15 @@ void ProcessPool::check_intake() {
 // turn comes.
 class ProcessPool::CallRoom final : public WireRoom {
  public:
-  CallRoom(ProcessPool& pool, WaitingCall& call) : WireRoom(at_hand_), pool_(pool), call_(call) {}
+  // `kept` is given the board where the call gets room: the pool may end before the call is in line.
+  CallRoom(ProcessPool& pool, WaitingCall& call, std::shared_ptr<Board>& kept)
+      : WireRoom(at_hand_), pool_(pool), call_(call), kept_(kept) {}
 
   std::span<char> get(std::size_t bytes) override {
-    if (const std::shared_ptr<Board> board = pool_.board_with_room()) {
-      call_.room = board->room_for_call(bytes);
-      if (call_.room) return board->use(call_.room);
+    kept_ = pool_.board_with_room();
+    if (kept_ != nullptr) {
+      call_.room = kept_->room_for_call(bytes);
+      if (call_.room) return kept_->use(call_.room);
     }
     call_.encoded.resize(bytes);
     return {call_.encoded.data(), bytes};
@@ -74,11 +77,13 @@ class ProcessPool::CallRoom final : public WireRoom {
  private:
   ProcessPool& pool_;
   WaitingCall& call_;
+  std::shared_ptr<Board>& kept_;
   std::array<char, kInlineBytes> at_hand_;
 };
 
 // Returns why the call cannot be encoded; null if it is.
-std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call) {
+std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call,
+                                            std::shared_ptr<Board>& kept) {
   try {
     const WireCall* const wire = task.state().wire_call();
     if (wire == nullptr) {
@@ -87,7 +92,7 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
           "or futures/encoding.h is not included where submit is called");
     }
     call.run = name_of(reinterpret_cast<const void*>(wire->run));
-    CallRoom room(*this, call);
+    CallRoom room(*this, call, kept);
     room.keep(encode(room));
     return nullptr;
   } catch (abi::__forced_unwind&) {
@@ -103,10 +108,9 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
 
 void ProcessPool::schedule(Task task, Encode encode) {
   check_generation(generation_);
-  const std::shared_ptr<Board> kept = shared_board();  // The pool may end meanwhile, and the call has room there.
+  std::shared_ptr<Board> kept;  // Longer than the call, which may have room there.
   WaitingCall call;
-  const std::exception_ptr refusal = encode_call(task, encode, call);
-  const sync::cancellation_block block;  // Not in the middle of an order to the fork server.
+  const std::exception_ptr refusal = encode_call(task, encode, call, kept);
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);

@@ -79,6 +79,7 @@ void ProcessPool::order_workers(std::vector<Settled>& settled) {
 
 // Throws std::system_error, and what ForkServer::start throws.
 void ProcessPool::order_worker(std::uint16_t number) {
+  const sync::cancellation_block block;  // The thread of a submit may be cancelled, but not in the middle of this.
   if (!server_) start_server();
   Worker& worker = workers_[number];
   worker.serial = ++workers_ordered_;

@@ -157,17 +157,6 @@ class ResultRoom final : public WireRoom, public BufferSource {
   std::array<char, kInlineBytes> at_hand_;
 };
 
-// How std::bad_alloc travels, made while there is memory for it.
-std::string encoded_shortage() {
-  std::string encoded;
-  try {
-    throw std::bad_alloc();
-  } catch (...) {
-    encode_current_exception(encoded);
-  }
-  return encoded;
-}
-
 // `shortage` is what a call has thrown if there is no memory to say it.
 void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room, const std::string& shortage) {
   const Place place = slot.place;
@@ -222,7 +211,7 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   initialize(order);
   say_ready(board, order.number, bell.get());
 
-  const std::string shortage = encoded_shortage();
+  const std::string shortage = encoded_bad_alloc();  // While there is memory for it.
   Arenas arenas(arena);
   for (std::uint64_t count = 0; order.calls_max == 0 || count < order.calls_max; ++count) {
     const TakenCall call = take_call(board, order.number, &rest);

@@ -21,7 +21,17 @@ Process process_of(pid_t pid) {
   const std::size_t open = text.find('(');
   const std::size_t close = text.rfind(')');
   if (close == std::string::npos || close + 2 >= text.size()) return {.pid = pid, .state = '?', .name = ""};
-  return {.pid = pid, .state = text[close + 2], .name = text.substr(open + 1, close - open - 1)};
+  Process process{.pid = pid, .state = text[close + 2], .name = text.substr(open + 1, close - open - 1)};
+  // Of its fields, in the order of proc(5), the seventh after the name.
+  std::istringstream fields(text.substr(close + 2));
+  std::string skipped;
+  for (int field = 0; field < 6; ++field) fields >> skipped;
+  unsigned long flags = 0;
+  fields >> flags;
+  // A fork of the server that was killed before it was called a worker.
+  constexpr unsigned long kForkedWithoutExec = 0x40;  // PF_FORKNOEXEC
+  if (process.state == 'Z' && process.name == "fork_server" && (flags & kForkedWithoutExec) != 0) process.name = "worker";
+  return process;
 }
 
 // Waits for workers that came to this process because their fork server died before them. The server itself is waited for

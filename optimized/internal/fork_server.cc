@@ -155,6 +155,7 @@ constexpr std::string_view kWorkerRole = "worker:";
 
 // The child of a fork waits until its news have been sent.
 [[noreturn]] void begin_worker(const WorkerOrder& order, const Message& message, int life, int news_sent) {
+  prctl(PR_SET_NAME, "worker");
   char byte = 0;
   ssize_t bytes;
   do {
@@ -170,11 +171,7 @@ void start_worker(int socket, int life, const WorkerOrder& order, const Message&
   std::array<int, 2> news_sent{-1, -1};
   Descriptor pidfd;
   if (message.descriptor_count == 3 && pipe2(news_sent.data(), O_CLOEXEC) == 0) {
-    prctl(PR_SET_NAME, "worker");  // From its first moment on.
     news.pid = fork();
-    const int why = errno;
-    if (news.pid != 0) prctl(PR_SET_NAME, "fork_server");
-    errno = why;
     if (news.pid == 0) {
       close(news_sent[1]);
       begin_worker(order, message, life, news_sent[0]);

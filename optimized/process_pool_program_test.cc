@@ -255,6 +255,7 @@ TEST_P(ProcessPoolProgram, P4_ExceptionsThatSayNothingCostNoWorker) {
   EXPECT_EQ(executor.submit(own_pid).result(20s), worker);
 }
 
+#if !defined(ABSL_HAVE_THREAD_SANITIZER) && !defined(ABSL_HAVE_ADDRESS_SANITIZER)  // Which map much more than that.
 int leak_all() {
   for (;;) {
     void* volatile memory = ::operator new(48);
@@ -262,7 +263,6 @@ int leak_all() {
   }
 }
 
-#if !defined(ABSL_HAVE_THREAD_SANITIZER) && !defined(ABSL_HAVE_ADDRESS_SANITIZER)  // Which map much more than that.
 // Not even the error needs memory.
 TEST_P(ProcessPoolProgram, P12_ACallMayLeakAllItMayHave) {
   ProcessPoolExecutor executor(

@@ -11,8 +11,6 @@
 #include <sstream>
 #include <thread>
 
-#include "absl/base/config.h"
-
 namespace futures::testing {
 namespace {
 
@@ -136,12 +134,3 @@ std::string isolation_name(const ::testing::TestParamInfo<Isolation>& info) {
 }
 
 }  // namespace futures::testing
-
-#if defined(ABSL_HAVE_THREAD_SANITIZER)
-// An exception that one thread has caught and another lets go of last is counted by libstdc++, whose code is not
-// instrumented: ThreadSanitizer sees the object freed and not the count that orders it. Read when the program starts.
-extern "C" const char* __tsan_default_suppressions();  // The name that the sanitizer's runtime looks for.
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:^std::__exception_ptr::exception_ptr::_M_release\n";
-}
-#endif

@@ -12,7 +12,6 @@
 #include <span>
 #include <utility>
 
-#include "absl/base/config.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
 #include "futures/encoding.h"
@@ -537,12 +536,3 @@ void Episode::look(Observation& observation) {
 }
 
 }  // namespace futures::spec_tests
-
-#if defined(ABSL_HAVE_THREAD_SANITIZER)
-// An exception that one thread has caught and another lets go of last is counted by libstdc++, whose code is not
-// instrumented: ThreadSanitizer sees the object freed and not the count that orders it. Read when the program starts.
-extern "C" const char* __tsan_default_suppressions();  // The name that the sanitizer's runtime looks for.
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:^std::__exception_ptr::exception_ptr::_M_release\n";
-}
-#endif

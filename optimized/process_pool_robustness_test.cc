@@ -174,18 +174,25 @@ TEST_P(ProcessPoolRobustness, P5_AllWorkersDieAtOnce) {
   for (int i = 0; i < 400; ++i) EXPECT_EQ(behind[i].result(20s), 2 * i);
 }
 
+// A call that ignores SIGTERM, from when that is_stubborn says until the gate is open.
+std::string mark_of(const std::string& gate) { return gate + "_obeys"; }
+Future<int> submit_stubborn(ProcessPoolExecutor& executor, const Gate& gate) {
+  std::ofstream(mark_of(gate.path())).close();
+  const auto ignore = [](const std::string& path) {
+    signal(SIGTERM, SIG_IGN);
+    std::filesystem::remove(mark_of(path));
+    return pass(path, 1);
+  };
+  return executor.submit(ignore, gate.path());
+}
+bool is_stubborn(const Gate& gate) { return !std::filesystem::exists(mark_of(gate.path())); }
+
 TEST_P(ProcessPoolRobustness, P8_TerminateEscalates) {
   Gate gate;
   ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .terminate_grace = 300ms});
-  const auto stubborn = [](const std::string& path) {
-    signal(SIGTERM, SIG_IGN);
-    std::filesystem::remove(path + "_ignores");
-    return pass(path, 1);
-  };
-  std::ofstream(gate.path() + "_ignores").close();
-  const Future<int> ignoring = executor.submit(stubborn, gate.path());
+  const Future<int> ignoring = submit_stubborn(executor, gate);
   const Future<int> obeying = executor.submit(pass, gate.path(), 2);
-  EXPECT_TRUE(soon([&] { return obeying.running() && !std::filesystem::exists(gate.path() + "_ignores"); }));
+  EXPECT_TRUE(soon([&] { return obeying.running() && is_stubborn(gate); }));
   const auto start = std::chrono::steady_clock::now();
   executor.terminate_workers();
   EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
@@ -197,14 +204,8 @@ TEST_P(ProcessPoolRobustness, P8_TerminateMayWaitForEver) {
   Gate gate;
   ProcessPoolExecutor executor(
       {.max_workers = 1, .isolation = GetParam(), .terminate_grace = std::chrono::nanoseconds::max()});
-  const auto stubborn = [](const std::string& path) {
-    signal(SIGTERM, SIG_IGN);
-    std::filesystem::remove(path + "_ignores");
-    return pass(path, 1);
-  };
-  std::ofstream(gate.path() + "_ignores").close();
-  const Future<int> ignoring = executor.submit(stubborn, gate.path());
-  EXPECT_TRUE(soon([&] { return !std::filesystem::exists(gate.path() + "_ignores"); }));
+  const Future<int> ignoring = submit_stubborn(executor, gate);
+  EXPECT_TRUE(soon([&] { return is_stubborn(gate); }));
   std::thread terminating([&] { executor.terminate_workers(); });
   EXPECT_FALSE(ignoring.wait(300ms));
   gate.open();

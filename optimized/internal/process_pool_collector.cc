@@ -208,8 +208,7 @@ void ProcessPool::store_outcome(Settled& settled) {
       if (settled.result.room != nullptr) encoded = {settled.board->use(*settled.result.room).data(), settled.result.bytes};
       if (settled.result.outcome == Outcome::kException) {
         // A copy: its fields are looked at more than once.
-        const std::string kept(settled.result.room != nullptr ? encoded : std::string_view());
-        settled.error = decode_exception(settled.result.room != nullptr ? kept : encoded, settled.worker_pid);
+        settled.error = decode_exception(std::string(encoded), settled.worker_pid);
       } else if (settled.early != nullptr) {
         settled.early->store(state);
       } else {

@@ -12,16 +12,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "fuzz/input.h"
 #include "futures/encoding.h"
-#include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/task.h"
 #include "optimized/internal/board.h"
 #include "optimized/internal/call_board.h"
+#include "optimized/internal/task_maker.h"
 
 namespace futures::fuzz {
 namespace {
@@ -32,6 +31,7 @@ using internal::Place;
 using internal::Slot;
 using internal::SlotPhase;
 using internal::SlotWord;
+using internal::TaskMaker;
 using internal::WaitingCall;
 
 constexpr std::size_t kPayloadBytesMax = 17 * 4096;  // More than is written in one piece.
@@ -42,24 +42,6 @@ void require(bool condition, const char* what) {
   std::cerr << "\n" << what << std::endl;
   std::abort();
 }
-
-// Makes tasks, and runs none.
-class TaskMaker final : public Executor {
- public:
-  Task make() {
-    futures_.push_back(submit([] {}));
-    return std::move(*task_);
-  }
-  const std::vector<Future<void>>& futures() const { return futures_; }
-
- private:
-  void schedule(Task task) override { task_ = std::move(task); }
-  void check_intake() override {}
-  ShutdownResult do_shutdown(const ShutdownOptions&) override { return {}; }
-
-  std::optional<Task> task_;
-  std::vector<Future<void>> futures_;
-};
 
 // The pool's side of the board, and what a hostile worker does to it.
 class Play {
@@ -86,7 +68,7 @@ class Play {
     WaitingCall call;
     call.task = tasks_.make();
     call.bytes = bytes;
-    if (has_room) call.room = board_->room_for_call(bytes);
+    if (has_room) call.room = board_->room_for_call(bytes).room;
     if (call.room) {
       std::memset(board_->bytes_of(call.room).data(), 'x', bytes);
     } else {

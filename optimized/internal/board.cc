@@ -168,9 +168,9 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   HeldCall& held = held_[slot];
   Slot& shared = calls().slots[slot];
   if (!call.room && call.bytes > kInlineBytes) {
-    if (call.bytes > payload_bytes_max_) return Put::kNoRoom;
-    call.room = room_for_call(call.bytes);
-    if (!call.room) return call_arena_.is_unused() ? Put::kNoRoom : Put::kRoomLater;
+    Arena::Allocation allocation = room_for_call(call.bytes);
+    if (!allocation.room) return allocation.may_come ? Put::kRoomLater : Put::kNoRoom;
+    call.room = std::move(allocation.room);
     std::memcpy(bytes_of(call.room).data(), call.encoded.data(), call.bytes);
     if (worker_ == 0) call.encoded = {};
   }
@@ -192,7 +192,7 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
 }
 
 std::shared_ptr<ArenaBuffer> Board::make_buffer(std::size_t bytes) {
-  Arena::Room room = bytes <= payload_bytes_max_ ? buffer_arena_.allocate(bytes) : Arena::Room();
+  Arena::Room room = bytes <= payload_bytes_max_ ? buffer_arena_.allocate(bytes).room : Arena::Room();
   if (!room) return nullptr;
   const Place unmapped = buffer_arena_.expected_use(room.place());
   arena_.expect_use(unmapped.offset, unmapped.bytes);
@@ -210,7 +210,7 @@ void Board::provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::
   Place place{.offset = 0, .bytes = 0};
   if (worker_ == 0 && buffers.size() < kBuffersOfCallMax && bytes <= payload_bytes_max_) {
     try {
-      if (Arena::Room room = buffer_arena_.allocate(bytes)) {
+      if (Arena::Room room = buffer_arena_.allocate(bytes).room) {
         const std::uint64_t offset = room.place().offset;
         buffers.push_back(std::make_shared<ArenaBuffer>(shared_from_this(), std::move(room), bytes));
         place = {.offset = offset, .bytes = bytes};
@@ -237,18 +237,15 @@ void Board::provide_room(std::uint32_t slot) {
   if (what == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
   held.result_room = nullptr;  // What could not be encoded there after all; an exception is next.
   held.result_too_large = false;
-  if (bytes > payload_bytes_max_) {
-    held.result_too_large = true;
-  } else if (Arena::Room room = result_arena_.allocate(bytes)) {
-    held.result_room = to_share(std::move(room));
+  Arena::Allocation allocation = bytes <= payload_bytes_max_ ? result_arena_.allocate(bytes) : Arena::Allocation();
+  if (allocation.room) {
+    held.result_room = to_share(std::move(allocation.room));
     held.result_bytes = bytes;
-    held.result_too_large = held.result_room == nullptr;
-  } else if (!result_arena_.is_unused()) {
+  } else if (allocation.may_come) {
     if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
     return;
-  } else {
-    held.result_too_large = true;  // No memory.
   }
+  held.result_too_large = held.result_room == nullptr;
   grant_room(calls(), slot, wants_room,
              held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : held.result_room->place());
 }
@@ -296,8 +293,10 @@ Task Board::release(std::uint32_t slot) {
   free_slot(calls(), slot);
   std::erase(wanting_room_, slot);
   Task task = std::move(held.task);
+  const bool gives_room = held.result_room != nullptr;
   held = HeldCall();
   free_slots_.push_back(slot);
+  if (gives_room) provide_waiting_rooms();
   return task;
 }
 

@@ -137,10 +137,9 @@ class Board : public std::enable_shared_from_this<Board> {
   bool& seen_pending(std::uint32_t slot) { return held_[slot].seen_pending; }
   std::optional<sync::clock::time_point>& seen_running(std::uint32_t slot) { return held_[slot].seen_running; }
 
-  // Room for a call of so many bytes, more than a slot holds, to be encoded to before it is put. Empty if there is none now.
-  // Any thread.
-  Arena::Room room_for_call(std::size_t bytes) {
-    return bytes <= payload_bytes_max_ ? call_arena_.allocate(bytes) : Arena::Room();
+  // Room for a call of so many bytes, more than a slot holds, to be encoded to before it is put. Any thread.
+  Arena::Allocation room_for_call(std::size_t bytes) {
+    return bytes <= payload_bytes_max_ ? call_arena_.allocate(bytes) : Arena::Allocation();
   }
   // The program is about to go through the room from end to end. Any thread; without a lock, since it may take a while.
   std::span<char> use(const Arena::Room& room) {

@@ -51,7 +51,7 @@ class ProcessPool::CallRoom final : public WireRoom {
   std::span<char> get(std::size_t bytes) override {
     kept_ = pool_.board_with_room();
     if (kept_ != nullptr) {
-      call_.room = kept_->room_for_call(bytes);
+      call_.room = kept_->room_for_call(bytes).room;
       if (call_.room) return kept_->use(call_.room);
     }
     call_.encoded.resize(bytes);

@@ -95,9 +95,15 @@ void SharedMemory::expect_use(std::uint64_t offset, std::uint64_t bytes) const {
 Arena::Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes)
     : memory_(memory), kept_end_(begin + kept_bytes), free_{{begin, bytes}}, backed_end_(begin), gone_through_end_(begin) {}
 
-Arena::Room Arena::allocate(std::uint64_t bytes) {
+Arena::Allocation Arena::allocate(std::uint64_t bytes) {
   const std::uint64_t length = (std::max<std::uint64_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
+  // Both under one lock: rooms are given back on any thread, and the last may be just after there was none.
   sync::mutex_lock lock(mutex_);
+  const bool may_come = used_parts_ > 0;
+  return {.room = take(length), .may_come = may_come};
+}
+
+Arena::Room Arena::take(std::uint64_t length) {
   // First fit: the lowest pages are used over and over, and so are there already.
   const auto part = std::find_if(free_.begin(), free_.end(), [length](const auto& p) { return p.second >= length; });
   if (part == free_.end()) return {};

@@ -89,23 +89,23 @@ class Arena {
     Parts::node_type part_;  // Kept, so that it can be given back where there is no memory.
   };
 
-  // A part of at least `bytes`, its pages taken. Empty if there is no room now, or no memory.
-  Room allocate(std::uint64_t bytes);
+  struct Allocation {
+    Room room;              // A part of at least so many bytes, its pages taken. Empty if there is none now, or no memory.
+    bool may_come = false;  // If it is empty: parts were handed out at that moment, and there may be one once they are back.
+                            // Otherwise what did not fit never will.
+  };
+  Allocation allocate(std::uint64_t bytes);
   // The part of `place` that this process has not gone through since its pages were taken; it is about to.
   Place expected_use(const Place& place);
-  // True if nothing is handed out: what does not fit now never will.
-  bool is_unused() const {
-    sync::mutex_lock lock(mutex_);
-    return used_parts_ == 0;
-  }
 
  private:
+  Room take(std::uint64_t length) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release(Parts::node_type part);
 
   SharedMemory& memory_;
   const std::uint32_t generation_ = fork_generation();
   const std::uint64_t kept_end_;
-  mutable sync::mutex mutex_;
+  sync::mutex mutex_;
   Parts free_ ABSL_GUARDED_BY(mutex_);  // Never two that touch.
   // Every page of the range before this offset has been taken, none after it.
   std::uint64_t backed_end_ ABSL_GUARDED_BY(mutex_);

@@ -1,6 +1,7 @@
-// Fuzz target: bytes are what a worker delivered, a value of one of many types or an exception; the first byte says which.
-// Reading them either gives a value, or throws; it reads nothing beyond the bytes and takes no more memory than they
-// account for. Law P11.
+// Fuzz target: bytes are what a worker delivered, a value of one of many types or an exception, or a value that it goes on
+// writing while it is read; the first byte says which. Reading them either gives a value, or throws; it reads nothing beyond
+// the bytes and takes no more memory than they account for. Law P11.
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <complex>
@@ -31,9 +32,11 @@
 #include "cereal/types/memory.hpp"
 #include "fuzz/memory_bound.h"
 #include "fuzz/input.h"
+#include "futures/buffer.h"
 #include "futures/encoding.h"
 #include "futures/errors.h"
 #include "futures/internal/exception_wire.h"
+#include "futures/internal/wire_call.h"
 
 namespace futures::fuzz {
 namespace {
@@ -151,16 +154,15 @@ constexpr std::size_t bytes_max(std::size_t encoded_bytes, std::size_t element_b
   return kFixedBytes + 3 * encoded_bytes * (element_bytes + kBytesBesideElement);
 }
 
+// Of `bytes`, which have exactly the size that they say, so that reading beyond the end is seen.
 template <typename T>
-void read_as(std::string_view encoded, std::size_t element_bytes) {
-  // A copy of exactly this size, so that reading beyond the end is seen.
-  const std::vector<char> bytes(encoded.begin(), encoded.end());
+void read_as(const std::vector<char>& bytes, std::size_t element_bytes, internal::Arrival* arrival = nullptr) {
   std::string again;
   bool has_value = false;
   {
-    const MemoryBound bound(bytes_max(encoded.size(), element_bytes));
+    const MemoryBound bound(bytes_max(bytes.size(), element_bytes));
     try {
-      internal::WireInput input({bytes.data(), bytes.size()});
+      internal::WireInput input({bytes.data(), bytes.size()}, nullptr, arrival);
       const T value = internal::read_value<T>(input);
       input.check_end();
       has_value = true;
@@ -175,6 +177,29 @@ void read_as(std::string_view encoded, std::size_t element_bytes) {
   internal::read_value<T>(input);
   input.check_end();
 }
+
+// A worker that writes on while its value is read: where it said that it had written, or anywhere else.
+class WritesOn final : public internal::Arrival {
+ public:
+  WritesOn(std::vector<char>& bytes, std::string_view script)
+      : bytes_(bytes), script_(reinterpret_cast<const std::uint8_t*>(script.data()), script.size()) {}
+
+  void await(std::size_t bytes) override {
+    require(bytes <= bytes_.size(), "more is awaited than there will be");
+    if (script_.empty()) return;
+    const std::uint32_t step = script_.below(16);
+    if (step == 0) throw SerializationError("the worker writes no more");
+    if (step >= 8) return;
+    // About where the reader is.
+    const std::size_t from = std::max(bytes, std::size_t{64}) - 64 + script_.below(128);
+    const std::string_view written = script_.bytes(step);
+    if (from < bytes_.size()) std::copy_n(written.data(), std::min(written.size(), bytes_.size() - from), &bytes_[from]);
+  }
+
+ private:
+  std::vector<char>& bytes_;
+  Input script_;
+};
 
 void read_exception(std::string_view encoded) {
   const std::vector<char> bytes(encoded.begin(), encoded.end());
@@ -203,7 +228,20 @@ using Read = void (*)(std::string_view encoded);
 
 template <typename T, std::size_t kElementBytes = 64>
 void read(std::string_view encoded) {
-  read_as<T>(encoded, kElementBytes);
+  read_as<T>({encoded.begin(), encoded.end()}, kElementBytes);
+}
+
+// The input has what the worker does meanwhile first. Behind what it has of the value there may be more than one piece.
+template <typename T, std::size_t kElementBytes = 64>
+void read_early(std::string_view input) {
+  Input parts(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+  const std::string_view script = parts.bytes(parts.number<std::uint8_t>());
+  const std::size_t filler = parts.below(4) * internal::kPieceBytes;
+  const std::string_view encoded = parts.rest();
+  std::vector<char> bytes(encoded.begin(), encoded.end());
+  bytes.resize(bytes.size() + filler);
+  WritesOn arrival(bytes, script);
+  read_as<T>(bytes, kElementBytes, &arrival);
 }
 
 // Add at the end: the corpus names them by number, of which there is room for 64.
@@ -261,6 +299,15 @@ constexpr Read kReads[] = {
     [](std::string_view own) { read_exception_of(typeid(Refused).name(), own); },
     [](std::string_view own) { read_exception_of(typeid(std::system_error).name(), own); },
     [](std::string_view type) { read_exception_of(type, "own"); },
+    &read_early<std::string>,
+    &read_early<std::vector<int>>,
+    &read_early<std::vector<std::string>>,
+    &read_early<std::map<std::string, int>>,
+    &read_early<std::pair<Buffer, std::string>>,
+    &read_early<std::vector<bool>>,
+    &read_early<std::vector<Page>, sizeof(Page)>,
+    &read_early<std::optional<std::variant<int, std::string>>>,
+    &read_early<Tree>,
 };
 
 }  // namespace

@@ -1,9 +1,14 @@
 // Who is next, and that nobody waits in vain: the order in which outcomes become known, calls beside idle workers, calls that wait
-// for room. Laws E6, W5, T1, for pools of processes.
+// for room. Laws E6, W5, T1, P5, for pools of processes.
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -163,6 +168,69 @@ TEST_P(ProcessPoolOrder, T1_ByDefaultThereIsAWorkerForEachCpu) {
   std::set<pid_t> workers;
   for (const Future<pid_t>& call : calls) workers.insert(call.result(20s));
   EXPECT_LE(workers.size(), cpus);
+}
+
+// Whose decoding is held up where a client does it.
+struct HeldUp {
+  static inline std::atomic<std::thread::id> client{};
+  static inline std::atomic<pid_t> held_worker = 0;
+  static inline std::atomic<bool> may_go = false;
+  pid_t worker = 0;
+
+  template <typename Archive>
+  void save(Archive& archive) const {
+    archive(worker);
+  }
+  template <typename Archive>
+  void load(Archive& archive) {
+    archive(worker);
+    if (client != std::this_thread::get_id()) return;
+    held_worker = worker;
+    while (!may_go) std::this_thread::sleep_for(1ms);
+  }
+};
+
+int die_after(const std::string& gate) {
+  pass(gate, 0);
+  return raise(SIGKILL);
+}
+
+// A call's outcome waits in its slot, until those before it of the same worker have been told, when another worker's death
+// breaks the pool.
+TEST_P(ProcessPoolOrder, P5_WhatWasDeliveredBeforeThePoolBrokeCounts) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
+  Gate death;
+  const Future<int> dying = executor.submit(die_after, death.path());
+  EXPECT_TRUE(soon([&] { return dying.running(); }));
+  HeldUp::held_worker = 0;
+  HeldUp::may_go = false;
+  HeldUp::client = std::this_thread::get_id();
+  std::optional<Gate> begun;  // Opened by the second call.
+  std::thread breaker([&] {
+    while (HeldUp::held_worker == 0) std::this_thread::sleep_for(1ms);
+    const auto is_delivered = [&] {  // Then its worker has nothing left to do.
+      return access(begun->path().c_str(), F_OK) != 0 && testing::state_of(HeldUp::held_worker) == 'S';
+    };
+    EXPECT_TRUE(soon(is_delivered));
+    death.open();
+    EXPECT_TRUE(soon([&] { return dying.done(); }));
+    HeldUp::may_go = true;
+  });
+  while (HeldUp::held_worker == 0) {  // Until it is the client that takes the first outcome.
+    begun.emplace();
+    const Future<HeldUp> first = executor.submit([] {
+      std::this_thread::sleep_for(1ms);
+      return HeldUp{.worker = getpid()};
+    });
+    const Future<int> second = executor.submit([](const std::string& path) { return unlink(path.c_str()); }, begun->path());
+    while (!first.wait(1us)) {
+    }
+    EXPECT_EQ(first.exception(), nullptr);
+    EXPECT_EQ(second.exception(), nullptr);
+  }
+  breaker.join();
+  EXPECT_THROW(dying.result(), BrokenProcessPool);
+  EXPECT_THROW(executor.submit(twice, 1), BrokenProcessPool);
 }
 
 FOR_BOTH_ISOLATIONS(ProcessPoolOrder);

@@ -77,6 +77,21 @@ TEST_P(ProcessPoolRobustness, P5_TheForkServerDiesAtRandomMoments) {
   EXPECT_GT(kills, 10);
 }
 
+TEST_P(ProcessPoolRobustness, P5_ForkServersThatDieLeaveNothing) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::size_t before = 0;
+  for (int round = 0; round < 5; ++round) {
+    const pid_t worker = executor.submit(own_pid).result(20s);
+    if (round == 0) before = testing::open_descriptors();
+    EXPECT_TRUE(soon([before] { return testing::open_descriptors() == before; })) << testing::open_descriptors();
+    const pid_t server = testing::fork_server();
+    kill(server, SIGKILL);
+    EXPECT_TRUE(soon([&] { return testing::state_of(server) == '?'; }));
+    kill(worker, SIGKILL);
+    expect_pool_works(executor);
+  }
+}
+
 TEST_P(ProcessPoolRobustness, P5_TheForkServerIsStopped) {
   Gate gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});

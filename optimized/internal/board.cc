@@ -228,30 +228,37 @@ bool Board::condemn(std::uint32_t slot) {
 }
 
 void Board::provide_room(std::uint32_t slot) {
-  HeldCall& held = held_[slot];
   const SlotWord wants_room = word(slot);
-  if (!held.task || wants_room.ticket != tickets_[slot] || wants_room.phase != SlotPhase::kWantsRoom) return;
+  if (!holds(slot) || wants_room.ticket != tickets_[slot] || wants_room.phase != SlotPhase::kWantsRoom) return;
   const Slot& shared = calls().slots[slot];
-  const std::uint64_t bytes = read_once(shared.place.bytes);  // Nothing but a size to look for.
   const std::uint64_t what = read_once(shared.place.offset);
-  if (what == static_cast<std::uint64_t>(RoomFor::kBuffer)) return provide_buffer(slot, wants_room, bytes);
-  held.result_room = nullptr;  // What could not be encoded there after all; an exception is next.
-  held.result_too_large = false;
-  Arena::Allocation allocation = bytes <= payload_bytes_max_ ? result_arena_.allocate(bytes) : Arena::Allocation();
-  if (allocation.room) {
-    held.result_room = to_share(std::move(allocation.room));
-    held.result_bytes = bytes;
-  } else if (allocation.may_come) {
-    if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
-    return;
+  if (what == static_cast<std::uint64_t>(RoomFor::kBuffer)) {
+    return provide_buffer(slot, wants_room, read_once(shared.place.bytes));
   }
-  held.result_too_large = held.result_room == nullptr;
-  grant_room(calls(), slot, wants_room,
-             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : held.result_room->place());
+  // What could not be encoded there after all; an exception is next. Others may wait for just that.
+  held_[slot].result_room = nullptr;
+  if (std::find(wanting_room_.begin(), wanting_room_.end(), slot) == wanting_room_.end()) wanting_room_.push_back(slot);
+  provide_waiting_rooms();
 }
 
 void Board::provide_waiting_rooms() {
-  for (const std::uint32_t slot : std::exchange(wanting_room_, {})) provide_room(slot);
+  while (!wanting_room_.empty() && provide_result_room(wanting_room_.front())) wanting_room_.erase(wanting_room_.begin());
+}
+
+// Returns false if the call has to wait.
+bool Board::provide_result_room(std::uint32_t slot) {
+  HeldCall& held = held_[slot];
+  const SlotWord wants_room = word(slot);
+  if (wants_room.ticket != tickets_[slot] || wants_room.phase != SlotPhase::kWantsRoom) return true;
+  const std::uint64_t bytes = read_once(calls().slots[slot].place.bytes);  // Nothing but a size to look for.
+  Arena::Allocation allocation = bytes <= payload_bytes_max_ ? result_arena_.allocate(bytes) : Arena::Allocation();
+  if (!allocation.room && allocation.may_come) return false;
+  held.result_room = allocation.room ? to_share(std::move(allocation.room)) : nullptr;
+  held.result_bytes = bytes;
+  held.result_too_large = held.result_room == nullptr;
+  grant_room(calls(), slot, wants_room,
+             held.result_too_large ? Place{.offset = Place::kInline, .bytes = 0} : held.result_room->place());
+  return true;
 }
 
 Board::Arriving Board::arriving(std::uint32_t slot) const {

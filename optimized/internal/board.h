@@ -166,7 +166,8 @@ class Board : public std::enable_shared_from_this<Board> {
   // P6. Returns whether the call was still running: it delivers nothing any more, and its worker is to be killed.
   bool condemn(std::uint32_t slot);
 
-  // P3, for a call that wants room; also as soon as there is some for one that did not get it.
+  // P3, for a call that wants room: in turn, so that one which wants much is not overtaken for ever. Also as soon as there is
+  // some for those that wait.
   void provide_room(std::uint32_t slot);
   void provide_waiting_rooms();
 
@@ -220,6 +221,7 @@ class Board : public std::enable_shared_from_this<Board> {
   Slots slots_in(const SlotBits& bits) const;
   Slots in_order(Slots slots) const;
   SlotBits done_bits() const;
+  bool provide_result_room(std::uint32_t slot);
   void provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes);
   void set_sleeping_clients(std::uint32_t slot, std::uint32_t count) {
     sleeping_clients_[slot] = count;
@@ -237,7 +239,7 @@ class Board : public std::enable_shared_from_this<Board> {
   std::vector<std::uint64_t> tickets_;  // Of the held calls, by slot: apart, since many are looked at together.
   std::vector<std::uint32_t> sleeping_clients_;  // By slot. They may still be counted when its next call is there.
   std::vector<std::uint32_t> free_slots_;
-  std::vector<std::uint32_t> wanting_room_;  // Slots whose owner waits for room.
+  std::vector<std::uint32_t> wanting_room_;  // Slots whose owner waits for room for a result, once each, in this order.
   std::uint64_t next_ticket_ = 0;
   std::uint32_t workers_end_ = 1;
 };

@@ -80,6 +80,34 @@ TEST_F(BoardTest, ACallThatLeavesItsSlotLeavesItsRoomToThoseThatWait) {
   EXPECT_TRUE(has_room(third));
 }
 
+TEST_F(BoardTest, WhoWantsMuchIsNotOvertaken) {
+  const std::uint32_t first = put();
+  const std::uint32_t second = put();
+  const std::uint32_t third = put();
+  want_room(first, kPayloadBytesMax / 2);
+  want_room(second, kPayloadBytesMax);
+  want_room(third, kPayloadBytesMax / 2);
+  EXPECT_FALSE(has_room(second));
+  EXPECT_FALSE(has_room(third));
+  release(first);
+  EXPECT_TRUE(has_room(second));
+  release(second);
+  EXPECT_TRUE(has_room(third));
+}
+
+// What others wait for is the room of the value that it does not return.
+TEST_F(BoardTest, ACallThatWantsRoomForAnExceptionGivesBackThatForItsValue) {
+  const std::uint32_t first = put();
+  const std::uint32_t second = put();
+  want_room(first, kPayloadBytesMax);
+  want_room(second, kPayloadBytesMax);
+  want_room(first, kPayloadBytesMax / 2);
+  EXPECT_TRUE(has_room(second));
+  EXPECT_FALSE(has_room(first));
+  release(second);
+  EXPECT_TRUE(has_room(first));
+}
+
 TEST_F(BoardTest, NobodyWaitsForRoomThatThereNeverWillBe) {
   const std::uint32_t slot = put();
   want_room(slot, kPayloadBytesMax + 1);

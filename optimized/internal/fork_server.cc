@@ -264,6 +264,7 @@ ForkServer ForkServer::start(StartMethod method) {
   }
   ForkServer server;
   PrivateDescriptor far_socket;
+  PrivateDescriptor near_life;
   PrivateDescriptor far_life;
   {
     const NoForks no_forks;
@@ -274,18 +275,22 @@ ForkServer ForkServer::start(StartMethod method) {
     if (!server.socket_ || !far_socket) throw_errno("cannot make a socket");
     if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("cannot make a pipe");
     far_life = PrivateDescriptor(ends[0], no_forks);
-    server.life_ = PrivateDescriptor(ends[1], no_forks);
-    if (!server.life_ || !far_life) throw_errno("cannot make a pipe");
+    near_life = PrivateDescriptor(ends[1], no_forks);
+    if (!near_life || !far_life) throw_errno("cannot make a pipe");
   }
+  server.life_ = std::make_shared<const PrivateDescriptor>(std::move(near_life));
   if (method != StartMethod::kFork) {
-    server.pid_ = spawn_self(far_socket.get(), far_life.get());
+    server.has_started(spawn_self(far_socket.get(), far_life.get()));
     return server;
   }
   const Descriptor kept_socket = far_socket.release();
   const Descriptor kept_life = far_life.release();
-  server.pid_ = fork();
-  if (server.pid_ < 0) throw_errno("cannot fork");
-  if (server.pid_ > 0) return server;
+  const pid_t pid = fork();
+  if (pid < 0) throw_errno("cannot fork");
+  if (pid > 0) {
+    server.has_started(pid);
+    return server;
+  }
   keep_only({kept_socket.get(), kept_life.get()}, kSocketNumber);
   const int null = open("/dev/null", O_RDONLY);
   dup2(null, 0);
@@ -293,14 +298,13 @@ ForkServer ForkServer::start(StartMethod method) {
   serve_forks(Descriptor(kSocketNumber), Descriptor(kLifeNumber));
 }
 
-ForkServer::ForkServer(ForkServer&& other) noexcept
-    : socket_(std::move(other.socket_)), life_(std::move(other.life_)), pid_(std::exchange(other.pid_, 0)) {}
-
-ForkServer& ForkServer::operator=(ForkServer&& other) noexcept {
-  std::swap(socket_, other.socket_);
-  std::swap(life_, other.life_);
-  std::swap(pid_, other.pid_);
-  return *this;
+void ForkServer::has_started(pid_t pid) {
+  process_ = Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (process_) return;
+  const int why = errno;
+  ::kill(pid, SIGKILL);
+  waitpid(pid, nullptr, 0);
+  throw std::system_error(why, std::generic_category(), "cannot watch the fork server");
 }
 
 bool ForkServer::order(const WorkerOrder& order, int board, int arena, int bell) {
@@ -331,16 +335,17 @@ Received receive_news(int socket) {
 }
 
 void ForkServer::kill() {
-  if (pid_ > 0) ::kill(pid_, SIGKILL);
+  if (process_) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
 }
 
 void ForkServer::end() {
   socket_.reset();
   life_.reset();
   kill();  // It may be stopped, and then it would not see that its socket has ended.
-  while (pid_ > 0 && waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  siginfo_t info{};
+  while (process_ && waitid(P_PIDFD, static_cast<id_t>(process_.get()), &info, WEXITED) != 0 && errno == EINTR) {
   }
-  pid_ = 0;
+  process_ = Descriptor();
 }
 
 void serve_forks(Descriptor socket, Descriptor life) {

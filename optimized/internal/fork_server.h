@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "futures/internal/module_address.h"
@@ -66,8 +67,8 @@ class ForkServer {
   // Starts one. Throws std::system_error; std::logic_error, naming the line to add, if `method` needs the hook in main
   // and the program has not called it; std::logic_error if kFork is asked for in a program that has threads.
   static ForkServer start(StartMethod method);
-  ForkServer(ForkServer&& other) noexcept;
-  ForkServer& operator=(ForkServer&& other) noexcept;
+  ForkServer(ForkServer&& other) noexcept = default;
+  ForkServer& operator=(ForkServer&& other) noexcept = default;
   ~ForkServer() { end(); }
 
   explicit operator bool() const noexcept { return static_cast<bool>(socket_); }
@@ -81,15 +82,17 @@ class ForkServer {
 
   // Ends the server at once, even one that is stopped; its socket says so.
   void kill();
-  // The same; ends its workers, too, unless `take_life` was called. Returns when it is gone: no zombie is left.
+  // The same; ends its workers, too, unless somebody holds `life`. Returns when it is gone: no zombie is left.
   void end();
   // What keeps the server's workers alive while somebody holds it.
-  PrivateDescriptor take_life() noexcept { return std::move(life_); }
+  const std::shared_ptr<const PrivateDescriptor>& life() const noexcept { return life_; }
 
  private:
+  void has_started(pid_t pid);
+
   PrivateDescriptor socket_;
-  PrivateDescriptor life_;  // The writing end; never written.
-  pid_t pid_ = 0;
+  std::shared_ptr<const PrivateDescriptor> life_;  // The writing end of a pipe; never written.
+  Descriptor process_;  // A pidfd: a program that waits for any child of its may have freed the pid for another process.
 };
 
 // True once process_main has been called in this program.

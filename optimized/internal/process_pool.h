@@ -97,6 +97,7 @@ class ProcessPool final : public DrainedAtExit,
     std::uint64_t serial = 0;    // Its own, from 1.
     pid_t pid = 0;
     Descriptor pidfd;
+    std::shared_ptr<const PrivateDescriptor> server_life;  // Of the one that was ordered to start it. It ends without.
     Descriptor bell;             // An eventfd: the worker rings it when the collector sleeps. Its own, and never read: no
                                  // worker can silence another's, nor make the program wait.
     bool is_ready = false;       // Has said that it takes calls. Asked of workers with a board of their own.
@@ -287,7 +288,6 @@ class ProcessPool final : public DrainedAtExit,
   int ending_signal_ ABSL_GUARDED_BY(mutex_) = 0;         // The same.
 
   ForkServer server_ ABSL_GUARDED_BY(mutex_);
-  std::vector<PrivateDescriptor> lives_ ABSL_GUARDED_BY(mutex_);  // Of servers that have died and whose workers live.
   std::map<std::uint16_t, Worker> workers_ ABSL_GUARDED_BY(mutex_);
   std::uint64_t workers_ordered_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint16_t> starting_ ABSL_GUARDED_BY(mutex_);  // Workers with a board of their own, not ready.

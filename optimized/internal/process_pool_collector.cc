@@ -300,7 +300,6 @@ bool ProcessPool::is_over() {
   if (done && !leave_by_) leave_by_ = sync::clock::now() + kLeavePatience;
   if (!done || !workers_.empty()) return false;
   server_.end();
-  lives_.clear();
   return true;
 }
 

@@ -84,6 +84,7 @@ void ProcessPool::order_worker(std::uint16_t number) {
   Worker& worker = workers_[number];
   worker.serial = ++workers_ordered_;
   worker.ordered_at = sync::clock::now();
+  worker.server_life = server_.life();
   worker.bell = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   watch(worker.bell.get(), News::kBell);
   if (is_isolated()) add_board(number);
@@ -135,7 +136,6 @@ bool ProcessPool::hear_from_server(std::vector<Settled>& settled) {
 
 // Law P5: costs no call. The living workers go on; those that had been ordered are ordered again, from a new one.
 void ProcessPool::server_ended() {
-  lives_.push_back(server_.take_life());
   server_.end();
   std::vector<std::uint16_t> ordered;
   for (const auto& [number, worker] : workers_) {
@@ -316,11 +316,20 @@ void ProcessPool::judge_death(const Worker& worker, std::vector<Settled>& settle
   }
 }
 
+// What has been delivered counts all the same, unless it is in memory that a worker has damaged.
 void ProcessPool::break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled) {
   if (broken_ == nullptr) broken_ = std::make_exception_ptr(BrokenProcessPool(reason));
   fail_waiting(broken_, settled);
-  for (const auto& [board, slot] : held_calls()) {
-    if (board->cancel(slot) || running_too) settle({.task = release(*board, slot), .error = broken_}, settled);
+  for (const std::shared_ptr<Board>& board : boards_) {
+    if (board == nullptr) continue;
+    const bool is_damaged = board->is_damaged();
+    for (const std::uint32_t slot : board->held_in_order()) {
+      const std::optional<Board::Seen> seen = board->see(slot);
+      const bool is_delivered = seen && seen->phase == SlotPhase::kDone && !is_damaged;
+      if (board->cancel(slot) || (running_too && !is_delivered)) {
+        settle({.task = release(*board, slot), .error = broken_}, settled);
+      }
+    }
   }
   if (!running_too) return;
   for (auto& [number, worker] : workers_) kill_worker(worker, SIGKILL);

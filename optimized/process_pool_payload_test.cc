@@ -306,7 +306,8 @@ TEST_P(ProcessPoolPayload, P12_BuffersTravelWithoutACopy) {
   // There and back, changed on the way.
   Buffer back = executor.submit(&incremented, std::move(buffer)).take();
   EXPECT_TRUE(is_filled(back, 3 * kMiB + 5, 'b'));
-  EXPECT_EQ(back.bytes().data() == at, shares);
+  EXPECT_EQ(is_shared(back), shares);
+  if (shares) EXPECT_EQ(back.bytes().data(), at);  // Else by chance only.
   EXPECT_TRUE(buffer.empty());
   // Made in the worker.
   const Buffer made = executor.submit(&filled, 2 * kMiB, 'c').take();

@@ -60,6 +60,35 @@ TEST_P(ProcessPoolOrder, W5_OneWorkersOutcomesStayInOrderUnderLoad) {
   EXPECT_EQ(out_of_order, 0);
 }
 
+// The thread that reads a large result while it is written takes its outcome, and others those before and behind it.
+TEST_P(ProcessPoolOrder, W5_AResultThatIsReadEarlyIsNotOvertaken) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  constexpr int kCalls = 60;
+  std::atomic<int> announced = 0;
+  int out_of_order = 0;  // The callbacks run one after the other.
+  const auto note = [&](int i) { out_of_order += announced++ == i ? 0 : 1; };
+  const auto make_text = [](std::size_t bytes) { return std::string(bytes, 't'); };
+  const auto until = std::chrono::steady_clock::now() + 3s;
+  while (std::chrono::steady_clock::now() < until) {
+    announced = 0;
+    Gate gate;
+    const Future<int> first = executor.submit(pass, gate.path(), 0);  // Until all callbacks are there.
+    std::vector<Future<std::string>> large;
+    for (int i = 0; i < kCalls; ++i) {
+      if (i % 3 == 1) {
+        large.push_back(executor.submit(make_text, std::size_t{300'000}));
+        large.back().add_done_callback([&note, i](const auto&) { note(i); });
+      } else {
+        executor.submit(twice, i).add_done_callback([&note, i](const auto&) { note(i); });
+      }
+    }
+    gate.open();
+    for (const Future<std::string>& future : large) future.wait();
+    EXPECT_TRUE(soon([&] { return announced == kCalls; }));
+  }
+  EXPECT_EQ(out_of_order, 0);
+}
+
 // A submit wakes one worker, and that one wakes another if there are more calls. One that is not woken costs 100 ms, until the
 // pool looks again.
 TEST_P(ProcessPoolOrder, E6_ABurstWakesAsManyWorkersAsItNeeds) {

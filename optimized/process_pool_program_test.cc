@@ -203,6 +203,16 @@ TEST_P(ProcessPoolProgram, E7_AThreadIsCancelledInSubmit) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
 }
 
+// Pages go back to the system in destructors, which nothing may end.
+TEST_P(ProcessPoolProgram, P12_ACancelledThreadDropsABuffer) {
+  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
+  std::thread([buffer = executor.make_buffer(std::size_t{160} << 20)]() mutable {
+    pthread_cancel(pthread_self());
+    buffer = Buffer();
+  }).join();
+  testing::expect_pool_works(executor);
+}
+
 struct ThrowsOnMove {
   std::string text;
   ThrowsOnMove() = default;

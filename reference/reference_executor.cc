@@ -180,6 +180,7 @@ void ReferenceExecutor::Shared::work() {
     task = Task();
     // A call that has forked returns twice. In the child this thread is the only one, and ends (law T9).
     if (is_of_another_process()) return;
+    sync::end_if_cancelled();  // By the call: the next one is not to end with it.
   }
   at_end.others_join_it = true;
 }
@@ -240,9 +241,11 @@ void ReferenceExecutor::Shared::worker_ends(bool others_join_it) {
         must_break = threads_live == 0;
       }
     }
+    if (must_break) ++threads_live;  // Until the calls have failed: who waits for the workers waits for them.
   }
   if (must_break) break_with("the last worker ended and cannot be replaced");
   sync::mutex_lock lock(mutex);
+  if (must_break) --threads_live;
   changed.notify_all();
 }
 

@@ -112,6 +112,7 @@ thread thread::start(const thread_options& options, absl::AnyInvocable<void()> b
 }
 
 void thread::join() {
+  const cancellation_block block;
   pthread_join(handle_.value(), nullptr);
   handle_.reset();
 }

@@ -125,6 +125,21 @@ class cancellation_block {
   int before_ = PTHREAD_CANCEL_ENABLE;
 };
 
+// While it lives pthread_cancel may end the thread, whatever was said before.
+class cancellation_permit {
+ public:
+  cancellation_permit() { pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before_); }
+  ~cancellation_permit() { pthread_setcancelstate(before_, nullptr); }
+  cancellation_permit(const cancellation_permit&) = delete;
+  cancellation_permit& operator=(const cancellation_permit&) = delete;
+
+ private:
+  int before_ = PTHREAD_CANCEL_DISABLE;
+};
+
+// A thread that has been cancelled ends here, by a forced unwind.
+inline void end_if_cancelled() { pthread_testcancel(); }
+
 struct thread_options {
   std::string name;              // Cut to the 15 bytes that the kernel keeps. Empty: the creator's name stays.
   std::size_t stack_bytes = 0;   // 0: the system's default.
@@ -152,7 +167,7 @@ class thread {
 
   bool joinable() const { return handle_.has_value(); }
   bool is_current() const { return handle_ && pthread_equal(*handle_, pthread_self()); }
-  void join();
+  void join();  // No cancellation point: whoever has taken the thread over to join it has to.
   void detach();
 
  private:

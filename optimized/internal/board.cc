@@ -167,6 +167,7 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   slot = free_slots_.back();
   HeldCall& held = held_[slot];
   Slot& shared = calls().slots[slot];
+  std::unique_ptr<WaitingCall> given = worker_ != 0 ? std::make_unique<WaitingCall>() : nullptr;
   if (!call.room && call.bytes > kInlineBytes) {
     Arena::Allocation allocation = room_for_call(call.bytes);
     if (!allocation.room) return allocation.may_come ? Put::kRoomLater : Put::kNoRoom;
@@ -177,7 +178,6 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   if (!call.room) std::memcpy(shared.bytes.data(), call.encoded.data(), call.bytes);
   shared.run = call.run;
   shared.place = {.offset = call.room ? call.room.place().offset : Place::kInline, .bytes = call.bytes};
-  std::unique_ptr<WaitingCall> given = worker_ != 0 ? std::make_unique<WaitingCall>() : nullptr;
   if (!list_call(calls(), slot, next_ticket_)) {
     if (worker_ != 0) call.room = Arena::Room();  // It may go to another worker, and this board away.
     return Put::kLater;

@@ -303,7 +303,8 @@ void ForkServer::has_started(pid_t pid) {
   if (process_) return;
   const int why = errno;
   ::kill(pid, SIGKILL);
-  waitpid(pid, nullptr, 0);
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
   throw std::system_error(why, std::generic_category(), "cannot watch the fork server");
 }
 

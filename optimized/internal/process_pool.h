@@ -124,9 +124,7 @@ class ProcessPool final : public DrainedAtExit,
     std::uint64_t owner_serial = 0;          // that had that number.
     std::shared_ptr<Board> board = nullptr;  // Where the result is.
     std::unique_ptr<EarlyValue> early = nullptr;  // What it has been decoded to already.
-    // Once it is told: whether it has given back room, and what is left to call.
-    bool gave_room = false;
-    Callback* callbacks = nullptr;
+    Callback* callbacks = nullptr;  // Once it is told: what is left to call.
   };
   struct Announcement {
     Task task;
@@ -189,6 +187,7 @@ class ProcessPool final : public DrainedAtExit,
   void settle(Settled outcome, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void store_outcome(Settled& settled);
   bool is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool follows(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void note_told(const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release_held_back(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release_memory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -283,7 +282,7 @@ class ProcessPool final : public DrainedAtExit,
   bool left_to_itself_ ABSL_GUARDED_BY(mutex_) = false;
   bool boards_closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::exception_ptr broken_ ABSL_GUARDED_BY(mutex_);
-  std::exception_ptr ending_ ABSL_GUARDED_BY(mutex_);  // Set by end_workers: what running calls get.
+  std::exception_ptr ending_ ABSL_GUARDED_BY(mutex_);  // All workers are being killed: what the calls get that they run.
 
   int ending_signal_ ABSL_GUARDED_BY(mutex_) = 0;         // The same.
 

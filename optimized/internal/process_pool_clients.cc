@@ -163,8 +163,9 @@ struct ProcessPool::Client {
   std::vector<Settled> settled;  // What it has taken, and is to tell. Under the lock until it leaves await's loops.
 };
 
-// Does for one call what the collector would. Returns false once there is nothing more to wait for here.
-bool ProcessPool::serve_client(Client& client) {
+// Does for one call what the collector would. Returns false once there is nothing more to wait for here, nor if there is no
+// memory for that: then the collector does it.
+bool ProcessPool::serve_client(Client& client) try {
   Board& board = *client.spot.board;
   const std::uint32_t slot = client.spot.slot;
   const auto is_held = [&] { return board.holds(slot) && board.ticket(slot) == client.ticket; };
@@ -178,6 +179,8 @@ bool ProcessPool::serve_client(Client& client) {
   take_results_until(board, slot, seen->owner, client.settled);
   if (calls_on_boards_ < calls_before) hand_out(client.settled);
   return is_held();
+} catch (const std::bad_alloc&) {
+  return false;
 }
 
 // A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at its

@@ -105,8 +105,16 @@ bool ProcessPool::is_preceded(std::uint16_t owner, const std::vector<Settled>& s
   return worker != workers_.end() && worker->second.untold > 0 && worker->second.untold_by != &settled;
 }
 
+// Whether this thread has some of them.
+bool ProcessPool::follows(std::uint16_t owner, const std::vector<Settled>& settled) {
+  const auto worker = workers_.find(owner);
+  return worker != workers_.end() && worker->second.untold > 0 && worker->second.untold_by == &settled;
+}
+
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  std::vector<Settled>& takers = takers_of(board, slot, settled);
+  // A reader would tell it before these, or have it wait for them and let the worker's next one pass: what it has read is
+  // dropped.
+  std::vector<Settled>& takers = follows(owner, settled) ? settled : takers_of(board, slot, settled);
   if (!is_preceded(owner, takers)) return take_outcome(board, slot, owner, takers);
   const auto is_this = [&](const Spot& spot) { return spot.board.get() == &board && spot.slot == slot; };
   if (std::any_of(postponed_.begin(), postponed_.end(), is_this)) return;
@@ -128,6 +136,8 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
     if (hear_from_server(settled)) ring_collector();
   }
   if (!board.holds(slot)) return;  // The pool broke at that.
+  // From here on nothing of this call may be lost for want of memory.
+  if (settled.size() == settled.capacity()) settled.reserve(2 * settled.size() + 8);
   Settled outcome;
   Board::Result& result = outcome.result;
   try {
@@ -262,7 +272,10 @@ void ProcessPool::tell(std::vector<Settled>& settled) {
     store_outcome(s);
     // Whoever sees the outcome may want the memory that it travelled in.
     s.result.buffers.clear();
-    s.gave_room = std::exchange(s.result.room, nullptr) != nullptr;
+    if (std::exchange(s.result.room, nullptr) != nullptr) {
+      sync::mutex_lock lock(mutex_);
+      s.board->provide_waiting_rooms();  // At once: the next outcome may take long to decode.
+    }
     s.callbacks = s.task.state().publish_before_callbacks();
   }
   {
@@ -271,7 +284,6 @@ void ProcessPool::tell(std::vector<Settled>& settled) {
     note_told(settled);
     const std::size_t announcements_before = announcements_.size();
     for (Settled& s : settled) {
-      if (s.gave_room) s.board->provide_waiting_rooms();
       if (s.callbacks != nullptr) announcements_.push_back({.task = std::move(s.task), .callbacks = s.callbacks});
     }
     if (announcements_.size() > announcements_before) announcer_work_.notify_all();

@@ -67,6 +67,7 @@ void ProcessPool::start_server() {
 void ProcessPool::order_workers(std::vector<Settled>& settled) {
   while (broken_ == nullptr && ending_ == nullptr && workers_.size() < waiting_.size() + calls_on_boards_ &&
          workers_.size() < static_cast<std::size_t>(*options_.max_workers) && sync::clock::now() >= next_order_) {
+    const sync::cancellation_block block;  // The thread of a submit may be cancelled, but not in the middle of this.
     std::uint16_t number = 1;  // The first that is free.
     for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;
     try {
@@ -79,7 +80,6 @@ void ProcessPool::order_workers(std::vector<Settled>& settled) {
 
 // Throws std::system_error, and what ForkServer::start throws.
 void ProcessPool::order_worker(std::uint16_t number) {
-  const sync::cancellation_block block;  // The thread of a submit may be cancelled, but not in the middle of this.
   if (!server_) start_server();
   Worker& worker = workers_[number];
   worker.serial = ++workers_ordered_;
@@ -246,7 +246,8 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
   std::vector<std::uint16_t> dead;
   for (const std::uint16_t number : std::exchange(ended_workers_, {})) {
     const Worker& worker = workers_.find(number)->second;
-    const bool may_still_be_told = !worker.status && server_ && now < worker.settle_by;
+    // One without a pidfd may have been killed just now.
+    const bool may_still_be_told = !worker.status && (server_ || !worker.pidfd) && now < worker.settle_by;
     (may_still_be_told ? ended_workers_ : dead).push_back(number);
   }
   if (dead.empty()) return;
@@ -316,17 +317,20 @@ void ProcessPool::judge_death(const Worker& worker, std::vector<Settled>& settle
   }
 }
 
-// What has been delivered counts all the same, unless it is in memory that a worker has damaged.
+// What has been delivered counts all the same, and running calls fail with their workers, each worker's in the order in which
+// it ran them; unless the memory that says so is damaged.
 void ProcessPool::break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled) {
   if (broken_ == nullptr) broken_ = std::make_exception_ptr(BrokenProcessPool(reason));
+  if (running_too && ending_ == nullptr) ending_ = broken_;
   fail_waiting(broken_, settled);
   for (const std::shared_ptr<Board>& board : boards_) {
     if (board == nullptr) continue;
     const bool is_damaged = board->is_damaged();
     for (const std::uint32_t slot : board->held_in_order()) {
       const std::optional<Board::Seen> seen = board->see(slot);
-      const bool is_delivered = seen && seen->phase == SlotPhase::kDone && !is_damaged;
-      if (board->cancel(slot) || (running_too && !is_delivered)) {
+      const bool is_done = seen && seen->phase == SlotPhase::kDone;
+      const bool is_told_later = !is_damaged && seen && (is_done || workers_.contains(seen->owner));
+      if (board->cancel(slot) || (running_too && !is_told_later)) {
         settle({.task = release(*board, slot), .error = broken_}, settled);
       }
     }

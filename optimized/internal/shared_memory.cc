@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,11 @@ namespace {
 constexpr std::uint64_t kPageBytes = 4096;
 
 [[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
+
+// Not by the function, where a thread may be cancelled: rooms are given back in destructors.
+long fallocate_here(int file, int mode, std::uint64_t offset, std::uint64_t bytes) {
+  return syscall(SYS_fallocate, file, mode, offset, bytes);
+}
 
 char* map_shared(int file, std::size_t bytes) {
   void* const data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
@@ -73,15 +79,15 @@ SharedMemory::~SharedMemory() {
 }
 
 bool SharedMemory::allocate(std::uint64_t offset, std::uint64_t bytes) {
-  int rc;
+  long rc;
   do {
-    rc = fallocate(file(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+    rc = fallocate_here(file(), FALLOC_FL_KEEP_SIZE, offset, bytes);
   } while (rc != 0 && errno == EINTR);
   return rc == 0;
 }
 
 void SharedMemory::discard(std::uint64_t offset, std::uint64_t bytes) {
-  fallocate(file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  fallocate_here(file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
 }
 
 void SharedMemory::expect_use(std::uint64_t offset, std::uint64_t bytes) const {

@@ -112,6 +112,7 @@ void ThreadPool::run_worker() {
     for (Task task = next_task(); task; task = next_task()) {
       run(std::move(task));
       if (belongs_to_another_process()) return;
+      sync::end_if_cancelled();  // By the call: the next one is not to end with it.
     }
   }
   departure.others_join_it = true;
@@ -161,12 +162,22 @@ Task ThreadPool::next_task() {
       cancelled.push_back(std::move(task));
     }
     if (!intake_open_ || broken_ != nullptr) return Task();
-    ++idle_workers_;
-    work_or_closing_.wait(mutex_);
-    --idle_workers_;
-    // A wake-up for no reason counts off one that another worker is owed: a later submit then sends one too many.
-    if (woken_workers_ > 0) --woken_workers_;
+    be_idle();
   }
+}
+
+// Also if the wait ends the thread: a call may have cancelled it.
+void ThreadPool::be_idle() {
+  struct Idle {
+    ThreadPool& pool;
+    explicit Idle(ThreadPool& p) : pool(p) { ++pool.idle_workers_; }
+    ~Idle() {
+      --pool.idle_workers_;
+      // A wake-up for no reason counts off one that another worker is owed: a later submit then sends one too many.
+      if (pool.woken_workers_ > 0) --pool.woken_workers_;
+    }
+  } idle(*this);
+  work_or_closing_.wait(mutex_);
 }
 
 void ThreadPool::leave(bool others_join_it) {
@@ -182,9 +193,11 @@ void ThreadPool::leave(bool others_join_it) {
         if (live_workers_ == 0) failure = absl::StrCat("the last worker ended and cannot be replaced: ", e.what());
       }
     }
+    if (!failure.empty()) ++live_workers_;  // Until the calls have failed: who waits for the pool waits for them.
   }
   if (!failure.empty()) break_pool(failure);
   sync::mutex_lock lock(mutex_);
+  if (!failure.empty()) --live_workers_;
   workers_changed_.notify_all();
 }
 

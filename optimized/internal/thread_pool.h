@@ -69,6 +69,7 @@ class ThreadPool final : public DrainedAtExit, public std::enable_shared_from_th
   bool initialize_worker();
   // Takes the next task and claims it; an empty one when the worker should leave.
   Task next_task();
+  void be_idle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void run(Task task);
   // The worker of this thread is no more: its last act, or the thread will never come back from where it is.
   // `others_join_it`: the thread ends by itself now, and shutdown joins it.

@@ -26,6 +26,7 @@
 #include "futures/internal/buffer_memory.h"
 #include "futures/internal/current_exception.h"
 #include "futures/internal/exception_wire.h"
+#include "futures/internal/sync.h"
 #include "futures/internal/wire_call.h"
 #include "optimized/internal/call_board.h"
 #include "optimized/internal/shared_memory.h"
@@ -157,6 +158,12 @@ class ResultRoom final : public WireRoom, public BufferSource {
   std::array<char, kInlineBytes> at_hand_;
 };
 
+// pthread_exit in a call, or pthread_cancel: the worker ends; also if there are other threads, which would go on.
+[[noreturn]] void end_with_thread() {
+  std::fflush(nullptr);
+  _exit(0);
+}
+
 // `shortage` is what a call has thrown if there is no memory to say it.
 void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room, const std::string& shortage) {
   const Place place = slot.place;
@@ -165,11 +172,10 @@ void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room, const std::s
   std::size_t result_bytes = 0;
   try {
     const auto run = reinterpret_cast<RunFunction>(const_cast<void*>(address_of(slot.run)));
+    const sync::cancellation_permit permit;
     result_bytes = run({bytes, place.bytes}, room);
   } catch (abi::__forced_unwind&) {
-    // pthread_exit in a call: the worker ends, and the call with it; also if there are other threads, which would go on.
-    std::fflush(nullptr);
-    _exit(0);
+    end_with_thread();  // And the call with it.
   } catch (...) {
     outcome = Outcome::kException;
     std::string encoded;
@@ -209,6 +215,7 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   limit(RLIMIT_CPU, order.cpu_seconds_max);
   keep_freed_memory();
   initialize(order);
+  const sync::cancellation_block block;  // A step of the protocol is done, or the worker is dead.
   say_ready(board, order.number, bell.get());
 
   const std::string shortage = encoded_bad_alloc();  // While there is memory for it.
@@ -218,6 +225,12 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
     if (call.slot == kSlots) break;
     ResultRoom room(board, call, order.number, arenas, bell.get());
     run_call(board.slots[call.slot], arenas.calls, room, shortage);
+    try {
+      const sync::cancellation_permit permit;
+      sync::end_if_cancelled();  // By the call: the next one is not to end with it.
+    } catch (abi::__forced_unwind&) {
+      end_with_thread();
+    }
   }
   std::fflush(nullptr);
   _exit(0);  // Not exit: what the program registered to happen at its end is not this process's to do.

@@ -265,6 +265,23 @@ void a_thread_that_ended_is_replaced_when_needed(LawRun& run) {
   expect_result(run, executor->submit([] { return 3; }), 3, "a call submitted after that runs");
 }
 
+// The cancellation waits for the next call of the system that can block, which is nobody else's.
+void a_call_that_cancels_its_thread(LawRun& run) {
+  const auto executor = open(run, 1);
+  const auto cancel_thread = [] { pthread_cancel(pthread_self()); };
+  const Held held(run, *executor);
+  const Future<void> cancels = executor->submit(cancel_thread);
+  const Future<int> next = executor->submit([] {
+    usleep(1);
+    return 2;
+  });
+  held.release();
+  expect_done(run, cancels, "a call that cancels its thread ends");
+  expect_result(run, next, 2, "the call after it is not touched");
+  expect_done(run, executor->submit(cancel_thread), "another one ends");
+  expect_result(run, executor->submit([] { return 3; }), 3, "a call that is submitted once nothing is left runs");
+}
+
 void the_pool_keeps_its_size(LawRun& run) {
   const auto executor = open(run, 2);
   std::vector<Future<void>> broken;
@@ -562,6 +579,7 @@ constexpr Law kLaws[] = {
     law<exceptions_keep_what_they_say>("E3", "ExceptionsKeepWhatTheySay"),
     law<a_call_that_ends_its_thread>("E3", "ACallThatEndsItsThread"),
     law<a_thread_that_ended_is_replaced_when_needed>("E3", "AThreadThatEndedIsReplacedWhenNeeded"),
+    law<a_call_that_cancels_its_thread>("E3", "ACallThatCancelsItsThread"),
     law<the_pool_keeps_its_size>("E3", "ThePoolKeepsItsSize"),
     law<a_thread_is_replaced_while_draining>("E3", "AThreadIsReplacedWhileDraining"),
     law<submit_after_shutdown_throws>("E4", "SubmitAfterShutdownThrows"),

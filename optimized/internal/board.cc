@@ -67,10 +67,17 @@ Board::SlotBits Board::take_done() {
     const std::uint32_t count = std::min(slots() - first, 64u);
     taken[first / 64] = bits.exchange(0, std::memory_order_acq_rel) & (~std::uint64_t{0} >> (64 - count));
   }
+  // A bit may be of the slot's call before, which was seen to be done before its worker had said so. Of the one that is there now
+  // it says nothing, and that may be done by the time it is looked at, with others before it that are done since.
+  for (const std::uint32_t slot : slots_in(taken)) {
+    const std::optional<Seen> seen = see(slot);
+    const bool is_news = seen && (seen->phase == SlotPhase::kDone || seen->phase == SlotPhase::kWantsRoom);
+    if (!is_news) taken[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
+  }
   if (slots() <= 64) return taken;
   // One after the other is not all at once: a worker may have delivered one of a word that had been read, and then one of a
   // word that had not. When the latter is seen, so is the former.
-  const SlotBits late = done_bits();
+  const SlotBits late = done_bits();  // After what was seen above.
   if (late == SlotBits{}) return taken;
   absl::InlinedVector<std::uint64_t, 64> ends(workers_end_, 0);  // By worker: the ticket after its last one that is taken.
   const auto end_of = [&ends](const std::optional<Seen>& seen) {

@@ -65,6 +65,22 @@ TEST_F(BoardTest, RoomIsGivenOnceThereIsSome) {
   EXPECT_TRUE(has_room(second));
 }
 
+// The pool may find a call done before its worker has said so; when that comes the slot has another call.
+TEST_F(BoardTest, WhatIsSaidOfTheCallBeforeIsNoNewsOfThisOne) {
+  const std::uint32_t slot = put();
+  const std::uint64_t bit = std::uint64_t{1} << slot;
+  for (const SlotPhase phase : {SlotPhase::kPending, SlotPhase::kRunning}) {
+    if (phase == SlotPhase::kRunning) say(slot, phase);
+    board_->calls().done[0].fetch_or(bit);
+    EXPECT_EQ(board_->take_done()[0], 0u);
+  }
+  for (const SlotPhase phase : {SlotPhase::kWantsRoom, SlotPhase::kDone}) {
+    say(slot, phase);
+    board_->calls().done[0].fetch_or(bit);
+    EXPECT_EQ(board_->take_done()[0], bit);
+  }
+}
+
 // A call that threw after it had begun to write its result, or whose worker died: nobody has the room any more.
 TEST_F(BoardTest, ACallThatLeavesItsSlotLeavesItsRoomToThoseThatWait) {
   const std::uint32_t first = put();

@@ -85,6 +85,7 @@ TEST_P(ProcessPoolRobustness, P5_ForkServersThatDieLeaveNothing) {
     if (round == 0) before = testing::open_descriptors();
     EXPECT_TRUE(soon([before] { return testing::open_descriptors() == before; })) << testing::open_descriptors();
     const pid_t server = testing::fork_server();
+    ASSERT_GT(server, 0);
     kill(server, SIGKILL);
     EXPECT_TRUE(soon([&] { return testing::state_of(server) == '?'; }));
     kill(worker, SIGKILL);
@@ -98,6 +99,7 @@ TEST_P(ProcessPoolRobustness, P5_TheForkServerIsStopped) {
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   const pid_t worker = executor.submit(own_pid).result();
   const pid_t server = testing::fork_server();
+  ASSERT_GT(server, 0);
   stop(server);
   expect_pool_works(executor);
   kill(worker, SIGKILL);
@@ -111,7 +113,9 @@ TEST_P(ProcessPoolRobustness, P8_KillWorkersWhileTheForkServerIsStopped) {
   Gate gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   EXPECT_GT(executor.submit(own_pid).result(), 0);
-  stop(testing::fork_server());
+  const pid_t server = testing::fork_server();
+  ASSERT_GT(server, 0);
+  stop(server);
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   const Future<int> other = executor.submit(pass, gate.path(), 2);  // Its worker is ordered, and never comes.
   EXPECT_TRUE(soon([&] { return running.running(); }));

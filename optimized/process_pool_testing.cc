@@ -59,7 +59,11 @@ Gate::Gate()
 void Gate::open() { std::filesystem::remove(path_); }
 
 int pass(const std::string& gate, int value) {
-  while (std::filesystem::exists(gate)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  // Hundreds may wait here at once, on few processors.
+  constexpr std::chrono::milliseconds kNapMax{16};
+  for (std::chrono::milliseconds nap{1}; std::filesystem::exists(gate); nap = std::min(2 * nap, kNapMax)) {
+    std::this_thread::sleep_for(nap);
+  }
   return value;
 }
 

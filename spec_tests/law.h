@@ -22,7 +22,7 @@ namespace futures::spec_tests {
 #if defined(ABSL_HAVE_THREAD_SANITIZER) || defined(ABSL_HAVE_ADDRESS_SANITIZER)
 inline constexpr std::chrono::milliseconds kPatience{10'000};
 #else
-inline constexpr std::chrono::milliseconds kPatience{2'000};
+inline constexpr std::chrono::milliseconds kPatience{5'000};
 #endif
 
 // Waits until `condition` holds, at most for the patience. Returns whether it does. Polls.

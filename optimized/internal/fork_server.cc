@@ -111,6 +111,16 @@ int thread_count() {
   return count;
 }
 
+// One that has been joined may be listed for a moment still.
+bool has_one_thread() {
+  constexpr int kLooks = 200;
+  for (int look = 0; look < kLooks; ++look) {
+    if (thread_count() == 1) return true;
+    usleep(1000);
+  }
+  return false;
+}
+
 // Moves the descriptors to `first`, `first` + 1, ..., and closes every other one from `first` on.
 void keep_only(std::vector<int> descriptors, int first) {
   const int safe = first + static_cast<int>(descriptors.size());
@@ -259,7 +269,7 @@ ForkServer ForkServer::start(StartMethod method) {
     throw std::logic_error(
         "worker processes start in this program's main: add `futures::process_main(argc, argv);` as its first line");
   }
-  if (method == StartMethod::kFork && thread_count() > 1) {
+  if (method == StartMethod::kFork && !has_one_thread()) {
     throw std::logic_error("StartMethod::kFork is for programs with one thread: this one has more");
   }
   ForkServer server;

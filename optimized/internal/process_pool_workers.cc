@@ -33,8 +33,9 @@ constexpr std::chrono::milliseconds kStartPause{100};
 constexpr std::chrono::seconds kOrderPatience{10};
 constexpr std::chrono::seconds kLastOrderPatience{1};
 
-// How long the fork server may take to say how a worker ended. After that nobody knows.
-constexpr std::chrono::milliseconds kStatusPatience{100};
+// How long the fork server may take to say how a worker ended. After that nobody knows. Shorter: on a machine that is too busy
+// nobody does; longer: a server that is stopped holds up the outcome of the call that the worker ran.
+constexpr std::chrono::seconds kStatusPatience{2};
 
 // How long a worker with a board of its own that left a call may go on not to take calls, while calls wait. Shorter: one
 // that is stopped for a while is replaced in vain.
@@ -247,7 +248,8 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
   for (const std::uint16_t number : std::exchange(ended_workers_, {})) {
     const Worker& worker = workers_.find(number)->second;
     // One without a pidfd may have been killed just now.
-    const bool may_still_be_told = !worker.status && (server_ || !worker.pidfd) && now < worker.settle_by;
+    const bool has_its_server = server_ && worker.server_life == server_.life();
+    const bool may_still_be_told = !worker.status && (has_its_server || !worker.pidfd) && now < worker.settle_by;
     (may_still_be_told ? ended_workers_ : dead).push_back(number);
   }
   if (dead.empty()) return;

@@ -38,7 +38,9 @@ TEST(CPythonSubject, ShowsWhatACallGoesThrough) {
       "0 poll c0\n"
       "1 result c0\n"
       "0 release g0\n");
-  EXPECT_EQ(play.step().calls, (Visibles{Visible::kRunning, Visible::kAbsent, Visible::kAbsent}));
+  play.step();
+  const Observation running = play.until([](const Observation& seen) { return seen.started[0]; });
+  EXPECT_EQ(running.calls, (Visibles{Visible::kRunning, Visible::kAbsent, Visible::kAbsent}));
   play.step();
   play.step();
   const Observation cancelled = play.step();
@@ -110,7 +112,9 @@ TEST(CPythonSubject, S3_CancelFuturesCancelsWhatIsQueued) {
       "0 submit c2 { return 2 }\n"
       "0 callback c2\n"
       "0 shutdown nowait cancel\n");
-  for (int i = 0; i < 4; ++i) play.step();
+  play.step();
+  play.until([](const Observation& seen) { return seen.started[0]; });
+  for (int i = 1; i < 4; ++i) play.step();
   const Observation seen = play.step();
   EXPECT_EQ(seen.calls, (Visibles{Visible::kRunning, Visible::kCancelled, Visible::kCancelled}));
   EXPECT_EQ(seen.callbacks_ran, Bits{true});
@@ -189,7 +193,9 @@ TEST(CPythonDiffers, W4_AWaitForWhatAShutdownHasCancelledHangs) {
       "1 release g0\n",
       {.patience = std::chrono::milliseconds(500)});
   EXPECT_FALSE(CPythonSubject::is_asked(play.trace()));
-  for (int i = 0; i < 3; ++i) play.step();
+  play.step();
+  play.until([](const Observation& seen) { return seen.started[0]; });
+  for (int i = 1; i < 3; ++i) play.step();
   play.begin_step();
   const Observation waiting = play.until([](const Observation& seen) { return seen.calls[1] == Visible::kCancelled; });
   EXPECT_TRUE(waiting.busy[1]);
@@ -239,7 +245,9 @@ TEST(CPythonDiffers, S3_ADrainTakesACallOffTheQueueBeforeItCancelsIt) {
       "1 release g0\n"
       "1 poll c1\n",
       {.hold = Hold::kDrained});
-  for (int i = 0; i < 3; ++i) play.step();
+  play.step();
+  play.until([](const Observation& seen) { return seen.started[0]; });
+  for (int i = 1; i < 3; ++i) play.step();
   play.begin_step();
   play.subject().observe();
   play.begin_step();
@@ -267,6 +275,7 @@ TEST(CPythonDiffers, S5_AShutdownThatWaitsReturnsBeforeAnotherOneHasCancelled) {
       "0 poll c1\n",
       {.hold = Hold::kDrained});
   play.step();
+  play.until([](const Observation& seen) { return seen.started[0]; });
   play.step();
   play.begin_step();
   play.subject().observe();
@@ -423,7 +432,7 @@ TEST(CPythonSubject, IsUnavailableWhenItIsNotPython) {
 }
 
 TEST(CPythonSubject, AHangEndsWithTheDeadline) {
-  CPythonSubject subject({.patience = std::chrono::milliseconds(50), .hold = Hold::kForEver});
+  CPythonSubject subject({.patience = std::chrono::milliseconds(500), .hold = Hold::kForEver});
   const Trace trace = parsed(
       "workers 1\n"
       "clients 2\n"
@@ -434,6 +443,7 @@ TEST(CPythonSubject, AHangEndsWithTheDeadline) {
     ASSERT_TRUE(subject.issue(0).ok());
     observe_until(subject, all_idle);
     ASSERT_TRUE(subject.issue(1).ok());
+    observe_until(subject, [](const Observation& seen) { return seen.busy[1]; });
     const absl::Status finished = subject.finish();
     EXPECT_EQ(finished.code(), absl::StatusCode::kDeadlineExceeded) << finished;
     EXPECT_NE(finished.message().find("client 1"), std::string_view::npos) << finished;

@@ -178,12 +178,15 @@ class Episode:
 
     def _rests(self, shutdowns_may_wait):
         """Whether no body is between two gates or about to begin, no callback is due, and no shutdown has yet to close the
-        intake or to cancel.
+        intake or to cancel; and whether a worker that is to be held is.
 
         Either would make two situations look alike that are not.
         """
         if self._beginnings > 0:
             return False
+        if mode_of_process() == "--hold-taken" and self._accepted and not self._hold.is_set():
+            if not self._hold.reached_by_worker:
+                return False
         # A call that a map has let go of is cancelled or about to begin: no future of it is looked at.
         if not self._calls_rest() or self._is_a_callback_due():
             return False

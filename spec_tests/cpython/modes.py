@@ -90,10 +90,12 @@ class Hold(threading.Event):
     def __init__(self):
         super().__init__()
         self.reached_in_shutdown = False
+        self.reached_by_worker = False
 
     def clear(self):
         super().clear()
         self.reached_in_shutdown = False
+        self.reached_by_worker = False
 
     def stop_in_shutdown(self):
         self.reached_in_shutdown = True
@@ -109,6 +111,7 @@ def install_hold():
         run = concurrent.futures.thread._WorkItem.run
 
         def run_held(*args):
+            hold.reached_by_worker = True
             (hold if mode == "--hold-taken" else never).wait()
             return run(*args)
 

@@ -41,8 +41,8 @@ struct ProcessPoolOptions {
   // A worker is replaced after so many calls; 0: never. Law P7.
   std::uint64_t max_calls_per_worker = 0;
   // A worker that runs a call for longer is killed and replaced, and the call gets CallTimeoutError. Counted from the call's
-  // start in the worker, not from its submit; the pool looks ten times a second, and more often if this is less than a
-  // second. Law P12.
+  // start in the worker, not from its submit, until its result is delivered, for which it may have to wait for room; the pool
+  // looks ten times a second, and more often if this is less than a second. Law P12.
   std::optional<std::chrono::nanoseconds> call_timeout = std::nullopt;
   // How long workers that ignore SIGTERM outlive terminate_workers, before they get SIGKILL; nanoseconds::max(): for ever.
   // Law P8.

@@ -28,6 +28,9 @@ thread_local const void* current_executor = nullptr;
 // Whether this thread, a worker's, has invoked std::exit inside a call and so will not come back to its executor.
 thread_local bool exits_the_program = false;
 
+// The executor whose last worker this thread was, and whose calls it fails now. A done callback of theirs may wait for it.
+thread_local const void* fails_last_calls_of = nullptr;
+
 ReferenceOptions checked(ReferenceOptions options) {
   if (!options.max_workers) options.max_workers = internal::available_cpus();
   if (*options.max_workers < 1) {
@@ -188,6 +191,7 @@ void ReferenceExecutor::Shared::work() {
 void ReferenceExecutor::Shared::initialize() {
   try {
     if (options.initializer != nullptr) options.initializer();
+    sync::end_if_cancelled();
   } catch (abi::__forced_unwind&) {
     break_with("a worker's initializer ended its thread");
     throw;
@@ -243,7 +247,11 @@ void ReferenceExecutor::Shared::worker_ends(bool others_join_it) {
     }
     if (must_break) ++threads_live;  // Until the calls have failed: who waits for the workers waits for them.
   }
-  if (must_break) break_with("the last worker ended and cannot be replaced");
+  if (must_break) {
+    fails_last_calls_of = this;
+    break_with("the last worker ended and cannot be replaced");
+    fails_last_calls_of = nullptr;
+  }
   sync::mutex_lock lock(mutex);
   if (must_break) --threads_live;
   changed.notify_all();
@@ -292,7 +300,8 @@ void ReferenceExecutor::Shared::request_stop() {
 }
 
 bool ReferenceExecutor::Shared::can_be_joined() const {
-  return threads_live == 0 && !joining && (!a_call_exits || exits_the_program);
+  const int others_live = threads_live - (fails_last_calls_of == this ? 1 : 0);
+  return others_live == 0 && !joining && (!a_call_exits || exits_the_program);
 }
 
 bool ReferenceExecutor::Shared::wait_for_workers(sync::deadline until) {

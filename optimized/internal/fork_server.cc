@@ -111,16 +111,6 @@ int thread_count() {
   return count;
 }
 
-// One that has been joined may be listed for a moment still.
-bool has_one_thread() {
-  constexpr int kLooks = 200;
-  for (int look = 0; look < kLooks; ++look) {
-    if (thread_count() == 1) return true;
-    usleep(1000);
-  }
-  return false;
-}
-
 // Moves the descriptors to `first`, `first` + 1, ..., and closes every other one from `first` on.
 void keep_only(std::vector<int> descriptors, int first) {
   const int safe = first + static_cast<int>(descriptors.size());
@@ -264,12 +254,17 @@ pid_t spawn_self(int socket, int life) {
 
 bool has_process_main() { return process_main_called; }
 
+void await_joined_threads() {
+  constexpr int kLooks = 200;
+  for (int look = 0; look < kLooks && thread_count() > 1; ++look) usleep(1000);
+}
+
 ForkServer ForkServer::start(StartMethod method) {
   if (method != StartMethod::kFork && !has_process_main()) {
     throw std::logic_error(
         "worker processes start in this program's main: add `futures::process_main(argc, argv);` as its first line");
   }
-  if (method == StartMethod::kFork && !has_one_thread()) {
+  if (method == StartMethod::kFork && thread_count() > 1) {
     throw std::logic_error("StartMethod::kFork is for programs with one thread: this one has more");
   }
   ForkServer server;

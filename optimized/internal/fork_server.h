@@ -95,6 +95,9 @@ class ForkServer {
   Descriptor process_;  // A pidfd: a program that waits for any child of its may have freed the pid for another process.
 };
 
+// Returns when this program has one thread, at the latest after a moment: one that has been joined may be listed a little longer.
+void await_joined_threads();
+
 // True once process_main has been called in this program.
 bool has_process_main();
 

@@ -34,6 +34,7 @@ void ProcessPool::watch(int fd, News news, std::uint16_t number) {
 
 std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& options) {
   auto pool = std::make_shared<ProcessPool>(options);
+  if (options.start_method == StartMethod::kFork) await_joined_threads();
   sync::mutex_lock lock(pool->mutex_);
   // The server first: kFork needs the program to have one thread.
   pool->start_server();

@@ -180,6 +180,8 @@ bool ProcessPool::serve_client(Client& client) try {
   if (calls_on_boards_ < calls_before) hand_out(client.settled);
   return is_held();
 } catch (const std::bad_alloc&) {
+  client.spot.board->say_done_again(client.spot.slot);
+  ring_collector();
   return false;
 }
 

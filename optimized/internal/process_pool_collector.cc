@@ -124,8 +124,8 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
 // With what the same worker has delivered before.
 void ProcessPool::take_results_until(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   for (const std::uint32_t earlier : board.done_before(slot, owner)) {
-    board.forget_done(earlier);
     take_result(board, earlier, owner, settled);
+    board.forget_done(earlier);
   }
   take_result(board, slot, owner, settled);
 }

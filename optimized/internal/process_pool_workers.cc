@@ -247,9 +247,10 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
   std::vector<std::uint16_t> dead;
   for (const std::uint16_t number : std::exchange(ended_workers_, {})) {
     const Worker& worker = workers_.find(number)->second;
-    // One without a pidfd may have been killed just now.
-    const bool has_its_server = server_ && worker.server_life == server_.life();
-    const bool may_still_be_told = !worker.status && (has_its_server || !worker.pidfd) && now < worker.settle_by;
+    const bool is_asked_for = ending_ == nullptr && !worker.timed_out;
+    const bool will_be_told = is_asked_for && server_ && worker.server_life == server_.life();
+    // One without a pidfd may have been killed just now, and is not gone before it is told.
+    const bool may_still_be_told = !worker.status && (will_be_told || !worker.pidfd) && now < worker.settle_by;
     (may_still_be_told ? ended_workers_ : dead).push_back(number);
   }
   if (dead.empty()) return;
@@ -262,6 +263,9 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
   }
   // What they may have been woken for is still there.
   if (!is_isolated()) boards_[0]->wake_workers();
+  if (ending_ == nullptr || !workers_.empty()) return;
+  // Nobody is left to run what seems pending: a call that ran, and whose worker wrote that it does not.
+  for (const auto& [board, slot] : held_calls()) settle({.task = release(*board, slot), .error = ending_}, settled);
 }
 
 std::exception_ptr ProcessPool::death_error(const Worker& worker) {
@@ -329,10 +333,11 @@ void ProcessPool::break_pool(const std::string& reason, bool running_too, std::v
     if (board == nullptr) continue;
     const bool is_damaged = board->is_damaged();
     for (const std::uint32_t slot : board->held_in_order()) {
+      const bool was_pending = board->cancel(slot);  // First: what is seen before may be taken since.
       const std::optional<Board::Seen> seen = board->see(slot);
       const bool is_done = seen && seen->phase == SlotPhase::kDone;
       const bool is_told_later = !is_damaged && seen && (is_done || workers_.contains(seen->owner));
-      if (board->cancel(slot) || (running_too && !is_told_later)) {
+      if (was_pending || (running_too && !is_told_later)) {
         settle({.task = release(*board, slot), .error = broken_}, settled);
       }
     }

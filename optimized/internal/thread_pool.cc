@@ -20,6 +20,9 @@ thread_local const ThreadPool* current_pool = nullptr;
 // Whether this thread, a worker's, has invoked std::exit inside a call and so will not come back to its pool.
 thread_local bool exits_the_program = false;
 
+// The pool whose last worker this thread was, and whose calls it fails now. A done callback of theirs may wait for the pool.
+thread_local const ThreadPool* fails_last_calls_of = nullptr;
+
 }  // namespace
 
 // Tells the pool that its worker leaves, however it does: at the end of its loop or by a forced unwind.
@@ -135,6 +138,7 @@ void ThreadPool::run(Task task) {
 bool ThreadPool::initialize_worker() {
   try {
     if (options_.initializer != nullptr) options_.initializer();
+    sync::end_if_cancelled();
   } catch (abi::__forced_unwind&) {
     break_pool("a worker's initializer ended its thread");
     throw;
@@ -195,7 +199,11 @@ void ThreadPool::leave(bool others_join_it) {
     }
     if (!failure.empty()) ++live_workers_;  // Until the calls have failed: who waits for the pool waits for them.
   }
-  if (!failure.empty()) break_pool(failure);
+  if (!failure.empty()) {
+    fails_last_calls_of = this;
+    break_pool(failure);
+    fails_last_calls_of = nullptr;
+  }
   sync::mutex_lock lock(mutex_);
   if (!failure.empty()) --live_workers_;
   workers_changed_.notify_all();
@@ -284,7 +292,8 @@ ThreadPool::Progress ThreadPool::shutdown(const ShutdownOptions& options) {
 }
 
 bool ThreadPool::can_be_joined() const {
-  return live_workers_ == 0 && !joining_ && (!a_call_exits_ || exits_the_program);
+  const int others_live = live_workers_ - (fails_last_calls_of == this ? 1 : 0);
+  return others_live == 0 && !joining_ && (!a_call_exits_ || exits_the_program);
 }
 
 bool ThreadPool::await_workers(sync::deadline until) {

@@ -60,6 +60,7 @@ void initialize(const WorkerOrder& order) {
   if (!order.has_initializer) return;
   try {
     reinterpret_cast<void (*)()>(const_cast<void*>(address_of(order.initializer)))();
+    sync::end_if_cancelled();
   } catch (abi::__forced_unwind&) {
     throw;
   } catch (...) {

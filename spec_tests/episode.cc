@@ -503,10 +503,10 @@ model::CallSet Episode::let_go() const {
 
 bool Episode::all_done() const {
   const std::size_t events = recorder().size();
-  if (!rests()) return false;
   for (const Slot& slot : slots_) {
     if (slot.has_future.load(std::memory_order_acquire) && !slot.future.done()) return false;
   }
+  if (!rests()) return false;  // After that: callbacks are due once their calls are done.
   return recorder().size() == events;  // Otherwise what was looked at first may be out of date.
 }
 

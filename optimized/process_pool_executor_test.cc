@@ -44,11 +44,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::Gate;
+using testing::own_pid;
 using testing::pass;
 using testing::soon;
 
 int add(int a, int b) { return a + b; }
-pid_t own_pid() { return getpid(); }
 void die_by(int signal) { raise(signal); }
 void exit_with(int code) { _exit(code); }
 std::string repeated(const std::string& text, int times) {

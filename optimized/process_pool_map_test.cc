@@ -39,7 +39,6 @@ using namespace futures::testing;
 
 using ProcessPoolMap = testing::ProcessPoolTest;
 
-int twice(int x) { return 2 * x; }
 pid_t pid_at(int) { return getpid(); }
 
 // 0, 1, 2, ...; counts how many have been taken.

@@ -27,15 +27,11 @@ using namespace std::chrono_literals;
 using testing::Gate;
 using testing::own_pid;
 using testing::pass;
+using testing::pass_text;
 using testing::soon;
 using testing::twice;
 
 using ProcessPoolOrder = testing::ProcessPoolTest;
-
-std::size_t pass_text(const std::string& gate, const std::string& text) {
-  pass(gate, 0);
-  return text.size();
-}
 
 // What one worker runs gets done in the order in which it ran, whoever finds it: for many second looks of the pool, with calls
 // in every slot.

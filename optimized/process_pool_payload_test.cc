@@ -33,12 +33,12 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Gate;
 using testing::pass;
+using testing::pass_text;
 using testing::soon;
 
 class ProcessPoolPayload : public testing::ProcessPoolTest {};
 
 std::size_t length_of(const std::string& text) { return text.size(); }
-std::size_t pass_text(const std::string& gate, const std::string& text) { return pass(gate, 0), text.size(); }
 std::string text_of(std::size_t bytes) { return std::string(bytes, 'r'); }
 
 // Around what a slot holds, a page, and what is taken in whole pages.

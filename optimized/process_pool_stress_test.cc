@@ -24,7 +24,7 @@ int seconds = 3;
 
 namespace {
 
-int twice(int value) { return 2 * value; }
+using testing::twice;
 std::string large_text(int value) { return std::string(300'000, static_cast<char>(value)); }
 
 struct Tally {

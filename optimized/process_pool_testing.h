@@ -27,8 +27,9 @@ class Gate {
   const std::string path_;
 };
 
-// Calls. This one returns `value` once the gate is open.
+// Calls. These two return once the gate is open: `value`, the size of `text`.
 int pass(const std::string& gate, int value);
+std::size_t pass_text(const std::string& gate, const std::string& text);
 int twice(int value);
 pid_t own_pid();
 

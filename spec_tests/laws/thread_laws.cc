@@ -6,6 +6,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <pthread.h>
@@ -81,6 +82,18 @@ void no_thread_without_a_call(LawRun& run) {
   const auto executor = open(run, {.max_workers = 4, .initializer = [started] { started.add(); }});
   shut_down(run, executor, {});
   run.expect(started.value() == 0, "without a call no thread is started");
+}
+
+// Wherever in its wait for calls the cancellation meets it.
+void an_idle_thread_that_is_cancelled_is_replaced(LawRun& run) {
+  for (int i = 0; i < 5; ++i) {
+    const auto executor = open(run, 1);
+    const Future<pthread_t> worker = executor->submit(&pthread_self);
+    if (!expect_done(run, worker, "a call runs")) return;
+    std::this_thread::sleep_for(i * 1ms);  // Nothing depends on where it is by then.
+    pthread_cancel(worker.result());
+    expect_result(run, executor->submit([] { return 2; }), 2, "a call that is submitted to no living thread runs");
+  }
 }
 
 void never_more_threads_than_the_maximum(LawRun& run) {
@@ -237,6 +250,7 @@ constexpr Law kLaws[] = {
     law<by_default_the_cpus_of_this_process>("T1", "ByDefaultTheCpusOfThisProcess"),
     law<threads_start_on_demand_and_are_reused>("T2", "ThreadsStartOnDemandAndAreReused"),
     law<no_thread_without_a_call>("T2", "NoThreadWithoutACall"),
+    law<an_idle_thread_that_is_cancelled_is_replaced>("T2", "AnIdleThreadThatIsCancelledIsReplaced"),
     law<never_more_threads_than_the_maximum>("T2", "NeverMoreThreadsThanTheMaximum"),
     law<threads_are_named_by_prefix_and_number>("T3", "ThreadsAreNamedByPrefixAndNumber"),
     law<the_initializer_runs_once_per_worker_first>("T4", "TheInitializerRunsOncePerWorkerFirst"),

@@ -181,8 +181,7 @@ void read_as(const std::vector<char>& bytes, std::size_t element_bytes, internal
 // A worker that writes on while its value is read: where it said that it had written, or anywhere else.
 class WritesOn final : public internal::Arrival {
  public:
-  WritesOn(std::vector<char>& bytes, std::string_view script)
-      : bytes_(bytes), script_(reinterpret_cast<const std::uint8_t*>(script.data()), script.size()) {}
+  WritesOn(std::vector<char>& bytes, std::string_view script) : bytes_(bytes), script_(script) {}
 
   void await(std::size_t bytes) override {
     require(bytes <= bytes_.size(), "more is awaited than there will be");
@@ -234,7 +233,7 @@ void read(std::string_view encoded) {
 // The input has what the worker does meanwhile first. Behind what it has of the value there may be more than one piece.
 template <typename T, std::size_t kElementBytes = 64>
 void read_early(std::string_view input) {
-  Input parts(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+  Input parts(input);
   const std::string_view script = parts.bytes(parts.number<std::uint8_t>());
   const std::size_t filler = parts.below(4) * internal::kPieceBytes;
   const std::string_view encoded = parts.rest();

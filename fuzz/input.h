@@ -13,7 +13,8 @@ namespace futures::fuzz {
 
 class Input {
  public:
-  Input(const std::uint8_t* data, std::size_t size) : left_(reinterpret_cast<const char*>(data), size) {}
+  Input(const std::uint8_t* data, std::size_t size) : Input({reinterpret_cast<const char*>(data), size}) {}
+  explicit Input(std::string_view bytes) : left_(bytes) {}
 
   bool empty() const { return left_.empty(); }
 

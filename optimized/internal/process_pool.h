@@ -186,8 +186,7 @@ class ProcessPool final : public DrainedAtExit,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void settle(Settled outcome, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void store_outcome(Settled& settled);
-  bool is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool follows(std::uint16_t owner, const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  const void* untold_by(std::uint16_t owner) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void note_told(const std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release_held_back(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void release_memory() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

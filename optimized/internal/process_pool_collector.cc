@@ -98,24 +98,19 @@ void ProcessPool::look_at_slot(Board& board, std::uint32_t slot, std::vector<Set
   if (seen->phase == SlotPhase::kDone) take_result(board, slot, seen->owner, settled);
 }
 
-// Whether another thread has taken outcomes of this worker's earlier calls and not told them yet. Nobody may see its later ones
-// done before.
-bool ProcessPool::is_preceded(std::uint16_t owner, const std::vector<Settled>& settled) {
+// The vector with the outcomes of this worker's earlier calls that have been taken and not told yet; null if there are none.
+// Nobody may see its later ones done before.
+const void* ProcessPool::untold_by(std::uint16_t owner) {
   const auto worker = workers_.find(owner);
-  return worker != workers_.end() && worker->second.untold > 0 && worker->second.untold_by != &settled;
-}
-
-// Whether this thread has some of them.
-bool ProcessPool::follows(std::uint16_t owner, const std::vector<Settled>& settled) {
-  const auto worker = workers_.find(owner);
-  return worker != workers_.end() && worker->second.untold > 0 && worker->second.untold_by == &settled;
+  return worker != workers_.end() && worker->second.untold > 0 ? worker->second.untold_by : nullptr;
 }
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   // A reader would tell it before these, or have it wait for them and let the worker's next one pass: what it has read is
   // dropped.
-  std::vector<Settled>& takers = follows(owner, settled) ? settled : takers_of(board, slot, settled);
-  if (!is_preceded(owner, takers)) return take_outcome(board, slot, owner, takers);
+  const void* const before = untold_by(owner);
+  std::vector<Settled>& takers = before == &settled ? settled : takers_of(board, slot, settled);
+  if (before == nullptr || before == &takers) return take_outcome(board, slot, owner, takers);
   const auto is_this = [&](const Spot& spot) { return spot.board.get() == &board && spot.slot == slot; };
   if (std::any_of(postponed_.begin(), postponed_.end(), is_this)) return;
   postponed_.push_back({.board = boards_[board.worker()], .slot = slot});

@@ -293,7 +293,8 @@ void ProcessPool::settle_calls_of(const std::vector<std::uint16_t>& dead, std::v
 void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   if (!board.holds(slot)) return;
   // Another thread may be telling what the worker had delivered before. This is taken now or never, and told after that.
-  std::vector<Settled>& in_turn = is_preceded(owner, settled) ? held_back_ : settled;
+  const void* const before = untold_by(owner);
+  std::vector<Settled>& in_turn = before == nullptr || before == &settled ? settled : held_back_;
   const std::optional<Board::Seen> seen = board.see(slot);
   if (seen && seen->phase == SlotPhase::kDone) return take_outcome(board, slot, owner, in_turn);
   // A call that kills every worker before it seems taken is not given to workers for ever.

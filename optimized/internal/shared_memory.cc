@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,11 +19,6 @@ namespace {
 constexpr std::uint64_t kPageBytes = 4096;
 
 [[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
-
-// Not by the function, where a thread may be cancelled: rooms are given back in destructors.
-long fallocate_here(int file, int mode, std::uint64_t offset, std::uint64_t bytes) {
-  return syscall(SYS_fallocate, file, mode, offset, bytes);
-}
 
 char* map_shared(int file, std::size_t bytes) {
   void* const data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
@@ -79,15 +73,17 @@ SharedMemory::~SharedMemory() {
 }
 
 bool SharedMemory::allocate(std::uint64_t offset, std::uint64_t bytes) {
-  long rc;
+  const sync::cancellation_block block;  // As in discard, which follows if this fails.
+  int rc;
   do {
-    rc = fallocate_here(file(), FALLOC_FL_KEEP_SIZE, offset, bytes);
+    rc = fallocate(file(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
   } while (rc != 0 && errno == EINTR);
   return rc == 0;
 }
 
 void SharedMemory::discard(std::uint64_t offset, std::uint64_t bytes) {
-  fallocate_here(file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+  const sync::cancellation_block block;  // Rooms are given back in destructors, which nothing may end.
+  fallocate(file(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
 }
 
 void SharedMemory::expect_use(std::uint64_t offset, std::uint64_t bytes) const {

@@ -55,8 +55,7 @@ TEST(CPythonProcessesDiffer, P1_CallsThatNoWorkerHasAreRunning) {
       "0 cancel c1\n"
       "0 cancel c3\n",
       kProcesses);
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   play.step();
   play.until([](const Observation& seen) { return seen.calls[1] == Visible::kRunning; });
   play.step();
@@ -87,8 +86,7 @@ constexpr std::string_view kCancelsAfterShutdown =
 
 // Lets every step of a trace that begins as that one come to its end but those behind it.
 Observation after_cancelling(Play& play) {
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   for (int i = 1; i < 5; ++i) play.step();
   play.until([](const Observation& seen) { return seen.calls[2] == Visible::kRunning; });
   play.step();
@@ -126,8 +124,7 @@ TEST(CPythonProcessesDiffer, S5_AShutdownThatWaitsReturnsAtOnceAfterOneThatDidNo
       "0 shutdown nowait\n"
       "0 shutdown wait\n",
       kProcesses);
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   play.step();
   const Observation seen = play.step();
   EXPECT_EQ(seen.replies, (Replies{{ReplyKind::kOk}}));
@@ -165,8 +162,7 @@ TEST(CPythonProcesses, S6_TheEndOfAWithDoesNotWaitAfterAShutdownWithoutWait) {
       "0 shutdown nowait\n"
       "0 destroy\n",
       kProcesses);
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   play.step();
   EXPECT_EQ(play.step().calls, (Visibles{Visible::kRunning}));
   play.finish_accepted();

@@ -38,8 +38,7 @@ TEST(CPythonSubject, ShowsWhatACallGoesThrough) {
       "0 poll c0\n"
       "1 result c0\n"
       "0 release g0\n");
-  play.step();
-  const Observation running = play.until([](const Observation& seen) { return seen.started[0]; });
+  const Observation running = play.step_until_started();
   EXPECT_EQ(running.calls, (Visibles{Visible::kRunning, Visible::kAbsent, Visible::kAbsent}));
   play.step();
   play.step();
@@ -112,8 +111,7 @@ TEST(CPythonSubject, S3_CancelFuturesCancelsWhatIsQueued) {
       "0 submit c2 { return 2 }\n"
       "0 callback c2\n"
       "0 shutdown nowait cancel\n");
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   for (int i = 1; i < 4; ++i) play.step();
   const Observation seen = play.step();
   EXPECT_EQ(seen.calls, (Visibles{Visible::kRunning, Visible::kCancelled, Visible::kCancelled}));
@@ -193,8 +191,7 @@ TEST(CPythonDiffers, W4_AWaitForWhatAShutdownHasCancelledHangs) {
       "1 release g0\n",
       {.patience = std::chrono::milliseconds(500)});
   EXPECT_FALSE(CPythonSubject::is_asked(play.trace()));
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   for (int i = 1; i < 3; ++i) play.step();
   play.begin_step();
   const Observation waiting = play.until([](const Observation& seen) { return seen.calls[1] == Visible::kCancelled; });
@@ -245,8 +242,7 @@ TEST(CPythonDiffers, S3_ADrainTakesACallOffTheQueueBeforeItCancelsIt) {
       "1 release g0\n"
       "1 poll c1\n",
       {.hold = Hold::kDrained});
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   for (int i = 1; i < 3; ++i) play.step();
   play.begin_step();
   play.subject().observe();
@@ -274,8 +270,7 @@ TEST(CPythonDiffers, S5_AShutdownThatWaitsReturnsBeforeAnotherOneHasCancelled) {
       "2 release g0\n"
       "0 poll c1\n",
       {.hold = Hold::kDrained});
-  play.step();
-  play.until([](const Observation& seen) { return seen.started[0]; });
+  play.step_until_started();
   play.step();
   play.begin_step();
   play.subject().observe();

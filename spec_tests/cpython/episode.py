@@ -184,9 +184,9 @@ class Episode:
         """
         if self._beginnings > 0:
             return False
-        if mode_of_process() == "--hold-taken" and self._accepted and not self._hold.is_set():
-            if not self._hold.reached_by_worker:
-                return False
+        is_to_be_held = mode_of_process() == "--hold-taken" and self._accepted and not self._hold.is_set()
+        if is_to_be_held and not self._hold.reached_by_worker:
+            return False
         # A call that a map has let go of is cancelled or about to begin: no future of it is looked at.
         if not self._calls_rest() or self._is_a_callback_due():
             return False

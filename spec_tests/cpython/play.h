@@ -80,6 +80,12 @@ class Play {
     return observe_until(subject_, all_idle);
   }
 
+  // The next step, and what is seen once the first call's body has begun.
+  Observation step_until_started() {
+    step();
+    return until([](const Observation& seen) { return seen.started[0]; });
+  }
+
   void begin_step() {
     const absl::Status issued = subject_.issue(next_++);
     EXPECT_TRUE(issued.ok()) << issued;

@@ -26,7 +26,7 @@
 #include "absl/strings/str_format.h"
 #include "bench/bounds.h"
 #include "bench/rivals_text.h"
-#include "futures/buffer.h"
+#include "futures/encoding/buffer.h"
 #include "futures/wait.h"
 #include "optimized/process_pool_executor.h"
 

@@ -12,8 +12,8 @@
 
 #include "futures/future.h"
 #include "futures/internal/map_call.h"
-#include "futures/internal/map_chunk.h"
-#include "futures/internal/result_state.h"
+#include "futures/encoding/map_chunk.h"
+#include "futures/internal/call.h"
 #include "futures/internal/zip.h"
 #include "futures/map.h"
 #include "futures/task.h"
@@ -59,7 +59,7 @@ class Executor {
   // Any thread, also a call of this executor. Does not wait for any call. One allocation. Throws ShutdownError once the
   // intake is closed, BrokenExecutor once the executor can run nothing, std::invalid_argument for a null callable,
   // std::system_error if not even one worker thread can be started: in all of these `fn` never runs. Laws E1 to E10.
-  // In an executor of processes the call also has to be able to travel: futures/encoding.h says which can, and must be
+  // In an executor of processes the call also has to be able to travel: futures/encoding/encoding.h says which can, and must be
   // included where submit is called; otherwise the future gets SerializationError (laws P2, P3).
   template <typename F, typename... Args, typename Encoding = internal::encoding_of_t<F, Args...>>
   auto submit(F&& fn, Args&&... args) {

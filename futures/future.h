@@ -12,7 +12,7 @@
 
 #include "futures/errors.h"
 #include "futures/internal/future_state.h"
-#include "futures/internal/result_state.h"
+#include "futures/internal/call.h"
 #include "futures/timeout.h"
 
 namespace futures {

@@ -20,8 +20,8 @@
 #include "futures/internal/completions.h"
 #include "futures/internal/future_state.h"
 #include "futures/internal/map_call.h"
-#include "futures/internal/map_chunk.h"
-#include "futures/internal/result_state.h"
+#include "futures/encoding/map_chunk.h"
+#include "futures/internal/call.h"
 #include "futures/internal/sync.h"
 #include "futures/timeout.h"
 

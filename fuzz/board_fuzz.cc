@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "fuzz/input.h"
-#include "futures/encoding.h"
+#include "futures/encoding/encoding.h"
 #include "futures/future.h"
 #include "futures/task.h"
-#include "optimized/internal/board.h"
-#include "optimized/internal/call_board.h"
-#include "optimized/internal/task_maker.h"
+#include "optimized/process_pool/board.h"
+#include "optimized/process_pool/call_board.h"
+#include "optimized/process_pool/task_maker_testing.h"
 
 namespace futures::fuzz {
 namespace {

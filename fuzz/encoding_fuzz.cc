@@ -32,11 +32,11 @@
 #include "cereal/types/memory.hpp"
 #include "fuzz/memory_bound.h"
 #include "fuzz/input.h"
-#include "futures/buffer.h"
-#include "futures/encoding.h"
+#include "futures/encoding/buffer.h"
+#include "futures/encoding/encoding.h"
 #include "futures/errors.h"
-#include "futures/internal/exception_wire.h"
-#include "futures/internal/wire_call.h"
+#include "futures/encoding/exception_wire.h"
+#include "futures/encoding/call_vtable.h"
 
 namespace futures::fuzz {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/traces/trace.h"
 
 int main(int argc, char** argv) {
   if (argc < 3) {

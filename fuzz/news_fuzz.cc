@@ -15,8 +15,8 @@
 #include <utility>
 
 #include "fuzz/input.h"
-#include "optimized/internal/descriptor.h"
-#include "optimized/internal/fork_server.h"
+#include "optimized/process_pool/descriptor.h"
+#include "optimized/process_pool/fork_server.h"
 
 namespace futures::fuzz {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "spec_tests/subjects.h"
+#include "spec_tests/registry/subjects.h"
 
 namespace futures::fuzz {
 

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "spec_tests/stepwise.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/judges/stepwise.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {
 

@@ -14,11 +14,11 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
-#include "spec_tests/oracles.h"
-#include "spec_tests/stepwise.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/subjects.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/judges/oracles.h"
+#include "spec_tests/judges/stepwise.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/registry/subjects.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {
 namespace {

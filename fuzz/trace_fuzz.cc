@@ -14,9 +14,9 @@
 #include "absl/types/span.h"
 #include "fuzz/trace_check.h"
 #include "optimized/process_main.h"
-#include "spec_tests/stepwise.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/judges/stepwise.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {
 namespace {

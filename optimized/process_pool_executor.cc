@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "futures/internal/cpus.h"
-#include "futures/internal/process_life.h"
-#include "optimized/internal/process_pool.h"
+#include "futures/internal/exit_and_fork.h"
+#include "optimized/process_pool/process_pool.h"
 
 namespace futures {
 namespace {

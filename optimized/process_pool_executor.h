@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "futures/buffer.h"
-#include "futures/encoding.h"
+#include "futures/encoding/buffer.h"
+#include "futures/encoding/encoding.h"
 #include "futures/executor.h"
 #include "optimized/process_main.h"
 #include "optimized/process_pool_options.h"
@@ -25,7 +25,7 @@ class ProcessPool;
 }
 
 // Calls run on at most `max_workers` worker processes, which take them in the order of their submits. A call runs in a
-// memory of its own: it sees copies of its arguments, and the program gets a copy of its result; futures/encoding.h says
+// memory of its own: it sees copies of its arguments, and the program gets a copy of its result; futures/encoding/encoding.h says
 // what can travel. A worker that dies costs the call that it ran and nothing else (law P5). A future becomes running only
 // when its body is about to start in a worker; until then `cancel` succeeds, exactly (law P1).
 //

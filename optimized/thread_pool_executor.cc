@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "futures/internal/cpus.h"
-#include "futures/internal/process_life.h"
+#include "futures/internal/exit_and_fork.h"
 #include "futures/internal/sync.h"
-#include "optimized/internal/thread_pool.h"
+#include "optimized/thread_pool/thread_pool.h"
 
 namespace futures {
 namespace {

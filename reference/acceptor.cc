@@ -11,7 +11,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "reference/model.h"
-#include "reference/needs.h"
+#include "reference/acceptor_reduction.h"
 
 namespace futures::model {
 namespace {

@@ -16,7 +16,7 @@ namespace futures::model {
 // can. Internal actions are taken just in time: before the event that needs them, and only those that it may need.
 // Without that, sixteen pending calls alone would stand for thousands of states.
 //
-// Exact: it accepts what the subset construction with all internal actions at all times accepts. needs.cc says why, and
+// Exact: it accepts what the subset construction with all internal actions at all times accepts. acceptor_reduction.cc says why, and
 // acceptor_property_test compares the two.
 //
 // Not thread-safe. Example:

@@ -4,7 +4,7 @@
 // with the executors or with futures/, so it can judge both. Everything else in the project is checked against it:
 //   - explored exhaustively over small scopes, the laws hold in every state (model_exploration_test);
 //   - a history recorded from real threads is one of its paths, or the executor is wrong (acceptor.h);
-//   - the visible state of a real executor, once quiet, is one that the model reaches (spec_tests/world.h).
+//   - the visible state of a real executor, once quiet, is one that the model reaches (spec_tests/judges/world.h).
 //
 // The life of a call:
 //

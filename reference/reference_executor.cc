@@ -16,7 +16,7 @@
 #include "futures/errors.h"
 #include "futures/internal/cpus.h"
 #include "futures/internal/current_exception.h"
-#include "futures/internal/process_life.h"
+#include "futures/internal/exit_and_fork.h"
 #include "futures/internal/sync.h"
 
 namespace futures {

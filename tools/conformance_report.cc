@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "spec_tests/law.h"
-#include "spec_tests/stepwise.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/judges/stepwise.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::conformance {
 namespace {

@@ -10,12 +10,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "spec_tests/concurrent.h"
-#include "spec_tests/law.h"
-#include "spec_tests/oracles.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/subjects.h"
-#include "spec_tests/trace_gen.h"
+#include "spec_tests/judges/concurrent.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/judges/oracles.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/registry/subjects.h"
+#include "spec_tests/traces/trace_gen.h"
 
 namespace futures::conformance {
 namespace {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "spec_tests/stepwise.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/judges/stepwise.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::conformance {
 

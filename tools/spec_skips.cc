@@ -8,8 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "spec_tests/law.h"
-#include "spec_tests/subjects.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/registry/subjects.h"
 
 namespace futures::conformance {
 namespace {

@@ -7,8 +7,8 @@
 #include "absl/log/log.h"
 #include "futures/errors.h"
 #include "futures/internal/current_exception.h"
-#include "futures/internal/process_life.h"
-#include "futures/internal/wire_call.h"
+#include "futures/internal/exit_and_fork.h"
+#include "futures/encoding/call_vtable.h"
 
 namespace futures::internal {
 FutureState::~FutureState() {

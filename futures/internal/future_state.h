@@ -217,7 +217,7 @@ class FutureState {
   sync::atomic<std::uint32_t> word_{0};
   sync::atomic<std::uint32_t> refs_{1};
   sync::atomic<std::uint32_t> handles_{0};
-  const std::uint32_t generation_;  // The process that runs the call (process_life.h).
+  const std::uint32_t generation_;  // The process that runs the call (exit_and_fork.h).
   std::uint32_t flags_at_cancel_ = 0;  // From mark_cancelled to announce_cancelled; the canceller's alone.
 
   sync::mutex mutex_;

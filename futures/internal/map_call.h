@@ -15,8 +15,8 @@
 
 #include "futures/errors.h"
 #include "futures/future.h"
-#include "futures/internal/map_chunk.h"
-#include "futures/internal/result_state.h"
+#include "futures/encoding/map_chunk.h"
+#include "futures/internal/call.h"
 #include "futures/internal/sync.h"
 
 namespace futures::internal {

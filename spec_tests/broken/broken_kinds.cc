@@ -8,7 +8,7 @@
 #include "reference/model.h"
 #include "spec_tests/broken/broken_pool.h"
 #include "spec_tests/broken/faulty_process_pool.h"
-#include "spec_tests/executor_kinds.h"
+#include "spec_tests/subjects/executor_kinds.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "spec_tests/executor_kind.h"
+#include "spec_tests/subjects/executor_kind.h"
 
 namespace futures::spec_tests {
 

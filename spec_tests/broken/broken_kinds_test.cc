@@ -6,12 +6,12 @@
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
 #include "spec_tests/broken/broken_kinds.h"
-#include "spec_tests/concurrent.h"
-#include "spec_tests/executor_subject.h"
-#include "spec_tests/law.h"
-#include "spec_tests/stepwise.h"
-#include "spec_tests/trace.h"
-#include "spec_tests/trace_gen.h"
+#include "spec_tests/judges/concurrent.h"
+#include "spec_tests/subjects/executor_subject.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/judges/stepwise.h"
+#include "spec_tests/traces/trace.h"
+#include "spec_tests/traces/trace_gen.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -20,10 +20,10 @@
 #include <utility>
 #include <vector>
 
-#include "futures/encoding.h"
+#include "futures/encoding/encoding.h"
 #include "futures/errors.h"
-#include "futures/internal/module_address.h"
-#include "futures/internal/wire_call.h"
+#include "futures/encoding/module_address.h"
+#include "futures/encoding/call_vtable.h"
 #include "optimized/process_pool_executor.h"
 
 namespace futures::spec_tests {

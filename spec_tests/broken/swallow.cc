@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "futures/encoding.h"  // As where the bodies are submitted: it is part of the call's type.
+#include "futures/encoding/encoding.h"  // As where the bodies are submitted: it is part of the call's type.
 #include "futures/executor.h"
 
 namespace futures::spec_tests {

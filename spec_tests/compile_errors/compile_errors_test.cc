@@ -81,7 +81,7 @@ TEST(CompileErrorsTest, ThereAreTenMisusesAtLeast) { EXPECT_GE(cases().size(), 1
 TEST(CompileErrorsTest, ThreadsOnlyIncludeNothingOfTheWayToProcesses) {
   const std::string control = contents(folder() / "control.headers");
   const std::string headers = contents(folder() / "front_door.headers");
-  for (const std::string part : {"cereal/", "futures/encoding.h", "optimized/process_pool_executor.h"}) {
+  for (const std::string part : {"cereal/", "futures/encoding/encoding.h", "optimized/process_pool_executor.h"}) {
     EXPECT_TRUE(absl::StrContains(control, part)) << "this test would not see " << part;
     EXPECT_TRUE(lines_with(headers, part).empty()) << absl::StrJoin(lines_with(headers, part), "\n");
   }

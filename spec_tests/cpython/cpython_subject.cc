@@ -19,8 +19,8 @@
 #include "spec_tests/cpython/driver_text.h"
 #include "spec_tests/cpython/protocol.h"
 #include "spec_tests/cpython/python_process.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "reference/model.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 

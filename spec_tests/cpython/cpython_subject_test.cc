@@ -16,10 +16,10 @@
 #include "gtest/gtest.h"
 #include "reference/model.h"
 #include "spec_tests/cpython/play.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/trace.h"
-#include "spec_tests/trace_gen.h"
-#include "spec_tests/world.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/traces/trace.h"
+#include "spec_tests/traces/trace_gen.h"
+#include "spec_tests/judges/world.h"
 
 namespace futures::spec_tests {
 namespace {

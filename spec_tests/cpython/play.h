@@ -17,8 +17,8 @@
 #include "reference/acceptor.h"
 #include "reference/model.h"
 #include "spec_tests/cpython/cpython_subject.h"
-#include "spec_tests/subject.h"
-#include "spec_tests/trace.h"
+#include "spec_tests/subjects/subject.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 

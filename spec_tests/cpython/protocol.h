@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "reference/model.h"
-#include "spec_tests/subject.h"
+#include "spec_tests/subjects/subject.h"
 
 namespace futures::spec_tests {
 

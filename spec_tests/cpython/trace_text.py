@@ -1,4 +1,4 @@
-"""The text form of traces, which spec_tests/trace.h describes, read as values."""
+"""The text form of traces, which spec_tests/traces/trace.h describes, read as values."""
 
 import re
 

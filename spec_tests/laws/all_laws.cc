@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "spec_tests/law.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/groups.h"
 
 namespace futures::spec_tests {

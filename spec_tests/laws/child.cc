@@ -20,7 +20,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "spec_tests/law.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {

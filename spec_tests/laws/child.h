@@ -11,8 +11,8 @@
 #include <sys/types.h>
 
 #include "absl/base/config.h"
-#include "futures/encoding.h"
-#include "spec_tests/law.h"
+#include "futures/encoding/encoding.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures {
 namespace spec_tests {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "futures/map.h"
-#include "spec_tests/law.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/stage.h"
 

@@ -11,8 +11,8 @@
 
 #include <sys/types.h>
 
-#include "futures/encoding.h"
-#include "spec_tests/law.h"
+#include "futures/encoding/encoding.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/shared_number.h"
 
 namespace futures {

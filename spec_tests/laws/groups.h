@@ -3,7 +3,7 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GROUPS_H_
 
 #include "absl/types/span.h"
-#include "spec_tests/law.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 

@@ -24,7 +24,7 @@
 #include "futures/map.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"
-#include "spec_tests/executor_kinds.h"
+#include "spec_tests/subjects/executor_kinds.h"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "spec_tests/law.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {

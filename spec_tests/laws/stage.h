@@ -18,11 +18,11 @@
 #include "absl/log/log_sink.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "futures/encoding.h"
+#include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/law.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/shared_number.h"
 

@@ -1,0 +1,40 @@
+// What lies behind a Buffer.
+#ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_BUFFER_MEMORY_H_
+#define CONCURRENT_FUTURES_FUTURES_ENCODING_BUFFER_MEMORY_H_
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace futures::internal {
+
+// Memory that the destructor gives back to wherever it came from, on any thread.
+class BufferMemory {
+ public:
+  explicit BufferMemory(std::span<std::byte> bytes) noexcept : bytes_(bytes) {}
+  virtual ~BufferMemory() = default;
+  BufferMemory(const BufferMemory&) = delete;
+  BufferMemory& operator=(const BufferMemory&) = delete;
+
+  std::span<std::byte> bytes() const noexcept { return bytes_; }
+
+ private:
+  const std::span<std::byte> bytes_;
+};
+
+// Makes the buffers of a thread in memory that others share. Used by that thread alone.
+class BufferSource {
+ public:
+  // Null if it has no room: then the buffer is made of ordinary memory.
+  virtual std::shared_ptr<BufferMemory> make_memory(std::size_t bytes) = 0;
+
+ protected:
+  ~BufferSource() = default;
+};
+
+// This thread's; null if it has none.
+BufferSource*& buffer_source() noexcept;
+
+}  // namespace futures::internal
+
+#endif  // CONCURRENT_FUTURES_FUTURES_ENCODING_BUFFER_MEMORY_H_

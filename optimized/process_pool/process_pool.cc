@@ -1,0 +1,334 @@
+#include "optimized/process_pool/process_pool.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+#include "futures/errors.h"
+
+namespace futures::internal {
+namespace {
+
+// The pool that this thread belongs to.
+thread_local const ProcessPool* current_pool = nullptr;
+
+}  // namespace
+
+void ProcessPool::watch(int fd, News news, std::uint16_t number) {
+  epoll_event event{};
+  // Edge by edge: a bell is never read, so that no worker can make the program wait there.
+  event.events = news == News::kServer ? EPOLLIN : EPOLLIN | EPOLLET;
+  event.data.u64 = static_cast<std::uint64_t>(news) << 16 | number;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot watch a descriptor");
+  }
+}
+
+std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& options) {
+  auto pool = std::make_shared<ProcessPool>(options);
+  if (options.start_method == StartMethod::kFork) await_joined_threads();
+  sync::mutex_lock lock(pool->mutex_);
+  // The server first: kFork needs the program to have one thread.
+  pool->start_server();
+  pool->watch(pool->bell_.get(), News::kBell);
+  pool->watch(pool->timer_.get(), News::kBell);
+  if (!pool->is_isolated()) pool->add_board(0);
+  pool->start_announcer();
+  try {
+    pool->collector_ = sync::thread::start({.name = "collector"}, [pool] {
+      current_pool = pool.get();
+      pool->collect();
+    });
+  } catch (...) {
+    pool->collector_ended_ = true;  // Lets the announcer go, and the pool with it.
+    pool->announcer_work_.notify_all();
+    pool->announcer_.detach();
+    throw;
+  }
+  return pool;
+}
+
+ProcessPool::ProcessPool(const ProcessPoolOptions& options)
+    : options_(options),
+      bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (!bell_ || !timer_ || !epoll_) {
+    throw std::system_error(errno, std::generic_category(), "cannot set up a pool of processes");
+  }
+}
+
+ProcessPool::~ProcessPool() {
+  sync::mutex_lock lock(mutex_);
+  for (sync::thread* const thread : {&collector_, &announcer_}) {
+    if (!thread->joinable()) continue;
+    if (thread->is_current()) {
+      thread->detach();
+    } else {
+      thread->join();
+    }
+  }
+}
+
+bool ProcessPool::is_own_thread() const { return current_pool == this; }
+
+bool ProcessPool::left_to_itself() {
+  sync::mutex_lock lock(mutex_);
+  return left_to_itself_;
+}
+
+// Where the call is, if it is on a board.
+std::optional<ProcessPool::Spot> ProcessPool::spot_of(const FutureState& state) {
+  if (state.remote_place < 0) return std::nullopt;
+  const std::size_t number = static_cast<std::size_t>(state.remote_place) / kSlots;
+  const std::uint32_t slot = static_cast<std::uint32_t>(state.remote_place) % kSlots;
+  return Spot{.board = boards_[number], .slot = slot};
+}
+
+// Those of one board in the order of their submits.
+std::vector<ProcessPool::Spot> ProcessPool::held_calls() {
+  std::vector<Spot> held;
+  for (const std::shared_ptr<Board>& board : boards_) {
+    if (board == nullptr) continue;
+    for (const std::uint32_t slot : board->held_in_order()) held.push_back({.board = board, .slot = slot});
+  }
+  return held;
+}
+
+// --- Cancel.
+
+bool ProcessPool::cancel(FutureState& state) {
+  check_generation(generation_);
+  const sync::cancellation_block block;  // Who has cancelled a call has yet to say so.
+  Task task;  // Dropped without the lock.
+  std::vector<Settled> settled;
+  {
+    sync::mutex_lock lock(mutex_);
+    if (state.has_left_pending()) return false;
+    if (const std::optional<Spot> spot = spot_of(state)) {
+      if (spot->board->has_started(spot->slot) || !spot->board->cancel(spot->slot)) return false;
+      not_taken(*spot->board);
+      task = release(*spot->board, spot->slot);
+      state.mark_cancelled();
+      hand_out(settled);
+    } else if (!state.mark_cancelled()) {
+      return false;
+    }
+    ring_collector();
+  }
+  tell(settled);
+  return true;
+}
+
+void ProcessPool::look(FutureState& state) {
+  if (generation_ != fork_generation()) return;
+  sync::mutex_lock lock(mutex_);
+  const std::optional<Spot> spot = spot_of(state);
+  if (!spot) return;
+  const std::optional<Board::Seen> seen = spot->board->see(spot->slot);
+  if (seen && seen->phase != SlotPhase::kPending) state.follow_start();
+}
+
+// --- Shutdown.
+
+// With the lock: when it has ended its bell is gone.
+void ProcessPool::ring_collector() {
+  const std::uint64_t one = 1;
+  // Not by write, where a thread may be cancelled: much is left to do after this.
+  [[maybe_unused]] const long written = syscall(SYS_write, bell_.get(), &one, sizeof(one));
+}
+
+void ProcessPool::cancel_all_pending(TaskQueue& cancelled) {
+  for (const auto& [board, slot] : held_calls()) {
+    if (board->has_started(slot) || !board->cancel(slot)) continue;
+    not_taken(*board);
+    Task task = release(*board, slot);
+    task.mark_cancelled();
+    cancelled.push_back(std::move(task));
+  }
+  for (WaitingCall& call : std::exchange(waiting_, {})) {
+    if (call.task.mark_cancelled()) cancelled.push_back(std::move(call.task));
+  }
+}
+
+std::size_t ProcessPool::close_intake(bool cancel_futures) {
+  TaskQueue cancelled;
+  const sync::cancellation_block block;  // Who has cancelled calls has yet to say so.
+  {
+    sync::mutex_lock lock(mutex_);
+    intake_open_ = false;
+    if (cancel_futures) cancel_all_pending(cancelled);
+    ring_collector();
+  }
+  const std::size_t count = cancelled.size();
+  cancelled.announce_cancelled();
+  return count;
+}
+
+ProcessPool::Progress ProcessPool::shutdown(const ShutdownOptions& options) {
+  check_generation(generation_);
+  const sync::deadline until = options.timeout.deadline();
+  const std::size_t cancelled = close_intake(options.cancel_futures);
+  if (!options.wait) {
+    sync::mutex_lock lock(mutex_);
+    left_to_itself_ = true;
+    return {.all_done = ended_, .cancelled = cancelled};
+  }
+  if (is_own_thread()) {
+    throw DeadlockError("shutdown with wait in a done callback of the executor would wait for itself");
+  }
+  return {.all_done = await_end(until), .cancelled = cancelled};
+}
+
+bool ProcessPool::await_end(sync::deadline until) {
+  sync::thread collector;
+  sync::thread announcer;
+  {
+    sync::mutex_lock lock(mutex_);
+    while (!ended_ || joining_) {
+      if (!end_changed_.wait_until(mutex_, until)) return ended_ && !joining_;
+    }
+    joining_ = true;
+    collector = std::move(collector_);
+    announcer = std::move(announcer_);
+  }
+  if (collector.joinable()) collector.join();
+  if (announcer.joinable()) announcer.join();
+  sync::mutex_lock lock(mutex_);
+  joining_ = false;
+  end_changed_.notify_all();
+  return true;
+}
+
+void ProcessPool::end_workers(int signal) {
+  check_generation(generation_);
+  close_intake(/*cancel_futures=*/true);
+  {
+    const sync::cancellation_block block;
+    sync::mutex_lock lock(mutex_);
+    if (ending_ == nullptr) {
+      ending_ = std::make_exception_ptr(BrokenProcessPool(
+          signal == SIGKILL ? "the pool's workers were killed" : "the pool's workers were terminated"));
+    }
+    ending_signal_ = signal;
+    for (auto& [number, worker] : workers_) kill_worker(worker, signal);
+    const std::chrono::nanoseconds grace = signal == SIGKILL ? std::chrono::nanoseconds(0) : options_.terminate_grace;
+    const sync::clock::time_point now = sync::clock::now();
+    constexpr sync::clock::time_point kNever = sync::clock::time_point::max();
+    kill_at_ = grace < kNever - now ? now + grace : kNever;
+    ring_collector();
+  }
+  if (!is_own_thread()) await_end(std::nullopt);
+}
+
+std::vector<pid_t> ProcessPool::worker_pids() {
+  check_generation(generation_);
+  std::vector<pid_t> pids;
+  std::vector<Settled> settled;
+  const sync::cancellation_block block;  // What this thread takes, it tells.
+  {
+    sync::mutex_lock lock(mutex_);
+    // A worker begins once its server has told of it, and may run a call before anybody has read that.
+    if (hear_from_server(settled)) ring_collector();  // It will not be told of what has been read.
+    for (const auto& [number, worker] : workers_) {
+      if (worker.life == Worker::Life::kAlive) pids.push_back(worker.pid);
+    }
+  }
+  tell(settled);
+  return pids;
+}
+
+void ProcessPool::close_at_exit() {
+  if (options_.exit_policy != ExitPolicy::kAbandon) close_intake(options_.exit_policy == ExitPolicy::kCancelPending);
+}
+
+void ProcessPool::wait_at_exit() {
+  if (options_.exit_policy == ExitPolicy::kAbandon) return;
+  // A thread of the pool must not wait for itself.
+  if (!is_own_thread() || resign()) await_end(std::nullopt);
+}
+
+// --- The announcer.
+
+// A thread's time as the announcer. If a callback ends the thread (pthread_exit), another one follows it.
+class ProcessPool::Announcing {
+ public:
+  explicit Announcing(ProcessPool& pool) : pool_(pool) {}
+  ~Announcing() {
+    if (is_over || pool_.belongs_to_another_process()) return;
+    try {
+      sync::mutex_lock lock(pool_.mutex_);
+      pool_.start_announcer();
+      return;
+    } catch (const std::system_error&) {
+    }
+    pool_.announce();  // There is no other thread to be had: this one ends later.
+  }
+  Announcing(const Announcing&) = delete;
+  Announcing& operator=(const Announcing&) = delete;
+
+  bool is_over = false;
+
+ private:
+  ProcessPool& pool_;
+};
+
+void ProcessPool::start_announcer() {
+  // Whoever joins the announcer joins those before it.
+  const auto before = std::make_shared<sync::thread>(std::move(announcer_));
+  try {
+    announcer_ = sync::thread::start({.name = "announcer"}, [pool = shared_from_this(), before] {
+      if (before->joinable()) before->join();
+      current_pool = pool.get();
+      pool->announce();
+    });
+  } catch (const std::system_error&) {
+    announcer_ = std::move(*before);
+    throw;
+  }
+}
+
+// std::exit in a done callback: the announcer never comes back from it. Another one takes its place, and this thread is none
+// of the pool's any more. Returns whether that is so.
+bool ProcessPool::resign() {
+  sync::mutex_lock lock(mutex_);
+  if (!announcer_.is_current()) return false;
+  announcer_.detach();
+  try {
+    start_announcer();
+  } catch (const std::system_error&) {
+    return false;
+  }
+  current_pool = nullptr;
+  return true;
+}
+
+void ProcessPool::announce() {
+  Announcing announcing(*this);
+  for (;;) {
+    Announcement next;
+    {
+      sync::mutex_lock lock(mutex_);
+      while (announcements_.empty() && !collector_ended_) announcer_work_.wait(mutex_);
+      if (announcements_.empty()) {
+        announcing.is_over = true;
+        ended_ = true;
+        end_changed_.notify_all();
+        return;
+      }
+      next = std::move(announcements_.front());
+      announcements_.pop_front();
+    }
+    next.task.state().run_callbacks(next.callbacks);
+  }
+}
+
+}  // namespace futures::internal

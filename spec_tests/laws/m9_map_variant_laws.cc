@@ -1,0 +1,166 @@
+// M9: map_unordered and map_settled.
+#include <chrono>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "futures/errors.h"
+#include "futures/executor.h"
+#include "futures/map.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/crossing.h"
+#include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/groups.h"
+#include "spec_tests/laws/stage.h"
+
+namespace futures::spec_tests {
+namespace {
+
+using namespace std::chrono_literals;
+
+using Ints = std::vector<int>;
+
+// --- M9
+
+void unordered_in_completion_order(LawRun& run) {
+  const auto executor = open(run, 4);
+  const Crossing crossing(4);
+  auto results = executor->map_unordered(crossing.call(), std::views::iota(0, 4), kPatient);
+  for (int item = 0; item < 4; ++item) run.expect(crossing.running(item), "each call has a worker of its own");
+  crossing.open(2);
+  auto it = results.begin();
+  for (const int item : {2, 0, 3, 1}) {
+    crossing.open(item);
+    run.expect(it != results.end() && *it == item, "map_unordered yields results in completion order");
+    ++it;
+  }
+  run.expect(it == results.end(), "each once");
+}
+
+void unordered_ends_at_an_error(LawRun& run) {
+  const auto executor = open(run, 2);
+  const Crossing crossing(4);
+  auto results = executor->map_unordered(crossing.call({1}), std::views::iota(0, 4), kPatient);
+  run.expect(crossing.running(0) && crossing.running(1), "two calls run");
+  crossing.open(1);
+  expect_throws<std::out_of_range>(run, [&] { collect(results); }, "what a call throws surfaces in completion order");
+  run.expect(results.begin() == results.end(), "and ends the range");
+  crossing.open_all();
+  shut_down(run, executor, {});
+  run.expect(crossing.runs() <= 3, "what has not started is cancelled");
+}
+
+void unordered_after_the_deadline(LawRun& run) {
+  const auto executor = open(run, 1);
+  const auto attempt = [&] {
+    const Crossing crossing(4);
+    crossing.open(0);
+    auto results = executor->map_unordered(crossing.call(), std::views::iota(0, 4), {.timeout = 0s});
+    run.expect(crossing.running(1), "the calls run one after the other");
+    Ints seen;
+    expect_throws<TimeoutError>(
+        run, [&] { for (const int result : results) seen.push_back(result); }, "map_unordered throws when time is up");
+    run.expect(crossing.callables() <= 1, "the remaining calls are cancelled");
+    crossing.open_all();
+    expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
+    run.expect(crossing.runs() == 2, "what was cancelled never runs");
+    return seen == Ints{0};
+  };
+  run.expect(ready_at_some_attempt(run, attempt), "results that are ready come out after the deadline");
+}
+
+void unordered_destroyed_early(LawRun& run) {
+  const auto executor = open(run, 1);
+  const Crossing crossing(3);
+  {
+    const auto results = executor->map_unordered(crossing.call(), std::views::iota(0, 3));
+    run.expect(crossing.running(0), "the first call runs");
+  }
+  run.expect(crossing.callables() == crossing.calls_kept(run, 1), "destroying the range cancels what has not started");
+  crossing.open_all();
+  expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
+  run.expect(crossing.runs() == 1, "what was cancelled never runs");
+}
+
+template <typename E, typename R>
+bool has_error(const Settled<R>& settled) {
+  try {
+    static_cast<void>(settled.value());
+  } catch (const E&) {
+    return !settled && settled.error() != nullptr;
+  } catch (...) {
+  }
+  return false;
+}
+
+void settled_tells_value_or_error_of_each(LawRun& run) {
+  const auto executor = open(run, 1);
+  const Crossing crossing(5);
+  auto results = executor->map_settled(crossing.call({0, 2}), std::views::iota(0, 5), kPatient);
+  for (const int item : {0, 1, 2}) crossing.open(item);
+  run.expect(crossing.running(3), "the calls run one after the other");
+  executor->shutdown({.wait = false, .cancel_futures = true});
+  crossing.open(3);
+  int item = 0;
+  for (const Settled<int>& settled : results) {
+    const bool kept = item == 0 || item == 2   ? has_error<std::out_of_range>(settled)
+                      : item == 4 ? has_error<CancelledError>(settled)
+                                  : settled.has_value() && settled.value() == item;
+    run.expect(kept, "map_settled tells the value or the error of each item");
+    ++item;
+  }
+  run.expect(item == 5, "no error ends it early");
+}
+
+void settled_when_time_is_up(LawRun& run) {
+  const auto executor = open(run, 2);
+  const auto attempt = [&] {
+    const Crossing crossing(6);
+    for (const int item : {0, 2}) crossing.open(item);
+    const Count taken;
+    auto results = executor->map_settled(crossing.call(), endless(taken) | std::views::take(6),
+                                         {.timeout = 0s, .buffersize = 4});
+    run.expect(crossing.running(1) && crossing.running(3), "the first and the third call end");
+    std::string outcomes;
+    for (const Settled<int>& settled : results) {
+      outcomes += settled ? std::to_string(settled.value()) : has_error<TimeoutError>(settled) ? "t" : "?";
+    }
+    run.expect(crossing.callables() <= 2, "what has not started is cancelled when time is up");
+    crossing.open_all();
+    for (int i = 0; i < 2; ++i) expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
+    run.expect(crossing.runs() == 4, "what was cancelled never runs");
+    // How much input was taken before time was found to be up is not said.
+    return outcomes.starts_with("0t2t") && outcomes.find_first_not_of('t', 4) == std::string::npos;
+  };
+  run.expect(ready_at_some_attempt(run, attempt), "when time is up, what is not done settles as TimeoutError");
+}
+
+void settled_values_can_be_taken(LawRun& run) {
+  const auto executor = open(run, 1);
+  int seen = 0;
+  for (auto& settled : executor->map_settled([](int x) { return MoveOnly(x); }, Ints{1, 2}, kPatient)) {
+    seen = 10 * seen + settled.take().number();
+  }
+  run.expect(seen == 12, "a move-only value can be taken out of a settled item");
+  for (const auto& settled : executor->map_settled([](int) {}, Ints{1}, kPatient)) {
+    run.expect(settled.has_value(), "a call that returns void settles, too");
+  }
+}
+
+constexpr Law kLaws[] = {
+    law<unordered_in_completion_order>("M9", "UnorderedInCompletionOrder"),
+    law<unordered_ends_at_an_error>("M9", "UnorderedEndsAtAnError"),
+    law<unordered_after_the_deadline>("M9", "UnorderedAfterTheDeadline"),
+    law<unordered_destroyed_early>("M9", "UnorderedDestroyedEarly"),
+    law<settled_tells_value_or_error_of_each>("M9", "SettledTellsValueOrErrorOfEach"),
+    law<settled_when_time_is_up>("M9", "SettledWhenTimeIsUp"),
+    law<settled_values_can_be_taken>("M9", "SettledValuesCanBeTaken"),
+};
+
+}  // namespace
+
+absl::Span<const Law> map_variant_laws() { return kLaws; }
+
+}  // namespace futures::spec_tests

@@ -1,7 +1,7 @@
 // What the bodies of one episode share with the checker, wherever they run: the trace, the gates, where each body is, and
 // the recorder. A body in another process of the program finds it by its key.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EPISODE_MEMORY_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EPISODE_MEMORY_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_MEMORY_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_MEMORY_H_
 
 #include <sys/types.h>
 
@@ -12,7 +12,7 @@
 #include <memory>
 
 #include "reference/model.h"
-#include "spec_tests/subjects/recorder.h"
+#include "spec_tests/candidates/recorder.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -119,4 +119,4 @@ int EpisodeMemory::play(model::Call call, const Body& body, const Perform& perfo
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EPISODE_MEMORY_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_MEMORY_H_

@@ -1,24 +1,24 @@
-// The kinds of executors that are broken on purpose.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_
+// The candidates that are broken on purpose.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_CANDIDATES_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_CANDIDATES_H_
 
 #include <vector>
 
-#include "spec_tests/subjects/executor_kind.h"
+#include "spec_tests/candidates/candidate.h"
 
 namespace futures::spec_tests {
 
 // One per fault, each named "broken_..." and with the law at which it must be caught. The vector lives until the program
 // ends. A program that makes one whose calls run in other processes begins its main with futures::process_main.
-const std::vector<ExecutorKind>& broken_kinds();
+const std::vector<Candidate>& broken_candidates();
 
 // The same pools without a fault: what the checks must find nothing wrong with.
-ExecutorKind faultless_kind();
-ExecutorKind faultless_process_kind();
+Candidate faultless_candidate();
+Candidate faultless_process_candidate();
 
 // Threads, with a long moment in each call between being claimed and running.
-ExecutorKind dawdling_kind();
+Candidate dawdling_candidate();
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_KINDS_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_CANDIDATES_H_

@@ -1,10 +1,10 @@
 // CPython's concurrent.futures as executors under test: ThreadPoolExecutor and ProcessPoolExecutor.
 //
-// The traces run in a child process, python3 with driver.py, which stays for the subject's life and is started anew after
+// The traces run in a child process, python3 with driver.py, which stays for the player's life and is started anew after
 // a trace that hung in it. Whatever happens there, this side only waits for a line of text, and never for ever. The text
 // of the driver is part of the program, so that the program runs from any place.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_SUBJECT_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_SUBJECT_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_
 
 #include <chrono>
 #include <memory>
@@ -15,7 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -23,7 +23,7 @@ namespace futures::spec_tests {
 class PythonProcess;
 
 // Driven by one thread; not thread-safe. Not to be copied or moved.
-class CPythonSubject : public Subject {
+class CPythonPlayer : public TracePlayer {
  public:
   // Where threads of CPython are held, until `finish` where nothing else is said: places where the operating system could
   // hold them as well.
@@ -49,11 +49,11 @@ class CPythonSubject : public Subject {
     Pool pool = Pool::kThreads;
   };
 
-  CPythonSubject();
-  explicit CPythonSubject(Options options);
-  CPythonSubject(const CPythonSubject&) = delete;
-  CPythonSubject& operator=(const CPythonSubject&) = delete;
-  ~CPythonSubject() override;  // Ends the child process, whatever it does, and reaps it.
+  CPythonPlayer();
+  explicit CPythonPlayer(Options options);
+  CPythonPlayer(const CPythonPlayer&) = delete;
+  CPythonPlayer& operator=(const CPythonPlayer&) = delete;
+  ~CPythonPlayer() override;  // Ends the child process, whatever it does, and reaps it.
 
   const std::string& name() const override { return name_; }
 
@@ -107,8 +107,8 @@ class CPythonSubject : public Subject {
   bool running_ = false;                    // Between begin and finish.
 };
 
-std::unique_ptr<Subject> make_cpython_thread_pool();
+std::unique_ptr<TracePlayer> make_cpython_thread_pool();
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_SUBJECT_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_

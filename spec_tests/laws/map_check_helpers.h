@@ -1,6 +1,6 @@
 // What the checks of map share: inputs that count, and calls that end one by one.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_MAP_CHECK_HELPERS_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_MAP_CHECK_HELPERS_H_
 
 #include <functional>
 #include <memory>
@@ -12,7 +12,7 @@
 #include "futures/map.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 
@@ -44,24 +44,24 @@ inline bool ready_at_some_attempt(const LawRun& run, const std::function<bool()>
 }
 
 // What a check tells its calls, and what it sees of them: each item has a gate of its own.
-class Crossing {
+class GatedMap {
  public:
-  explicit Crossing(int items) : gates_(std::make_shared<std::vector<Gate>>(items)) {}
-  Crossing(const Crossing&) = delete;
-  Crossing& operator=(const Crossing&) = delete;
-  ~Crossing() { open_all(); }
+  explicit GatedMap(int items) : gates_(std::make_shared<std::vector<Gate>>(items)) {}
+  GatedMap(const GatedMap&) = delete;
+  GatedMap& operator=(const GatedMap&) = delete;
+  ~GatedMap() { open_all(); }
 
   // A call: the item passes its gate and is the result; it throws if it is in `failing`.
   auto call(const std::set<int>& failing = {}) const {
     std::vector<Gate::Entrance> entrances;
     for (const Gate& gate : *gates_) entrances.push_back(gate.entrance());
-    return carrying(
-        [](const std::vector<Gate::Entrance>& at, const std::set<int>& fails, const Witness&, int item) {
+    return bind_travelling(
+        [](const std::vector<Gate::Entrance>& at, const std::set<int>& fails, const CountedObject&, int item) {
           at.at(item).pass();
           if (fails.contains(item)) throw std::out_of_range("as it was told");
           return item;
         },
-        entrances, failing, Witness(census_));
+        entrances, failing, CountedObject(counts_));
   }
 
   void open(int item) const { gates_->at(item).open(); }
@@ -69,7 +69,7 @@ class Crossing {
     for (const Gate& gate : *gates_) gate.open();
   }
   // Waits until the call of the item runs. Returns whether it does.
-  bool running(int item) const { return gates_->at(item).crowd(1); }
+  bool running(int item) const { return gates_->at(item).await_arrivals(1); }
   bool has_run(int item) const { return gates_->at(item).arrived() > 0; }
   int runs() const {
     int runs = 0;
@@ -77,16 +77,16 @@ class Crossing {
     return runs;
   }
   // How many callables there are here: one for each call that is pending or running, and what the map range itself keeps.
-  int callables() const { return census_.alive(); }
+  int callables() const { return counts_.alive(); }
   // How many callables `calls` keep that are pending or running. What goes to another process is let go of once it is
   // encoded, in submit; then only their runs tell of them.
   static int calls_kept(const LawRun& run, int calls) { return in_processes(run) ? 0 : calls; }
 
  private:
   const std::shared_ptr<std::vector<Gate>> gates_;
-  const Census census_ = Census::begin();
+  const CopyCounts counts_ = CopyCounts::begin();
 };
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CROSSING_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_MAP_CHECK_HELPERS_H_

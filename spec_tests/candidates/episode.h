@@ -1,6 +1,6 @@
 // One trace on one executor: the bodies' interpreter, the gates, the futures, the recorder.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EPISODE_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EPISODE_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_H_
 
 #include <array>
 #include <atomic>
@@ -9,9 +9,9 @@
 
 #include "futures/executor.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/episode_memory.h"
-#include "spec_tests/subjects/recorder.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/episode_memory.h"
+#include "spec_tests/candidates/recorder.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -132,4 +132,4 @@ class Episode {
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EPISODE_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_H_

@@ -1,6 +1,6 @@
 // An executor under test, as the checkers drive it: C++ executors on real threads and CPython in a child process alike.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_SUBJECT_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_SUBJECT_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_TRACE_PLAYER_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_TRACE_PLAYER_H_
 
 #include <memory>
 #include <string>
@@ -26,14 +26,14 @@ struct Observation {
 
 std::string to_string(const Observation& observation);
 
-// Runs traces on one kind of executor. Driven by one thread; not thread-safe.
+// Runs traces on one candidate. Driven by one thread; not thread-safe.
 //
 // One trace is one episode: begin, issue once per step, observe at will, finish. Every event of the episode is recorded
 // in an order consistent with real time: an invoke before the interface is called, a return after it has returned, a body
 // start as the first and a body end as the last thing a body does.
-class Subject {
+class TracePlayer {
  public:
-  virtual ~Subject() = default;
+  virtual ~TracePlayer() = default;
 
   virtual const std::string& name() const = 0;
 
@@ -50,7 +50,7 @@ class Subject {
   virtual Observation observe() = 0;
 
   // The epilogue: releases all gates, lets every client finish, shuts the executor down with wait, destroys it. Returns
-  // DeadlineExceeded, naming what is stuck, if that takes longer than the subject's patience (the executor is then leaked).
+  // DeadlineExceeded, naming what is stuck, if that takes longer than the player's patience (the executor is then leaked).
   virtual absl::Status finish() = 0;
 
   // The events so far, in order. Complete after finish.
@@ -59,4 +59,4 @@ class Subject {
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_SUBJECT_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_TRACE_PLAYER_H_

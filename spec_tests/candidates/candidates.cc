@@ -1,4 +1,4 @@
-#include "spec_tests/subjects/executor_kinds.h"
+#include "spec_tests/candidates/candidates.h"
 
 #include <signal.h>
 #include <sys/types.h>
@@ -58,21 +58,21 @@ StartMethod start_method(ProcessStart start) {
 
 }  // namespace
 
-const std::vector<ExecutorKind>& executor_kinds() {
+const std::vector<Candidate>& thread_candidates() {
   // Both promise every law as it stands, first in, first out. Shutdown keeps workers and submits out while it cancels, but
   // not a client's cancel, which is one step on the future itself: to clients it cancels one call after the other.
   const model::Policy policy{.drain = model::Drain::kStepwise};
-  static const auto* const kinds = new std::vector<ExecutorKind>{
+  static const auto* const candidates = new std::vector<Candidate>{
       {.name = "reference", .make = &make_reference, .policy = policy, .skips = {}},
       {.name = "thread_pool", .make = &make_thread_pool, .policy = policy, .skips = {}},
   };
-  return *kinds;
+  return *candidates;
 }
 
-const std::vector<ExecutorKind>& process_kinds() {
+const std::vector<Candidate>& process_candidates() {
   // As threads do, but that a body finds no executor where it runs. So nothing asks what a body could do to it (law P1).
   const model::Policy policy{.drain = model::Drain::kStepwise, .bodies_act = false, .outcomes_travel = true};
-  static const auto* const kinds = new std::vector<ExecutorKind>{
+  static const auto* const candidates = new std::vector<Candidate>{
       {.name = "process_pool",
        .make = &make_process_pool<Isolation::kShared>,
        .policy = policy,
@@ -89,7 +89,7 @@ const std::vector<ExecutorKind>& process_kinds() {
        .confines_workers = true,
        .skips = {}},
   };
-  return *kinds;
+  return *candidates;
 }
 
 ProcessPoolOptions process_pool_options(const ExecutorOptions& options) {

@@ -1,4 +1,4 @@
-#include "spec_tests/subjects/episode_memory.h"
+#include "spec_tests/candidates/episode_memory.h"
 
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -17,7 +17,7 @@
 #include "absl/log/check.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "spec_tests/subjects/numbered_error.h"
+#include "spec_tests/candidates/numbered_error.h"
 
 namespace futures::spec_tests {
 namespace {

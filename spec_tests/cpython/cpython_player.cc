@@ -1,4 +1,4 @@
-#include "spec_tests/cpython/cpython_subject.h"
+#include "spec_tests/cpython/cpython_player.h"
 
 #include <algorithm>
 #include <chrono>
@@ -19,7 +19,7 @@
 #include "spec_tests/cpython/driver_text.h"
 #include "spec_tests/cpython/protocol.h"
 #include "spec_tests/cpython/python_process.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -29,20 +29,20 @@ namespace {
 // that is overloaded; a process that is gone is noticed at once.
 constexpr std::chrono::milliseconds kAnswerTime{30'000};
 
-std::string_view mode_of(const CPythonSubject::Options& options) {
-  if (options.pool == CPythonSubject::Pool::kProcesses && options.hold == CPythonSubject::Hold::kNowhere) return "--processes";
+std::string_view mode_of(const CPythonPlayer::Options& options) {
+  if (options.pool == CPythonPlayer::Pool::kProcesses && options.hold == CPythonPlayer::Hold::kNowhere) return "--processes";
   switch (options.hold) {
-    case CPythonSubject::Hold::kNowhere:
+    case CPythonPlayer::Hold::kNowhere:
       return "";
-    case CPythonSubject::Hold::kTaken:
+    case CPythonPlayer::Hold::kTaken:
       return "--hold-taken";
-    case CPythonSubject::Hold::kDrained:
+    case CPythonPlayer::Hold::kDrained:
       return "--hold-drained";
-    case CPythonSubject::Hold::kIdle:
+    case CPythonPlayer::Hold::kIdle:
       return "--hold-idle";
-    case CPythonSubject::Hold::kClosing:
+    case CPythonPlayer::Hold::kClosing:
       return "--processes-hold-closing";
-    case CPythonSubject::Hold::kForEver:
+    case CPythonPlayer::Hold::kForEver:
       return "--hang";
   }
   return "";
@@ -74,13 +74,13 @@ bool several_shut_down(const Trace& trace) {
 
 }  // namespace
 
-CPythonSubject::CPythonSubject() : CPythonSubject(Options()) {}
-CPythonSubject::CPythonSubject(Options options)
+CPythonPlayer::CPythonPlayer() : CPythonPlayer(Options()) {}
+CPythonPlayer::CPythonPlayer(Options options)
     : options_(std::move(options)),
       name_(options_.pool == Pool::kProcesses ? "cpython_process_pool" : "cpython_thread_pool") {}
-CPythonSubject::~CPythonSubject() = default;
+CPythonPlayer::~CPythonPlayer() = default;
 
-model::Policy CPythonSubject::policy(int workers) const {
+model::Policy CPythonPlayer::policy(int workers) const {
   model::Policy policy = strict_policy(workers);
   if (options_.pool == Pool::kProcesses) {
     policy.bodies_act = false;
@@ -98,7 +98,7 @@ model::Policy CPythonSubject::policy(int workers) const {
   return policy;
 }
 
-model::Policy CPythonSubject::strict_policy(int workers) {
+model::Policy CPythonPlayer::strict_policy(int workers) {
   return {
       .max_workers = workers,
       .start_order = model::StartOrder::kFifo,
@@ -109,7 +109,7 @@ model::Policy CPythonSubject::strict_policy(int workers) {
   };
 }
 
-bool CPythonSubject::is_stepwise(const Trace& trace, Pool pool) {
+bool CPythonPlayer::is_stepwise(const Trace& trace, Pool pool) {
   if (pool == Pool::kProcesses) {
     const auto closes = [](const Step& step) { return step.statement.verb == Verb::kShutdown; };
     const auto first = std::find_if(trace.steps.begin(), trace.steps.end(), closes);
@@ -122,7 +122,7 @@ bool CPythonSubject::is_stepwise(const Trace& trace, Pool pool) {
   return std::none_of(bodies.begin(), bodies.end(), [](const Body* body) { return waits_for_shutdown(*body); });
 }
 
-bool CPythonSubject::is_asked(const Trace& trace, Pool pool) {
+bool CPythonPlayer::is_asked(const Trace& trace, Pool pool) {
   if (pool == Pool::kProcesses && several_shut_down(trace)) return false;
   std::uint16_t awaited = 0;
   for (const Step& step : trace.steps) awaited |= step.statement.calls;
@@ -131,7 +131,7 @@ bool CPythonSubject::is_asked(const Trace& trace, Pool pool) {
   });
 }
 
-absl::Status CPythonSubject::start() {
+absl::Status CPythonPlayer::start() {
   // Isolated from the user's environment and site packages: only the standard library counts, and it starts faster.
   std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", kDriverText};
   if (const std::string_view mode = mode_of(options_); !mode.empty()) arguments.emplace_back(mode);
@@ -145,7 +145,7 @@ absl::Status CPythonSubject::start() {
 }
 
 // Sends a command and returns what its answer says after the word `answer`. Whatever goes wrong ends the child process.
-absl::StatusOr<std::string> CPythonSubject::ask(std::string_view command, std::string_view answer,
+absl::StatusOr<std::string> CPythonPlayer::ask(std::string_view command, std::string_view answer,
                                                 std::chrono::milliseconds patience) {
   if (process_ == nullptr) return absl::UnavailableError("CPython's process has ended");
   absl::Status status = process_->write(absl::StrCat(command, "\n"));
@@ -163,7 +163,7 @@ absl::StatusOr<std::string> CPythonSubject::ask(std::string_view command, std::s
   return absl::Status(status.code(), absl::StrCat("CPython: ", status.message()));
 }
 
-absl::Status CPythonSubject::begin(const Trace& trace) {
+absl::Status CPythonPlayer::begin(const Trace& trace) {
   if (running_) finish().IgnoreError();
   history_.clear();
   observation_ = {};
@@ -178,19 +178,19 @@ absl::Status CPythonSubject::begin(const Trace& trace) {
   return absl::OkStatus();
 }
 
-absl::Status CPythonSubject::issue(int index) {
+absl::Status CPythonPlayer::issue(int index) {
   if (process_ == nullptr) return absl::UnavailableError("CPython's process has ended");
   return process_->write(absl::StrCat("issue ", index, "\n"));
 }
 
-Observation CPythonSubject::observe() {
+Observation CPythonPlayer::observe() {
   if (const auto answer = ask("observe", "observation", kAnswerTime); answer.ok()) {
     if (auto observation = parse_observation(*answer); observation.ok()) observation_ = *std::move(observation);
   }
   return observation_;
 }
 
-absl::Status CPythonSubject::finish() {
+absl::Status CPythonPlayer::finish() {
   running_ = false;
   const double patience_s = std::chrono::duration<double>(options_.patience).count();
   const auto finished = ask(absl::StrCat("finish ", patience_s), "", options_.patience + kAnswerTime);
@@ -203,7 +203,7 @@ absl::Status CPythonSubject::finish() {
   return absl::DeadlineExceededError(absl::StrCat("CPython: ", what));
 }
 
-absl::Status CPythonSubject::fetch_history() {
+absl::Status CPythonPlayer::fetch_history() {
   const auto size_text = ask("history", "history", kAnswerTime);
   if (!size_text.ok()) return size_text.status();
   int size = 0;
@@ -219,11 +219,11 @@ absl::Status CPythonSubject::fetch_history() {
   return absl::OkStatus();
 }
 
-std::vector<model::Event> CPythonSubject::history() {
+std::vector<model::Event> CPythonPlayer::history() {
   if (running_) fetch_history().IgnoreError();
   return history_;
 }
 
-std::unique_ptr<Subject> make_cpython_thread_pool() { return std::make_unique<CPythonSubject>(); }
+std::unique_ptr<TracePlayer> make_cpython_thread_pool() { return std::make_unique<CPythonPlayer>(); }
 
 }  // namespace futures::spec_tests

@@ -1,4 +1,4 @@
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 #include <cstddef>
 #include <fstream>
@@ -12,7 +12,7 @@ namespace futures::spec_tests {
 
 std::shared_ptr<Executor> open(const LawRun& run, const ExecutorOptions& options) {
   return std::shared_ptr<Executor>(run.make(options).release(), [run](Executor* executor) {
-    const Background destroyer(run, "the executor's destructor returns", [executor] { delete executor; });
+    const WatchedThread destroyer(run, "the executor's destructor returns", [executor] { delete executor; });
   });
 }
 
@@ -28,7 +28,7 @@ std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>
   };
   const auto reply = std::make_shared<Reply>();
   {
-    const Background caller(run, "shutdown returns", [executor, options, reply] {
+    const WatchedThread caller(run, "shutdown returns", [executor, options, reply] {
       const bool all_done = executor->shutdown(options);
       absl::MutexLock lock(&reply->mutex);
       reply->all_done = all_done;
@@ -38,7 +38,7 @@ std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>
   return reply->all_done;
 }
 
-Held::Held(const LawRun& run, Executor& executor, int n) {
+BusyWorkers::BusyWorkers(const LawRun& run, Executor& executor, int n) {
   for (int i = 0; i < n; ++i) {
     futures_.push_back(executor.submit(
         [](const Gate::Entrance& at) {
@@ -47,15 +47,15 @@ Held::Held(const LawRun& run, Executor& executor, int n) {
         },
         gate_.entrance()));
   }
-  run.expect(gate_.crowd(n), "free workers start the calls that are submitted");
+  run.expect(gate_.await_arrivals(n), "free workers start the calls that are submitted");
 }
 
-Census Census::begin() {
-  Census census;
-  for (SharedNumber* const number : {&census.alive_, &census.copies_, &census.moves_, &census.abroad_}) {
+CopyCounts CopyCounts::begin() {
+  CopyCounts counts;
+  for (SharedNumber* const number : {&counts.alive_, &counts.copies_, &counts.moves_, &counts.in_workers_}) {
     *number = SharedNumber::create();
   }
-  return census;
+  return counts;
 }
 
 bool has_ended(pid_t process) {

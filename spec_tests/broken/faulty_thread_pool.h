@@ -1,7 +1,7 @@
 // A small thread pool with one fault, chosen when it is made. Each fault is one that pools have had, and each breaks one
 // law first: they prove that the checks raise the alarm.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_POOL_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_POOL_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_THREAD_POOL_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_THREAD_POOL_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace futures::spec_tests {
 
-enum class Fault : std::uint8_t {
+enum class ThreadFault : std::uint8_t {
   kNone,                  // Beside it the faults are the only differences: it keeps the laws of traces.
   kDawdles,               // No fault either: it takes its time, awake, between claiming a call and running it.
   kLosesCallOnShutdown,   // E7: a shutdown drops the last call in the queue.
@@ -26,10 +26,10 @@ enum class Fault : std::uint8_t {
   kReturnsEarly,          // S1: a shutdown with wait does not wait.
 };
 
-class BrokenPool final : public Executor {
+class FaultyThreadPool final : public Executor {
  public:
-  BrokenPool(int max_workers, Fault fault);
-  ~BrokenPool() override;
+  FaultyThreadPool(int max_workers, ThreadFault fault);
+  ~FaultyThreadPool() override;
 
  private:
   struct Shared;
@@ -48,4 +48,4 @@ class BrokenPool final : public Executor {
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_BROKEN_POOL_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_THREAD_POOL_H_

@@ -1,6 +1,6 @@
 // Runs traces on a C++ executor: clients are threads, bodies run in the executor.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EXECUTOR_SUBJECT_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EXECUTOR_SUBJECT_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EXECUTOR_PLAYER_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EXECUTOR_PLAYER_H_
 
 #include <chrono>
 #include <functional>
@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/executor_kind.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/candidate.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -26,18 +26,18 @@ class Episode;
 // situations look alike that are not.
 //
 // Example:
-//   ExecutorSubject subject(kind);
-//   subject.begin(trace).IgnoreError();
-//   for (int i = 0; i < std::ssize(trace.steps); ++i) subject.issue(i).IgnoreError();
-//   absl::Status ended = subject.finish();
-class ExecutorSubject final : public Subject {
+//   ExecutorPlayer player(candidate);
+//   player.begin(trace).IgnoreError();
+//   for (int i = 0; i < std::ssize(trace.steps); ++i) player.issue(i).IgnoreError();
+//   absl::Status ended = player.finish();
+class ExecutorPlayer final : public TracePlayer {
  public:
   // `patience` is how long finish waits for what should take no time at all. Lower it and a loaded machine looks like a
   // broken executor; raise it and a broken executor takes longer to report.
-  explicit ExecutorSubject(ExecutorKind kind, std::chrono::milliseconds patience = std::chrono::seconds(5));
-  ~ExecutorSubject() override;
+  explicit ExecutorPlayer(Candidate candidate, std::chrono::milliseconds patience = std::chrono::seconds(5));
+  ~ExecutorPlayer() override;
 
-  const std::string& name() const override { return kind_.name; }
+  const std::string& name() const override { return candidate_.name; }
   model::Policy policy(int workers) const override;
   absl::Status begin(const Trace& trace) override;
   absl::Status issue(int index) override;
@@ -60,7 +60,7 @@ class ExecutorSubject final : public Subject {
   // Waits for the rest that observe speaks of. Returns whether it came, or else nothing moves any more.
   bool settle();
 
-  const ExecutorKind kind_;
+  const Candidate candidate_;
   std::chrono::milliseconds patience_;
   std::shared_ptr<Episode> episode_;
   bool running_ = false;  // Between begin and finish.
@@ -75,4 +75,4 @@ int stuck_episodes();
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EXECUTOR_SUBJECT_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EXECUTOR_PLAYER_H_

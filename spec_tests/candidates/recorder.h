@@ -1,6 +1,6 @@
 // Records the events of one episode, from many threads, in one order.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_RECORDER_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_RECORDER_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_RECORDER_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_RECORDER_H_
 
 #include <array>
 #include <atomic>
@@ -54,4 +54,4 @@ class Recorder {
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_RECORDER_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_RECORDER_H_

@@ -1,7 +1,7 @@
 // What the checks of all groups share: executors that cannot hang a check, calls that keep workers busy, and expectations
 // on futures that wait no longer than the patience.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_STAGE_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_STAGE_H_
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHECK_HELPERS_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHECK_HELPERS_H_
 
 #include <exception>
 #include <memory>
@@ -44,7 +44,7 @@ constexpr Law law(std::string_view id, std::string_view name, std::string_view n
           not_in_processes};
 }
 
-// A fresh executor of the kind under test. The last owner waits for its destructor no longer than the patience.
+// A fresh executor of the candidate under test. The last owner waits for its destructor no longer than the patience.
 std::shared_ptr<Executor> open(const LawRun& run, const ExecutorOptions& options);
 std::shared_ptr<Executor> open(const LawRun& run, int max_workers);
 
@@ -52,9 +52,9 @@ std::shared_ptr<Executor> open(const LawRun& run, int max_workers);
 std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>& executor, const ShutdownOptions& options);
 
 // Keeps `n` workers busy until it is released, at the latest by its destructor. Its calls return 1.
-class Held {
+class BusyWorkers {
  public:
-  Held(const LawRun& run, Executor& executor, int n = 1);
+  BusyWorkers(const LawRun& run, Executor& executor, int n = 1);
 
   void release() const { gate_.open(); }
   const std::vector<Future<int>>& futures() const { return futures_; }
@@ -68,55 +68,55 @@ class Held {
 inline constexpr std::string_view kNoExecutor = "does not apply: a worker has no executor";
 
 // A call that returns what it is given.
-inline int itself(int number) { return number; }
+inline int unchanged(int number) { return number; }
 
-// How often objects that bear witness were copied and moved in this process, and how many there are; and how many there are
-// in other processes, where calls run. Copies are of one census.
-class Census {
+// How often objects that are counted were copied and moved in this process, and how many there are; and how many there are
+// in other processes, where calls run. Copies count together.
+class CopyCounts {
  public:
   // Of nothing.
-  Census() = default;
-  static Census begin();
+  CopyCounts() = default;
+  static CopyCounts begin();
 
   int alive() const { return alive_.value(); }
   int copies() const { return copies_.value(); }
   int moves() const { return moves_.value(); }
-  int abroad() const { return abroad_.value(); }
+  int in_workers() const { return in_workers_.value(); }
 
   template <typename Archive>
   void serialize(Archive& archive) {
-    archive(alive_, copies_, moves_, abroad_);
+    archive(alive_, copies_, moves_, in_workers_);
   }
 
  private:
-  friend class Witness;
-  void born(int n) const { (alive_.is_own() ? alive_ : abroad_).add(n); }
+  friend class CountedObject;
+  void born(int n) const { (alive_.is_own() ? alive_ : in_workers_).add(n); }
 
   SharedNumber alive_;
   SharedNumber copies_;
   SharedNumber moves_;
-  SharedNumber abroad_;
+  SharedNumber in_workers_;
 };
 
 // An object to be captured, passed or returned. Travels.
-class Witness {
+class CountedObject {
  public:
-  Witness() = default;
-  explicit Witness(const Census& census, int number = 0) : census_(census), number_(number) { census_.born(1); }
-  Witness(const Witness& other) : Witness(other.census_, other.number_) { count(census_.copies_); }
-  Witness(Witness&& other) noexcept : Witness(other.census_, other.number_) { count(census_.moves_); }
-  Witness& operator=(const Witness&) = delete;
-  ~Witness() { census_.born(-1); }
+  CountedObject() = default;
+  explicit CountedObject(const CopyCounts& counts, int number = 0) : counts_(counts), number_(number) { counts_.born(1); }
+  CountedObject(const CountedObject& other) : CountedObject(other.counts_, other.number_) { count(counts_.copies_); }
+  CountedObject(CountedObject&& other) noexcept : CountedObject(other.counts_, other.number_) { count(counts_.moves_); }
+  CountedObject& operator=(const CountedObject&) = delete;
+  ~CountedObject() { counts_.born(-1); }
   int number() const { return number_; }
 
   template <typename Archive>
   void save(Archive& archive) const {
-    archive(census_, number_);
+    archive(counts_, number_);
   }
   template <typename Archive>
   void load(Archive& archive) {
-    archive(census_, number_);
-    census_.born(1);
+    archive(counts_, number_);
+    counts_.born(1);
   }
 
  private:
@@ -124,7 +124,7 @@ class Witness {
     if (copies_or_moves.is_own()) copies_or_moves.add(1);
   }
 
-  Census census_;
+  CopyCounts counts_;
   int number_ = 0;
 };
 
@@ -150,12 +150,12 @@ class MoveOnly {
   std::unique_ptr<int> number_;
 };
 
-// The callable that `carrying` makes.
+// The callable that `bind_travelling` makes.
 template <typename Fn, typename... Captured>
-class Carrying {
+class BoundTravelling {
  public:
-  Carrying() = default;
-  explicit Carrying(Captured... captured) : captured_(std::move(captured)...) {}
+  BoundTravelling() = default;
+  explicit BoundTravelling(Captured... captured) : captured_(std::move(captured)...) {}
 
   template <typename... Args>
     requires std::is_invocable_v<Fn, const Captured&..., Args...>
@@ -172,11 +172,11 @@ class Carrying {
   std::tuple<Captured...> captured_;
 };
 
-// A callable that travels with what it captures, as a lambda with captures cannot: carrying(fn, a, b)(c) is fn(a, b, c).
+// A callable that travels with what it captures, as a lambda with captures cannot: bind_travelling(fn, a, b)(c) is fn(a, b, c).
 // `fn` is a lambda without captures.
 template <typename Fn, typename... Captured>
-Carrying<Fn, std::decay_t<Captured>...> carrying(Fn, Captured&&... captured) {
-  return Carrying<Fn, std::decay_t<Captured>...>(std::forward<Captured>(captured)...);
+BoundTravelling<Fn, std::decay_t<Captured>...> bind_travelling(Fn, Captured&&... captured) {
+  return BoundTravelling<Fn, std::decay_t<Captured>...>(std::forward<Captured>(captured)...);
 }
 
 // What was logged while it lives, by any thread.
@@ -193,8 +193,8 @@ class LogCapture final : public absl::LogSink {
 };
 
 // Whether calls run in other processes of the program, so that they share no memory with the check but what it shares on
-// purpose: gates, counts, censuses.
-inline bool in_processes(const LawRun& run) { return !run.kind().shares_memory; }
+// purpose: gates, counts, copy counts.
+inline bool in_processes(const LawRun& run) { return !run.candidate().shares_memory; }
 
 // Whether the process is no more.
 bool has_ended(pid_t process);
@@ -238,4 +238,4 @@ bool expect_error(const LawRun& run, const Future<R>& future, std::string_view w
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_STAGE_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHECK_HELPERS_H_

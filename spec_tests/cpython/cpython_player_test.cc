@@ -1,4 +1,4 @@
-#include "spec_tests/cpython/cpython_subject.h"
+#include "spec_tests/cpython/cpython_player.h"
 
 #include <algorithm>
 #include <chrono>
@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "reference/model.h"
 #include "spec_tests/cpython/play.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_gen.h"
 #include "spec_tests/judges/world.h"
@@ -26,7 +26,7 @@ namespace {
 
 // ---------------------------------------------------------------------------------------------- traces end to end
 
-TEST(CPythonSubject, ShowsWhatACallGoesThrough) {
+TEST(CPythonPlayer, ShowsWhatACallGoesThrough) {
   Play play(
       "workers 1\n"
       "clients 2\n"
@@ -60,7 +60,7 @@ TEST(CPythonSubject, ShowsWhatACallGoesThrough) {
   play.finish_accepted();
 }
 
-TEST(CPythonSubject, E4_SubmitAfterShutdownIsRefusedToClientsAndBodies) {
+TEST(CPythonPlayer, E4_SubmitAfterShutdownIsRefusedToClientsAndBodies) {
   Play play(
       "workers 1\n"
       "clients 1\n"
@@ -77,7 +77,7 @@ TEST(CPythonSubject, E4_SubmitAfterShutdownIsRefusedToClientsAndBodies) {
             (Lines{"client 0: returns ShutdownError", "body of c0: returns ShutdownError"}));
 }
 
-TEST(CPythonSubject, F8_CallbacksRunWhereTheFutureBecameDone) {
+TEST(CPythonPlayer, F8_CallbacksRunWhereTheFutureBecameDone) {
   Play play(
       "workers 1\n"
       "clients 2\n"
@@ -102,7 +102,7 @@ TEST(CPythonSubject, F8_CallbacksRunWhereTheFutureBecameDone) {
   EXPECT_EQ(std::count(callbacks.begin(), callbacks.end(), "client 1: runs callback r4 of c0"), 1) << "added late";
 }
 
-TEST(CPythonSubject, S3_CancelFuturesCancelsWhatIsQueued) {
+TEST(CPythonPlayer, S3_CancelFuturesCancelsWhatIsQueued) {
   Play play(
       "workers 1\n"
       "clients 1\n"
@@ -120,7 +120,7 @@ TEST(CPythonSubject, S3_CancelFuturesCancelsWhatIsQueued) {
   EXPECT_EQ(lines_with(history, "runs callback"), Lines{"client 0: runs callback r0 of c2"});
 }
 
-TEST(CPythonSubject, S7_ShutdownThatWaitsIsRefusedToTheOnlyWorker) {
+TEST(CPythonPlayer, S7_ShutdownThatWaitsIsRefusedToTheOnlyWorker) {
   Play play(
       "workers 1\n"
       "clients 1\n"
@@ -133,7 +133,7 @@ TEST(CPythonSubject, S7_ShutdownThatWaitsIsRefusedToTheOnlyWorker) {
 
 // CPython joins its threads in the order of a set, its own among them: those before it are waited for. So the refusal
 // comes at once or, if another worker is held, as late as that worker ends. It does come.
-TEST(CPythonSubject, S7_ShutdownThatWaitsMayWaitForOtherWorkersFirst) {
+TEST(CPythonPlayer, S7_ShutdownThatWaitsMayWaitForOtherWorkersFirst) {
   Play play(
       "workers 2\n"
       "clients 1\n"
@@ -164,8 +164,8 @@ TEST(CPythonDiffers, S3_ATakenCallIsStillPendingWhenShutdownReturns) {
   EXPECT_EQ(returned.replies[0], (Reply{ReplyKind::kOk}));
   EXPECT_EQ(returned.calls[0], Visible::kPending);
   const std::vector<Event> history = play.finish();
-  EXPECT_EQ(rejection(play.subject().policy(1), play.trace(), history), "") << text_of(history);
-  EXPECT_NE(rejection(CPythonSubject::strict_policy(1), play.trace(), history), "") << text_of(history);
+  EXPECT_EQ(rejection(play.player().policy(1), play.trace(), history), "") << text_of(history);
+  EXPECT_NE(rejection(CPythonPlayer::strict_policy(1), play.trace(), history), "") << text_of(history);
 }
 
 TEST(CPythonDiffers, S3_ATakenCallStartsAfterShutdownHasReturned) {
@@ -190,14 +190,14 @@ TEST(CPythonDiffers, W4_AWaitForWhatAShutdownHasCancelledHangs) {
       "1 wait first c1\n"
       "1 release g0\n",
       {.patience = std::chrono::milliseconds(500)});
-  EXPECT_FALSE(CPythonSubject::is_asked(play.trace()));
+  EXPECT_FALSE(CPythonPlayer::is_asked(play.trace()));
   play.step_until_started();
   for (int i = 1; i < 3; ++i) play.step();
   play.begin_step();
   const Observation waiting = play.until([](const Observation& seen) { return seen.calls[1] == Visible::kCancelled; });
   EXPECT_TRUE(waiting.busy[1]);
   play.begin_step();
-  EXPECT_EQ(play.subject().finish().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(play.player().finish().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST(CPythonDiffers, M4_AMapThatWasNeverAdvancedCancelsNothing) {
@@ -245,14 +245,14 @@ TEST(CPythonDiffers, S3_ADrainTakesACallOffTheQueueBeforeItCancelsIt) {
   play.step_until_started();
   for (int i = 1; i < 3; ++i) play.step();
   play.begin_step();
-  play.subject().observe();
+  play.player().observe();
   play.begin_step();
   const Observation seen = play.until([](const Observation& seen) { return seen.started[2]; });
   EXPECT_EQ(seen.calls, (Visibles{Visible::kFinished, Visible::kPending, Visible::kRunning}));
   play.begin_step();
   play.until([](const Observation& seen) { return seen.replies[1] == Reply{ReplyKind::kTimeout}; });
   const std::vector<Event> history = play.finish();
-  model::Policy policy = play.subject().policy(1);
+  model::Policy policy = play.player().policy(1);
   EXPECT_NE(rejection(policy, play.trace(), history), "") << "the model's drain cancels as it takes off the queue";
   policy.start_order = model::StartOrder::kAny;
   EXPECT_EQ(rejection(policy, play.trace(), history), "") << text_of(history);
@@ -273,9 +273,9 @@ TEST(CPythonDiffers, S5_AShutdownThatWaitsReturnsBeforeAnotherOneHasCancelled) {
   play.step_until_started();
   play.step();
   play.begin_step();
-  play.subject().observe();
+  play.player().observe();
   play.begin_step();
-  play.subject().observe();
+  play.player().observe();
   play.begin_step();
   const Observation seen = play.until([](const Observation& seen) { return seen.busy == Bits{false, true, false}; });
   EXPECT_EQ(seen.replies[0], (Reply{ReplyKind::kOk})) << "shutdown(wait=True) has returned";
@@ -283,7 +283,7 @@ TEST(CPythonDiffers, S5_AShutdownThatWaitsReturnsBeforeAnotherOneHasCancelled) {
   play.begin_step();
   play.until([](const Observation& seen) { return seen.replies[0] == Reply{ReplyKind::kTimeout}; });
   const std::vector<Event> history = play.finish();
-  model::Policy policy = play.subject().policy(1);
+  model::Policy policy = play.player().policy(1);
   policy.start_order = model::StartOrder::kAny;
   EXPECT_NE(rejection(policy, play.trace(), history), "") << text_of(history);
 }
@@ -301,7 +301,7 @@ TEST(CPythonDiffers, E6_ACallStaysPendingWithFewerThanMaxWorkersRunning) {
       "0 submit c3 { gate g0; return 3 }\n"
       "0 submit c4 { gate g0; return 4 }\n",
       {.hold = Hold::kIdle});
-  WorldSet worlds(play.subject().policy(3), play.trace());
+  WorldSet worlds(play.player().policy(3), play.trace());
   Observation seen;
   for (int i = 0; i < std::ssize(play.trace().steps); ++i) {
     ASSERT_TRUE(worlds.issue(i));
@@ -310,7 +310,7 @@ TEST(CPythonDiffers, E6_ACallStaysPendingWithFewerThanMaxWorkersRunning) {
       return all_idle(seen) && seen.started[std::min(i, 3)] && (i >= 2 || seen.calls[i] == Visible::kFinished);
     });
   }
-  for (int i = 0; i < 20; ++i) seen = play.subject().observe();  // It has every chance to start the last call.
+  for (int i = 0; i < 20; ++i) seen = play.player().observe();  // It has every chance to start the last call.
   if (worlds.contains(seen)) GTEST_SKIP() << "this CPython counts its idle workers right, as it did before 3.12";
   EXPECT_EQ(seen.calls, (Visibles{Visible::kFinished, Visible::kFinished, Visible::kRunning, Visible::kRunning,
                                   Visible::kPending}));
@@ -325,37 +325,37 @@ struct Tally {
   int traces = 0;
   std::size_t events = 0;
   int rejected_by_laws = 0;
-  Clock::duration in_subject{};
+  Clock::duration in_player{};
 };
 
 std::string report(const Tally& tally) {
-  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(tally.in_subject).count();
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(tally.in_player).count();
   return absl::StrCat(tally.traces, " traces, ", tally.events, " events, ", us / std::max(tally.traces, 1),
                       " us per trace in CPython; the laws without a mark reject ", tally.rejected_by_laws);
 }
 
 // So many traces, each with the policies that stand for the differences, and with the laws as they stand.
 void expect_histories_of_the_model(Pool pool, int traces) {
-  CPythonSubject subject({.pool = pool});
+  CPythonPlayer player({.pool = pool});
   Tally tally;
   for (int index = 0; index < traces; ++index) {
     const Trace trace = trace_from_seed(kSeed, index);
-    if (!CPythonSubject::is_asked(trace, pool)) continue;
+    if (!CPythonPlayer::is_asked(trace, pool)) continue;
     const Clock::time_point begun = Clock::now();
-    ASSERT_TRUE(subject.begin(trace).ok());
+    ASSERT_TRUE(player.begin(trace).ok());
     for (int i = 0; i < std::ssize(trace.steps); ++i) {
-      ASSERT_TRUE(subject.issue(i).ok());
-      if (index % 2 == 0) subject.observe();  // Or the clients run as fast as they can.
+      ASSERT_TRUE(player.issue(i).ok());
+      if (index % 2 == 0) player.observe();  // Or the clients run as fast as they can.
     }
-    const absl::Status finished = subject.finish();
+    const absl::Status finished = player.finish();
     ASSERT_TRUE(finished.ok()) << finished << "\n" << to_text(trace);
-    tally.in_subject += Clock::now() - begun;
-    const std::vector<Event> history = subject.history();
+    tally.in_player += Clock::now() - begun;
+    const std::vector<Event> history = player.history();
     ++tally.traces;
     tally.events += history.size();
-    ASSERT_EQ(rejection(subject.policy(trace.workers), trace, history), "")
+    ASSERT_EQ(rejection(player.policy(trace.workers), trace, history), "")
         << to_text(trace) << "\n" << text_of(history);
-    if (!rejection(CPythonSubject::strict_policy(trace.workers), trace, history).empty()) ++tally.rejected_by_laws;
+    if (!rejection(CPythonPlayer::strict_policy(trace.workers), trace, history).empty()) ++tally.rejected_by_laws;
   }
   testing::Test::RecordProperty("tally", report(tally));
   std::printf("%s\n", report(tally).c_str());
@@ -365,13 +365,13 @@ TEST(CPythonRandom, HistoriesAreTheModels) { expect_histories_of_the_model(Pool:
 TEST(CPythonRandom, HistoriesOfProcessesAreTheModels) { expect_histories_of_the_model(Pool::kProcesses, 200); }
 
 // Empty if after each step CPython looks as the model says.
-std::string stepwise_difference(CPythonSubject& subject, const Trace& trace) {
-  WorldSet worlds(subject.policy(trace.workers), trace);
+std::string stepwise_difference(CPythonPlayer& player, const Trace& trace) {
+  WorldSet worlds(player.policy(trace.workers), trace);
   for (int i = 0; i < std::ssize(trace.steps); ++i) {
     if (!worlds.issue(i)) continue;
-    if (const absl::Status issued = subject.issue(i); !issued.ok()) return issued.ToString();
+    if (const absl::Status issued = player.issue(i); !issued.ok()) return issued.ToString();
     const Observation seen =
-        observe_until(subject, [&](const Observation& observation) { return worlds.contains(observation); });
+        observe_until(player, [&](const Observation& observation) { return worlds.contains(observation); });
     if (!worlds.contains(seen)) {
       std::string text = absl::StrCat("after step ", i, " seen:\n  ", to_string(seen), "\nbut possible:\n");
       for (const Observation& possible : worlds.observations()) absl::StrAppend(&text, "  ", to_string(possible), "\n");
@@ -383,25 +383,25 @@ std::string stepwise_difference(CPythonSubject& subject, const Trace& trace) {
 }
 
 void expect_steps_of_the_model(Pool pool, int traces) {
-  CPythonSubject subject({.pool = pool});
+  CPythonPlayer player({.pool = pool});
   Tally tally;
   int unfit = 0;
   for (int index = 0; index < traces; ++index) {
     const Trace trace = trace_from_seed(kSeed + 1, index);
-    if (!CPythonSubject::is_asked(trace, pool) || !CPythonSubject::is_stepwise(trace, pool)) {
+    if (!CPythonPlayer::is_asked(trace, pool) || !CPythonPlayer::is_stepwise(trace, pool)) {
       ++unfit;
       continue;
     }
     const Clock::time_point begun = Clock::now();
-    ASSERT_TRUE(subject.begin(trace).ok());
-    ASSERT_EQ(stepwise_difference(subject, trace), "") << "trace " << index << "\n" << to_text(trace);
-    const absl::Status finished = subject.finish();
+    ASSERT_TRUE(player.begin(trace).ok());
+    ASSERT_EQ(stepwise_difference(player, trace), "") << "trace " << index << "\n" << to_text(trace);
+    const absl::Status finished = player.finish();
     ASSERT_TRUE(finished.ok()) << finished << "\n" << to_text(trace);
-    tally.in_subject += Clock::now() - begun;
-    const std::vector<Event> history = subject.history();
+    tally.in_player += Clock::now() - begun;
+    const std::vector<Event> history = player.history();
     ++tally.traces;
     tally.events += history.size();
-    ASSERT_EQ(rejection(subject.policy(trace.workers), trace, history), "") << to_text(trace);
+    ASSERT_EQ(rejection(player.policy(trace.workers), trace, history), "") << to_text(trace);
   }
   EXPECT_LT(unfit, traces / 2);
   std::printf("%s; %d traces left out\n", report(tally).c_str(), unfit);
@@ -412,50 +412,50 @@ TEST(CPythonRandom, EveryStepOfProcessesLooksAsInTheModel) { expect_steps_of_the
 
 // ---------------------------------------------------------------------------------------------- when things go wrong
 
-TEST(CPythonSubject, IsUnavailableWithoutPython) {
-  CPythonSubject subject({.python = "no_such_python3"});
-  const absl::Status begun = subject.begin(Trace());
+TEST(CPythonPlayer, IsUnavailableWithoutPython) {
+  CPythonPlayer player({.python = "no_such_python3"});
+  const absl::Status begun = player.begin(Trace());
   EXPECT_EQ(begun.code(), absl::StatusCode::kUnavailable);
   EXPECT_NE(begun.message().find("is python3 installed"), std::string_view::npos) << begun;
-  EXPECT_FALSE(subject.issue(0).ok());
-  EXPECT_FALSE(subject.finish().ok());
+  EXPECT_FALSE(player.issue(0).ok());
+  EXPECT_FALSE(player.finish().ok());
 }
 
-TEST(CPythonSubject, IsUnavailableWhenItIsNotPython) {
-  CPythonSubject subject({.python = "true"});
-  EXPECT_EQ(subject.begin(Trace()).code(), absl::StatusCode::kUnavailable);
+TEST(CPythonPlayer, IsUnavailableWhenItIsNotPython) {
+  CPythonPlayer player({.python = "true"});
+  EXPECT_EQ(player.begin(Trace()).code(), absl::StatusCode::kUnavailable);
 }
 
-TEST(CPythonSubject, AHangEndsWithTheDeadline) {
-  CPythonSubject subject({.patience = std::chrono::milliseconds(500), .hold = Hold::kForEver});
+TEST(CPythonPlayer, AHangEndsWithTheDeadline) {
+  CPythonPlayer player({.patience = std::chrono::milliseconds(500), .hold = Hold::kForEver});
   const Trace trace = parsed(
       "workers 1\n"
       "clients 2\n"
       "0 submit c0 { return 1 }\n"
       "1 result c0\n");
   for (int round = 0; round < 2; ++round) {
-    ASSERT_TRUE(subject.begin(trace).ok());
-    ASSERT_TRUE(subject.issue(0).ok());
-    observe_until(subject, all_idle);
-    ASSERT_TRUE(subject.issue(1).ok());
-    observe_until(subject, [](const Observation& seen) { return seen.busy[1]; });
-    const absl::Status finished = subject.finish();
+    ASSERT_TRUE(player.begin(trace).ok());
+    ASSERT_TRUE(player.issue(0).ok());
+    observe_until(player, all_idle);
+    ASSERT_TRUE(player.issue(1).ok());
+    observe_until(player, [](const Observation& seen) { return seen.busy[1]; });
+    const absl::Status finished = player.finish();
     EXPECT_EQ(finished.code(), absl::StatusCode::kDeadlineExceeded) << finished;
     EXPECT_NE(finished.message().find("client 1"), std::string_view::npos) << finished;
-    EXPECT_EQ(lines_with(subject.history(), "client 1"), Lines{"client 1: invokes result c0"});
+    EXPECT_EQ(lines_with(player.history(), "client 1"), Lines{"client 1: invokes result c0"});
   }
 }
 
-TEST(CPythonSubject, RunsManyTracesInOneProcess) {
-  const std::unique_ptr<Subject> subject = make_cpython_thread_pool();
-  EXPECT_EQ(subject->name(), "cpython_thread_pool");
+TEST(CPythonPlayer, RunsManyTracesInOneProcess) {
+  const std::unique_ptr<TracePlayer> player = make_cpython_thread_pool();
+  EXPECT_EQ(player->name(), "cpython_thread_pool");
   const Trace trace = parsed("workers 1\nclients 1\n0 submit c0 { return 1 }\n");
   for (int round = 0; round < 3; ++round) {
-    ASSERT_TRUE(subject->begin(trace).ok());
-    ASSERT_TRUE(subject->issue(0).ok());
+    ASSERT_TRUE(player->begin(trace).ok());
+    ASSERT_TRUE(player->issue(0).ok());
     if (round > 0) {  // Also without finish, which begin then does.
-      ASSERT_TRUE(subject->finish().ok());
-      EXPECT_EQ(subject->history().size(), 6u) << text_of(subject->history());
+      ASSERT_TRUE(player->finish().ok());
+      EXPECT_EQ(player->history().size(), 6u) << text_of(player->history());
     }
   }
 }

@@ -5,9 +5,9 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
-#include "spec_tests/broken/broken_kinds.h"
+#include "spec_tests/broken/broken_candidates.h"
 #include "spec_tests/judges/concurrent.h"
-#include "spec_tests/subjects/executor_subject.h"
+#include "spec_tests/candidates/executor_player.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
@@ -16,12 +16,12 @@
 namespace futures::spec_tests {
 namespace {
 
-void expect_kept(const ExecutorKind& kind) {
+void expect_kept(const Candidate& candidate) {
   constexpr int kTraces = 200;
-  ExecutorSubject subject(kind);
+  ExecutorPlayer player(candidate);
   for (int index = 0; index < kTraces; ++index) {
     const Trace trace = trace_from_seed(1, index);
-    for (const EpisodeReport& report : {run_stepwise(subject, trace), run_concurrent(subject, trace)}) {
+    for (const EpisodeReport& report : {run_stepwise(player, trace), run_concurrent(player, trace)}) {
       for (const Findings::Violation& violation : report.findings.violations) {
         ADD_FAILURE() << violation.law << ": " << violation.what << "\n" << trace << to_table(report);
       }
@@ -30,14 +30,14 @@ void expect_kept(const ExecutorKind& kind) {
   }
 }
 
-TEST(BrokenPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_kind()); }
-TEST(FaultyProcessPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_process_kind()); }
+TEST(FaultyThreadPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_candidate()); }
+TEST(FaultyProcessPool, WithoutAFaultKeepsTheLaws) { expect_kept(faultless_process_candidate()); }
 
 TEST(FaultyProcessPool, WithoutAFaultKeepsTheLawsOfProcesses) {
-  const ExecutorKind kind = faultless_process_kind();
+  const Candidate candidate = faultless_process_candidate();
   for (const Law& law : all_laws()) {
-    if (!law.id.starts_with('P') || !can_run(law, kind)) continue;  // The others are not what it is for.
-    LawRun run(kind);
+    if (!law.id.starts_with('P') || !can_run(law, candidate)) continue;  // The others are not what it is for.
+    LawRun run(candidate);
     law.check(run);
     for (const std::string& violation : run.violations()) ADD_FAILURE() << law.id << " " << law.name << ": " << violation;
     EXPECT_GT(run.checked(), 0) << law.name;
@@ -46,8 +46,8 @@ TEST(FaultyProcessPool, WithoutAFaultKeepsTheLawsOfProcesses) {
 
 // A call that its map has let go of is running, with no future to see it by, and its body has not begun: the checker has to
 // wait for that before it calls the moment quiet.
-TEST(BrokenPool, WhatHasBeenLetGoOfMayStillBegin) {
-  ExecutorSubject subject(dawdling_kind());
+TEST(FaultyThreadPool, WhatHasBeenLetGoOfMayStillBegin) {
+  ExecutorPlayer player(dawdling_candidate());
   for (const char* const text : {
            "workers 3\nclients 2\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 1 }\n",
            "workers 2\nclients 1\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 0 }\n0 submit c2 { return 2 }\n",
@@ -55,16 +55,16 @@ TEST(BrokenPool, WhatHasBeenLetGoOfMayStillBegin) {
        }) {
     const absl::StatusOr<Trace> trace = parse_trace(text);
     ASSERT_TRUE(trace.ok()) << trace.status();
-    const EpisodeReport report = run_stepwise(subject, *trace);
+    const EpisodeReport report = run_stepwise(player, *trace);
     EXPECT_TRUE(report.ok()) << to_table(report);
     EXPECT_FALSE(report.rows.empty());
   }
 }
 
-TEST(BrokenPool, EveryFaultNamesItsLaw) {
-  for (const ExecutorKind& kind : broken_kinds()) {
-    EXPECT_EQ(kind.name.rfind("broken_", 0), 0u) << kind.name;
-    EXPECT_NE(kind.broken_law, "") << kind.name;
+TEST(FaultyThreadPool, EveryFaultNamesItsLaw) {
+  for (const Candidate& candidate : broken_candidates()) {
+    EXPECT_EQ(candidate.name.rfind("broken_", 0), 0u) << candidate.name;
+    EXPECT_NE(candidate.broken_law, "") << candidate.name;
   }
 }
 

@@ -1,4 +1,4 @@
-#include "spec_tests/broken/broken_pool.h"
+#include "spec_tests/broken/faulty_thread_pool.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -30,9 +30,9 @@ Task next(std::deque<Task>& queue, bool last_first) {
 }  // namespace
 
 // Threads are detached and counted: one that a fault leaves behind is in nobody's way.
-struct BrokenPool::Shared {
+struct FaultyThreadPool::Shared {
   const int max_workers;
-  const Fault fault;
+  const ThreadFault fault;
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<Task> queue;
@@ -42,13 +42,13 @@ struct BrokenPool::Shared {
   int threads = 0;
   int idle = 0;
 
-  bool has(Fault which) const { return fault == which; }
-  bool refuses() const { return !intake_open && !has(Fault::kAcceptsAfterShutdown); }
+  bool has(ThreadFault which) const { return fault == which; }
+  bool refuses() const { return !intake_open && !has(ThreadFault::kAcceptsAfterShutdown); }
 };
 
-BrokenPool::BrokenPool(int max_workers, Fault fault) : shared_(new Shared{.max_workers = max_workers, .fault = fault}) {}
+FaultyThreadPool::FaultyThreadPool(int max_workers, ThreadFault fault) : shared_(new Shared{.max_workers = max_workers, .fault = fault}) {}
 
-BrokenPool::~BrokenPool() {
+FaultyThreadPool::~FaultyThreadPool() {
   std::unique_lock lock(shared_->mutex);
   shared_->intake_open = false;
   shared_->changed.notify_all();
@@ -56,25 +56,25 @@ BrokenPool::~BrokenPool() {
   shared_->changed.wait(lock, [&] { return shared_->threads == 0; });
 }
 
-void BrokenPool::schedule(Task task) {
+void FaultyThreadPool::schedule(Task task) {
   Shared& shared = *shared_;
   const std::lock_guard lock(shared.mutex);
   if (shared.refuses()) throw ShutdownError();
   shared.queue.push_back(std::move(task));
-  const bool may_grow = shared.threads < shared.max_workers || shared.has(Fault::kIgnoresMaxWorkers);
+  const bool may_grow = shared.threads < shared.max_workers || shared.has(ThreadFault::kIgnoresMaxWorkers);
   if (shared.queue.size() > static_cast<std::size_t>(shared.idle) && may_grow) start_thread(shared_);
   shared.changed.notify_all();
 }
 
 // With the mutex held.
-void BrokenPool::start_thread(const std::shared_ptr<Shared>& shared) {
+void FaultyThreadPool::start_thread(const std::shared_ptr<Shared>& shared) {
   ++shared->threads;
   ++shared->idle;
   std::thread([shared] { work(shared); }).detach();
 }
 
 // A thread on its way out: at the end of its loop, or because a call has ended it with pthread_exit.
-class BrokenPool::Departure {
+class FaultyThreadPool::Departure {
  public:
   explicit Departure(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) { current_pool = shared_.get(); }
   ~Departure() {
@@ -89,21 +89,21 @@ class BrokenPool::Departure {
   const std::shared_ptr<Shared> shared_;
 };
 
-void BrokenPool::work(const std::shared_ptr<Shared>& keep) {
+void FaultyThreadPool::work(const std::shared_ptr<Shared>& keep) {
   Shared& shared = *keep;
   const Departure departure(keep);
   std::unique_lock lock(shared.mutex);
   for (;;) {
     shared.changed.wait(lock, [&] { return !shared.queue.empty() || !shared.intake_open; });
     --shared.idle;
-    const bool was_cancelled = shared.queue.empty() && shared.has(Fault::kRunsCancelled);
+    const bool was_cancelled = shared.queue.empty() && shared.has(ThreadFault::kRunsCancelled);
     std::deque<Task>& source = was_cancelled ? shared.cancelled_and_kept : shared.queue;
     if (source.empty()) return;
-    Task task = next(source, shared.has(Fault::kStartsOutOfOrder));
+    Task task = next(source, shared.has(ThreadFault::kStartsOutOfOrder));
     const bool runs = task.claim() || was_cancelled;
     lock.unlock();
-    if (shared.has(Fault::kDawdles)) dawdle();
-    if (runs && !(shared.has(Fault::kSwallowsException) && run_swallowing(task))) task.run();
+    if (shared.has(ThreadFault::kDawdles)) dawdle();
+    if (runs && !(shared.has(ThreadFault::kSwallowsException) && run_swallowing(task))) task.run();
     if (was_cancelled) task.announce_cancelled();
     task = Task();
     lock.lock();
@@ -111,13 +111,13 @@ void BrokenPool::work(const std::shared_ptr<Shared>& keep) {
   }
 }
 
-std::size_t BrokenPool::cancel_pending(Shared& shared) {
+std::size_t FaultyThreadPool::cancel_pending(Shared& shared) {
   std::deque<Task> cancelled;
   std::size_t count = 0;
   {
     const std::lock_guard lock(shared.mutex);
-    const std::size_t left = shared.has(Fault::kCancelMissesOne) ? 1 : 0;
-    const bool tells = !shared.has(Fault::kRunsCancelled) && !shared.has(Fault::kDropsCallbacks);
+    const std::size_t left = shared.has(ThreadFault::kCancelMissesOne) ? 1 : 0;
+    const bool tells = !shared.has(ThreadFault::kRunsCancelled) && !shared.has(ThreadFault::kDropsCallbacks);
     std::deque<Task>& kept = tells ? cancelled : shared.cancelled_and_kept;
     while (shared.queue.size() > left) {
       Task task = next(shared.queue, false);
@@ -130,12 +130,12 @@ std::size_t BrokenPool::cancel_pending(Shared& shared) {
   return count;
 }
 
-void BrokenPool::check_intake() {
+void FaultyThreadPool::check_intake() {
   const std::lock_guard lock(shared_->mutex);
   if (shared_->refuses()) throw ShutdownError();
 }
 
-Executor::ShutdownResult BrokenPool::do_shutdown(const ShutdownOptions& options) {
+Executor::ShutdownResult FaultyThreadPool::do_shutdown(const ShutdownOptions& options) {
   Shared& shared = *shared_;
   Task lost;  // Dropped without the lock.
   {
@@ -143,7 +143,7 @@ Executor::ShutdownResult BrokenPool::do_shutdown(const ShutdownOptions& options)
     shared.intake_open = false;
     shared.left_alone = shared.left_alone || !options.wait;
     shared.changed.notify_all();
-    const bool loses = shared.has(Fault::kLosesCallOnShutdown) && !options.cancel_futures && !shared.queue.empty();
+    const bool loses = shared.has(ThreadFault::kLosesCallOnShutdown) && !options.cancel_futures && !shared.queue.empty();
     if (loses) lost = next(shared.queue, true);
   }
   lost = Task();
@@ -151,7 +151,7 @@ Executor::ShutdownResult BrokenPool::do_shutdown(const ShutdownOptions& options)
   if (!options.wait) return {.all_done = false, .cancelled = cancelled};
   if (current_pool == &shared) throw DeadlockError("a worker would wait for itself");
   std::unique_lock lock(shared.mutex);
-  const bool waits = !shared.has(Fault::kReturnsEarly);
+  const bool waits = !shared.has(ThreadFault::kReturnsEarly);
   if (waits) shared.changed.wait(lock, [&] { return shared.threads == 0; });
   return {.all_done = waits, .cancelled = cancelled};
 }

@@ -1,6 +1,6 @@
-// A kind of executor that the laws and traces are run on, made through one factory.
-#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EXECUTOR_KIND_H_
-#define CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EXECUTOR_KIND_H_
+// A candidate that the laws and traces are run on, made through one factory.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_
 
 #include <sys/types.h>
 
@@ -22,7 +22,7 @@ namespace futures::spec_tests {
 // Where workers come from. Law P9.
 enum class ProcessStart { kForkServer, kSpawn, kFork };
 
-// The options that every kind has to offer whose calls run in other processes.
+// The options that every candidate has to offer whose calls run in other processes.
 struct ProcessOptions {
   ProcessStart start = ProcessStart::kForkServer;
   void (*initializer)() = nullptr;         // Runs first in each worker. Law T4.
@@ -37,7 +37,7 @@ struct ProcessOptions {
   std::size_t payload_bytes_max = std::size_t{1} << 30;
 };
 
-// The options that every kind has to offer.
+// The options that every candidate has to offer.
 struct ExecutorOptions {
   std::optional<int> max_workers = std::nullopt;
   std::string thread_name_prefix = "laws";
@@ -45,30 +45,30 @@ struct ExecutorOptions {
   std::size_t stack_bytes = 0;                  // 0: the system's default. Law T10.
   OnUnwind on_unwind = OnUnwind::kDrain;        // Law S6.
   ExitPolicy exit_policy = ExitPolicy::kDrain;  // Law S8.
-  ProcessOptions processes = {};                // Nothing to kinds whose calls run on threads.
+  ProcessOptions processes = {};                // Nothing to candidates whose calls run on threads.
 };
 
-struct ExecutorKind {
+struct Candidate {
   std::string name;  // As in the conformance table: "reference", "thread_pool", ...
   std::function<std::unique_ptr<Executor>(const ExecutorOptions&)> make;
   // What it promises; max_workers is set per trace.
   model::Policy policy;
   // Whether calls share the program's memory. Where they do not, a check is not run that says so of itself.
   bool shares_memory = true;
-  // For kinds whose calls run in other processes, beside the Executor interface; the others leave it out.
+  // For candidates whose calls run in other processes, beside the Executor interface; the others leave it out.
   // Ends all workers by the signal, SIGTERM or SIGKILL, and returns when none is left. Law P8.
   std::function<void(Executor& executor, int signal)> end_workers = nullptr;
   // The processes that are alive as workers now.
   std::function<std::vector<pid_t>(Executor& executor)> worker_pids = nullptr;
   // Whether a worker that turns hostile can touch no call but those that it is given. Law P11.
   bool confines_workers = false;
-  // The laws that do not apply to this kind, each with the reason, beside those of which no check and no trace is for it.
+  // The laws that do not apply to this candidate, each with the reason, beside those of which no check and no trace is for it.
   // Must equal the table in docs/SPEC.md.
   std::map<std::string, std::string> skips;
-  // For a kind that is broken on purpose: the law at which it must be caught. Such a kind runs only when named.
+  // For a candidate that is broken on purpose: the law at which it must be caught. Such a candidate runs only when named.
   std::string broken_law = "";
 };
 
 }  // namespace futures::spec_tests
 
-#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SUBJECTS_EXECUTOR_KIND_H_
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_

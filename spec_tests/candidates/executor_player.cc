@@ -1,4 +1,4 @@
-#include "spec_tests/subjects/executor_subject.h"
+#include "spec_tests/candidates/executor_player.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "spec_tests/subjects/episode.h"
+#include "spec_tests/candidates/episode.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -80,7 +80,7 @@ void keep_for_ever(std::shared_ptr<Episode> episode) {
 int stuck_episodes() { return episodes_given_up.load(); }
 
 // A thread that does what it is handed, in order. The thread shares this object.
-class ExecutorSubject::ClientThread {
+class ExecutorPlayer::ClientThread {
  public:
   static std::shared_ptr<ClientThread> start() {
     auto client = std::make_shared<ClientThread>();
@@ -150,34 +150,34 @@ class ExecutorSubject::ClientThread {
   std::atomic<int> unfinished_{0};  // Changed under mutex_; release when a job ends, so that its effects are seen.
 };
 
-ExecutorSubject::ExecutorSubject(ExecutorKind kind, std::chrono::milliseconds patience)
-    : kind_(std::move(kind)), patience_(patience) {}
+ExecutorPlayer::ExecutorPlayer(Candidate candidate, std::chrono::milliseconds patience)
+    : candidate_(std::move(candidate)), patience_(patience) {}
 
-ExecutorSubject::~ExecutorSubject() {
+ExecutorPlayer::~ExecutorPlayer() {
   if (running_) finish().IgnoreError();
   for (const auto& client : clients_) client->close();
 }
 
-model::Policy ExecutorSubject::policy(int workers) const {
-  model::Policy policy = kind_.policy;
+model::Policy ExecutorPlayer::policy(int workers) const {
+  model::Policy policy = candidate_.policy;
   policy.max_workers = workers;
   return policy;
 }
 
-absl::Status ExecutorSubject::begin(const Trace& trace) {
+absl::Status ExecutorPlayer::begin(const Trace& trace) {
   if (running_) finish().IgnoreError();
   if (std::exchange(stuck_, false)) {
     for (const auto& client : clients_) client->close();
     clients_.clear();
   }
   while (static_cast<int>(clients_.size()) < kClientsMax + 1) clients_.push_back(ClientThread::start());
-  episode_ = Episode::start(trace, kind_.make(ExecutorOptions{.max_workers = trace.workers}));
+  episode_ = Episode::start(trace, candidate_.make(ExecutorOptions{.max_workers = trace.workers}));
   running_ = true;
   cancelled_ = 0;
   return absl::OkStatus();
 }
 
-absl::Status ExecutorSubject::issue(int index) {
+absl::Status ExecutorPlayer::issue(int index) {
   const Step& step = episode_->trace().steps[index];
   if (step.statement.verb == Verb::kRelease) {
     episode_->release(step.statement.gate);
@@ -195,7 +195,7 @@ absl::Status ExecutorSubject::issue(int index) {
   return absl::OkStatus();
 }
 
-bool ExecutorSubject::wait_for(const std::function<bool()>& condition, Clock::time_point until) {
+bool ExecutorPlayer::wait_for(const std::function<bool()>& condition, Clock::time_point until) {
   constexpr int kLooks = 3;  // A thread that hands a lock to another may find both asleep for an instant.
   Waiter waiter;
   int asleep = 0;
@@ -207,7 +207,7 @@ bool ExecutorSubject::wait_for(const std::function<bool()>& condition, Clock::ti
   return true;
 }
 
-bool ExecutorSubject::settle() {
+bool ExecutorPlayer::settle() {
   const Clock::time_point until = Clock::now() + patience_;
   // A call that a map has let go of begins, or else it is cancelled: it is if everybody sleeps and it has not begun.
   const model::CallSet let_go = episode_->let_go();
@@ -222,7 +222,7 @@ bool ExecutorSubject::settle() {
   return rests;
 }
 
-Observation ExecutorSubject::observe() {
+Observation ExecutorPlayer::observe() {
   const int clients = episode_->trace().clients;
   const auto look = [&] {
     Observation observation;
@@ -247,9 +247,9 @@ Observation ExecutorSubject::observe() {
   }
 }
 
-bool ExecutorSubject::await_client(int client, Clock::time_point until) { return clients_[client]->await_idle(until); }
+bool ExecutorPlayer::await_client(int client, Clock::time_point until) { return clients_[client]->await_idle(until); }
 
-std::string ExecutorSubject::describe_stuck() const {
+std::string ExecutorPlayer::describe_stuck() const {
   std::string stuck;
   for (int client = 0; client <= episode_->trace().clients; ++client) {
     if (!clients_[client]->busy()) continue;
@@ -258,7 +258,7 @@ std::string ExecutorSubject::describe_stuck() const {
   return stuck;
 }
 
-absl::Status ExecutorSubject::give_up(const std::string& reason) {
+absl::Status ExecutorPlayer::give_up(const std::string& reason) {
   episodes_given_up.fetch_add(1);
   stuck_ = true;
   episode_->end();
@@ -266,7 +266,7 @@ absl::Status ExecutorSubject::give_up(const std::string& reason) {
   return absl::DeadlineExceededError(reason);
 }
 
-absl::Status ExecutorSubject::finish() {
+absl::Status ExecutorPlayer::finish() {
   running_ = false;
   const int clients = episode_->trace().clients;
   const Clock::time_point until = Clock::now() + patience_;
@@ -286,6 +286,6 @@ absl::Status ExecutorSubject::finish() {
   return absl::OkStatus();
 }
 
-std::vector<model::Event> ExecutorSubject::history() { return episode_->recorder().events(); }
+std::vector<model::Event> ExecutorPlayer::history() { return episode_->recorder().events(); }
 
 }  // namespace futures::spec_tests

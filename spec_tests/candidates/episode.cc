@@ -1,4 +1,4 @@
-#include "spec_tests/subjects/episode.h"
+#include "spec_tests/candidates/episode.h"
 
 #include <unistd.h>
 
@@ -19,7 +19,7 @@
 #include "futures/future.h"
 #include "futures/map.h"
 #include "futures/wait.h"
-#include "spec_tests/subjects/numbered_error.h"
+#include "spec_tests/candidates/numbered_error.h"
 #include "spec_tests/traces/trace_operation.h"
 
 namespace futures::spec_tests {

@@ -18,7 +18,7 @@
 #include "futures/future.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -66,7 +66,7 @@ bool same(bool bit) { return bit; }
 
 void a_reference_to_a_bit_is_copied_as_the_bit(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   std::vector<bool> bits = {true, false};
   std::bitset<1> set("1");
   const Future<bool> from_lvalue = executor->submit(same, bits[0]);
@@ -75,7 +75,7 @@ void a_reference_to_a_bit_is_copied_as_the_bit(LawRun& run) {
   const Future<bool> from_set = executor->submit(same, set[0]);
   bits = {false, false};
   set.reset();
-  held.release();
+  busy.release();
   expect_result(run, from_lvalue, true, "the bit of a std::vector<bool> is copied when it is submitted");
   expect_result(run, from_named, true, "the bit behind a named reference is copied when it is submitted");
   expect_result(run, from_set, true, "the bit of a std::bitset is copied when it is submitted");
@@ -85,13 +85,13 @@ void a_reference_to_a_bit_is_copied_as_the_bit(LawRun& run) {
 
 void items_of_a_vector_of_bool_are_copied(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   auto bits = std::make_unique<std::vector<bool>>(1000, true);
   auto results = executor->map(same, *bits);
   auto through_a_view = executor->map(same, *bits | std::views::transform([](auto&& bit) { return bit; }));
   bits->assign(1000, false);
   bits.reset();
-  held.release();
+  busy.release();
   run.expect(items_of(results) == std::vector<bool>(1000, true), "map copies the items of a std::vector<bool>");
   run.expect(items_of(through_a_view) == std::vector<bool>(1000, true), "map copies the items of a view of it");
 }
@@ -129,14 +129,14 @@ class Zipped {
 
 void items_that_stand_for_several_references_are_copied(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   std::vector<int> numbers = {1, 2};
   std::vector<std::string> texts = {"one", "two"};
   const auto joined = [](const std::pair<int, std::string>& both) { return both.second + std::to_string(both.first); };
   auto results = executor->map(joined, Zipped(numbers, texts));
   numbers = {0, 0};
   texts = {"", ""};
-  held.release();
+  busy.release();
   run.expect(items_of(results) == std::vector<std::string>{"one1", "two2"}, "map copies what the items refer to");
 }
 
@@ -154,10 +154,10 @@ struct Overloaded {
 template <typename... Submitted>
 void expect_token(LawRun& run, bool expected, const char* what, Submitted&&... submitted) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const auto call = executor->submit(std::forward<Submitted>(submitted)...);
   run.expect(call.request_stop() == expected, absl::StrCat("request_stop says whether there is a token: ", what));
-  held.release();
+  busy.release();
   if (expect_done(run, call, what)) run.expect(static_cast<bool>(call.result()) == expected, what);
 }
 

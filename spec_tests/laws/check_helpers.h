@@ -70,6 +70,13 @@ inline constexpr std::string_view kNoExecutor = "does not apply: a worker has no
 // A call that returns what it is given.
 inline int unchanged(int number) { return number; }
 
+using Ints = std::vector<Future<int>>;
+
+// Futures of `n` calls. Call i returns i.
+Ints submit_some(Executor& executor, int n);
+bool all_done(const Ints& futures);
+bool all_cancelled(const Ints& futures);
+
 // How often objects that are counted were copied and moved in this process, and how many there are; and how many there are
 // in other processes, where calls run. Copies count together.
 class CopyCounts {
@@ -229,6 +236,9 @@ bool expect_result(const LawRun& run, const Future<R>& future, const V& value, s
     return run.expect(false, absl::StrCat(what, "; its result throws"));
   }
 }
+
+// The promise is that the calls of submit_some return what they should.
+void expect_results(const LawRun& run, const Ints& futures, std::string_view what);
 
 // The promise is that the future's result throws an E.
 template <typename E, typename R>

@@ -12,6 +12,7 @@
 
 #include "absl/base/config.h"
 #include "futures/encoding/encoding.h"
+#include "futures/executor.h"
 #include "spec_tests/laws/law.h"
 
 namespace futures {
@@ -66,6 +67,13 @@ struct ChildEnd {
 // ends by _exit(0). It may end by std::exit before: what was registered before the first executor, by anyone but this
 // file, is then skipped, so that the child does not end what belongs to the parent.
 ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildReport&)>& body);
+
+// The promise is that a child that runs `body` ends by itself, with `status`, and has noted "call" `calls` times.
+void expect_exit(const LawRun& run, int status, int calls, const std::function<void(const ChildReport&)>& body,
+                 std::string_view what);
+
+// Submits `n` calls that note "call".
+void submit_notes(Executor& executor, const ChildReport& report, int n);
 
 // For a child that a check has forked by itself: from here on its exit, too, ends as in_child says.
 void exit_as_child();

@@ -133,7 +133,7 @@ bool CPythonPlayer::is_asked(const Trace& trace, Pool pool) {
 
 absl::Status CPythonPlayer::start() {
   // Isolated from the user's environment and site packages: only the standard library counts, and it starts faster.
-  std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", kDriverText};
+  std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", std::string(kDriverText)};
   if (const std::string_view mode = mode_of(options_); !mode.empty()) arguments.emplace_back(mode);
   auto process = PythonProcess::start(arguments);
   if (!process.ok()) {

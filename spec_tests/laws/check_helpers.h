@@ -209,14 +209,8 @@ bool has_ended(pid_t process);
 // The promise is that `action` throws an E.
 template <typename E, typename Action>
 bool expect_throws(const LawRun& run, Action&& action, std::string_view what) {
-  try {
-    action();
-  } catch (const E&) {
-    return run.expect(true, what);
-  } catch (const std::exception& e) {
-    return run.expect(false, absl::StrCat(what, "; it threw instead: ", e.what()));
-  }
-  return run.expect(false, absl::StrCat(what, "; it did not throw"));
+  const std::string failure = does_not_throw<E>(std::forward<Action>(action));
+  return run.expect(failure.empty(), absl::StrCat(what, failure));
 }
 
 // The promise is that the future is done soon.

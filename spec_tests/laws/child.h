@@ -2,10 +2,10 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 
-#include <exception>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sys/types.h>
@@ -33,14 +33,8 @@ class ChildReport {
   // The promise is that `action` throws an E.
   template <typename E, typename Action>
   bool expect_throws(Action&& action, std::string_view what) const {
-    try {
-      action();
-    } catch (const E&) {
-      return expect(true, what);
-    } catch (const std::exception& e) {
-      return expect(false, std::string(what) + "; it threw instead: " + e.what());
-    }
-    return expect(false, std::string(what) + "; it did not throw");
+    const std::string failure = does_not_throw<E>(std::forward<Action>(action));
+    return expect(failure.empty(), std::string(what) + failure);
   }
 
  private:

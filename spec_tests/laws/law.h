@@ -4,6 +4,7 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_LAW_H_
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -56,6 +57,19 @@ class LawRun {
   struct Counts;
   std::shared_ptr<Counts> counts_;
 };
+
+// In words, how `action` fails to throw an E: for a report that begins with what the law promised. Empty if it throws one.
+template <typename E, typename Action>
+std::string does_not_throw(Action&& action) {
+  try {
+    action();
+  } catch (const E&) {
+    return "";
+  } catch (const std::exception& e) {
+    return std::string("; it threw instead: ") + e.what();
+  }
+  return "; it did not throw";
+}
 
 struct Law {
   std::string_view id;    // "S3"

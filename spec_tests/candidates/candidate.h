@@ -1,4 +1,4 @@
-// A candidate that the laws and traces are run on, made through one factory.
+// A candidate: an executor under test, made through one factory, and what it promises.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_
 

@@ -77,8 +77,8 @@ Ints submit_some(Executor& executor, int n);
 bool all_done(const Ints& futures);
 bool all_cancelled(const Ints& futures);
 
-// How often objects that are counted were copied and moved in this process, and how many there are; and how many there are
-// in other processes, where calls run. Copies count together.
+// How often counted objects were copied and moved in this process, how many there are, and how many there are in other
+// processes, where calls run. Copies of this are the same counts.
 class CopyCounts {
  public:
   // Of nothing.
@@ -105,7 +105,7 @@ class CopyCounts {
   SharedNumber in_workers_;
 };
 
-// An object to be captured, passed or returned. Travels.
+// An object to be captured, passed or returned, which counts its copies. Travels.
 class CountedObject {
  public:
   CountedObject() = default;

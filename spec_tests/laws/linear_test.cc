@@ -196,7 +196,7 @@ TEST_P(LinearMap, CancellingMany) {
       8, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, LinearMap, testing::ValuesIn(thread_candidates()),
+INSTANTIATE_TEST_SUITE_P(Candidates, LinearMap, testing::ValuesIn(thread_candidates()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

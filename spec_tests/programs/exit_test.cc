@@ -420,9 +420,9 @@ TEST_P(Exit, S8_AbruptEndsWaitForNothing) {
   EXPECT_TRUE(aborted.lines.empty()) << aborted;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Exit, testing::ValuesIn(candidate_names(all_candidates())),
+INSTANTIATE_TEST_SUITE_P(Candidates, Exit, testing::ValuesIn(candidate_names(all_candidates())),
                          [](const auto& info) { return info.param; });
-INSTANTIATE_TEST_SUITE_P(Kinds, ExitOfThreads, testing::ValuesIn(candidate_names(thread_candidates())),
+INSTANTIATE_TEST_SUITE_P(Candidates, ExitOfThreads, testing::ValuesIn(candidate_names(thread_candidates())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -155,7 +155,7 @@ std::vector<std::string> candidate_names() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Fork, testing::ValuesIn(candidate_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Candidates, Fork, testing::ValuesIn(candidate_names()), [](const auto& info) { return info.param; });
 
 }  // namespace
 

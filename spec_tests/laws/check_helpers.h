@@ -109,7 +109,9 @@ class CopyCounts {
 class CountedObject {
  public:
   CountedObject() = default;
-  explicit CountedObject(const CopyCounts& counts, int number = 0) : counts_(counts), number_(number) { counts_.born(1); }
+  explicit CountedObject(const CopyCounts& counts, int number = 0) : counts_(counts), number_(number) {
+    counts_.born(1);
+  }
   CountedObject(const CountedObject& other) : CountedObject(other.counts_, other.number_) { count(counts_.copies_); }
   CountedObject(CountedObject&& other) noexcept : CountedObject(other.counts_, other.number_) { count(counts_.moves_); }
   CountedObject& operator=(const CountedObject&) = delete;
@@ -179,8 +181,8 @@ class BoundTravelling {
   std::tuple<Captured...> captured_;
 };
 
-// A callable that travels with what it captures, as a lambda with captures cannot: bind_travelling(fn, a, b)(c) is fn(a, b, c).
-// `fn` is a lambda without captures.
+// A callable that travels with what it captures, as a lambda with captures cannot: bind_travelling(fn, a, b)(c) is
+// fn(a, b, c). `fn` is a lambda without captures.
 template <typename Fn, typename... Captured>
 BoundTravelling<Fn, std::decay_t<Captured>...> bind_travelling(Fn, Captured&&... captured) {
   return BoundTravelling<Fn, std::decay_t<Captured>...>(std::forward<Captured>(captured)...);
@@ -199,8 +201,8 @@ class LogCapture final : public absl::LogSink {
   std::string text_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Whether calls run in other processes of the program, so that they share no memory with the check but what it shares on
-// purpose: gates, counts, copy counts.
+// Whether calls run in other processes of the program, so that they share no memory with the check but what it shares
+// on purpose: gates, counts, copy counts.
 inline bool in_processes(const LawRun& run) { return !run.candidate().shares_memory; }
 
 // Whether the process is no more.

@@ -2,13 +2,13 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <sys/types.h>
 
 #include "absl/base/config.h"
 #include "futures/encoding/encoding.h"

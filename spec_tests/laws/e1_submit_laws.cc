@@ -14,10 +14,10 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -26,8 +26,8 @@ namespace {
 
 void move_only_callable_arguments_and_results(LawRun& run) {
   const auto executor = open(run, 1);
-  auto add = bind_travelling([](const MoveOnly& left, MoveOnly right) { return MoveOnly(left.number() + right.number()); },
-                      MoveOnly(40));
+  auto add = bind_travelling(
+      [](const MoveOnly& left, MoveOnly right) { return MoveOnly(left.number() + right.number()); }, MoveOnly(40));
   static_assert(!std::is_copy_constructible_v<decltype(add)>);
   const Future<MoveOnly> sum = executor->submit(std::move(add), MoveOnly(2));
   if (expect_done(run, sum, "a move-only call ends")) run.expect(sum.result().number() == 42, "move-only values arrive");
@@ -60,7 +60,8 @@ void one_copy_of_an_lvalue_none_of_an_rvalue(LawRun& run) {
   run.expect(counts.copies() == 1, "an lvalue argument is copied once");
   expect_result(run, executor->submit(number_of, CountedObject(counts, 8)), 8, "an rvalue argument arrives");
   run.expect(counts.copies() == 1, "an rvalue argument is not copied");
-  auto captures = bind_travelling([](const CountedObject& captured) { return captured.number(); }, CountedObject(counts, 9));
+  auto captures =
+      bind_travelling([](const CountedObject& captured) { return captured.number(); }, CountedObject(counts, 9));
   expect_result(run, executor->submit(std::move(captures)), 9, "a callable arrives");
   run.expect(counts.copies() == 1, "an rvalue callable is not copied");
 }
@@ -189,7 +190,11 @@ void submit_after_shutdown_throws(LawRun& run) {
     const CopyCounts counts = CopyCounts::begin();
     const Count ran;
     expect_throws<ShutdownError>(
-        run, [&] { executor->submit(bind_travelling([](const CountedObject&, const Count& runs) { runs.add(); }, CountedObject(counts)), ran); },
+        run,
+        [&] {
+          executor->submit(
+              bind_travelling([](const CountedObject&, const Count& runs) { runs.add(); }, CountedObject(counts)), ran);
+        },
         "submit after shutdown throws ShutdownError");
     run.expect(counts.alive() == 0, "a callable that was refused is destroyed");
     shut_down(run, executor, {});

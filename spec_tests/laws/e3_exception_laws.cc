@@ -1,20 +1,20 @@
 // Law E3: what a call throws, and a call that ends its thread.
+#include <pthread.h>
+#include <unistd.h>
+
 #include <stdexcept>
 #include <string_view>
 #include <vector>
-
-#include <pthread.h>
-#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -15,10 +15,10 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "reference/model.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -95,7 +95,8 @@ void racing_submits_keep_their_order(LawRun& run) {
   run.expect(started.size() == tickets->size(), "every call runs");
   int latest_before = -1;  // Of the calls that have started: none may have been submitted after this one had returned.
   for (const int call : started) {
-    run.expect((*tickets)[call].after > latest_before, "a call whose submit returned before another's began starts first");
+    run.expect((*tickets)[call].after > latest_before,
+               "a call whose submit returned before another's began starts first");
     latest_before = std::max(latest_before, (*tickets)[call].before);
   }
 }
@@ -128,7 +129,8 @@ void never_more_than_max_workers_at_once(LawRun& run) {
     const Gate gate;
     for (int i = 0; i < workers + 3; ++i) futures.push_back(executor->submit(pass, gate.entrance()));
     run.expect(gate.await_arrivals(workers), "once quiet, every worker has a call");
-    run.expect(!gate.await_arrivals(workers + 1, std::chrono::milliseconds(2)), "no more than max_workers calls have started");
+    run.expect(!gate.await_arrivals(workers + 1, std::chrono::milliseconds(2)),
+               "no more than max_workers calls have started");
     const auto running = std::count_if(futures.begin(), futures.end(), [](const auto& f) { return f.running(); });
     run.expect(running == workers, "exactly max_workers futures are running");
   }

@@ -17,10 +17,10 @@
 #include "futures/future.h"
 #include "futures/task.h"
 #include "futures/timeout.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -357,7 +357,7 @@ void shutdown_wakes_waiters_while_a_callback_blocks(LawRun& run) {
   const Gate gate;
   first.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
   const WatchedThread canceller(run, "shutdown without wait returns",
-                             [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
+                                [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
   if (run.expect(gate.await_arrivals(1), "the callback runs")) waiters.expect_woken();
   gate.open();
 }

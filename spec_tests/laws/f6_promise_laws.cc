@@ -10,10 +10,10 @@
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/task.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -24,7 +24,8 @@ void a_second_outcome_is_refused(LawRun& run) {
   const auto refuses = [&run](Promise<int>& promise) {
     const std::exception_ptr error = std::make_exception_ptr(std::runtime_error("second"));
     expect_throws<InvalidStateError>(run, [&] { promise.set_result(9); }, "set_result on a done future throws");
-    expect_throws<InvalidStateError>(run, [&] { promise.set_exception(error); }, "set_exception on a done future throws");
+    expect_throws<InvalidStateError>(
+        run, [&] { promise.set_exception(error); }, "set_exception on a done future throws");
   };
   Promise<int> pending;
   pending.set_result(1);
@@ -34,7 +35,8 @@ void a_second_outcome_is_refused(LawRun& run) {
   running.set_running_or_notify_cancel();
   running.set_exception(std::make_exception_ptr(std::out_of_range("first")));
   refuses(running);
-  expect_error<std::out_of_range>(run, running.future(), "set_exception is legal from running, and the first outcome stays");
+  expect_error<std::out_of_range>(run, running.future(),
+                                  "set_exception is legal from running, and the first outcome stays");
   Promise<int> cancelled;
   cancelled.future().cancel();
   refuses(cancelled);

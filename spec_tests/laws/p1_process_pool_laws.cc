@@ -29,9 +29,9 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/groups.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -1,4 +1,5 @@
-// Laws S1 to S7: what a shutdown does, whoever asks for it. The end of a scope, another part of S6, has a file of its own.
+// Laws S1 to S7: what a shutdown does, whoever asks for it. The end of a scope, another part of S6, has a file of its
+// own.
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -10,10 +11,10 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -214,10 +215,11 @@ void both_wait_for_the_running_call(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  const WatchedThread caller(run, "shutdown returns once the call is done", [run, executor, running = busy.futures()[0]] {
-    executor->shutdown({.wait = true, .cancel_futures = true});
-    run.expect(running.done() && !running.cancelled(), "the running call is finished on return");
-  });
+  const WatchedThread caller(
+      run, "shutdown returns once the call is done", [run, executor, running = busy.futures()[0]] {
+        executor->shutdown({.wait = true, .cancel_futures = true});
+        run.expect(running.done() && !running.cancelled(), "the running call is finished on return");
+      });
   run.expect(caller.falls_asleep(), "shutdown waits for the running call");
   run.expect_soon([&] { return all_cancelled(queued); }, "what has not started is cancelled meanwhile");
   busy.release();
@@ -275,10 +277,10 @@ void the_destructor_waits(LawRun& run) {
   const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
   const WatchedThread destroyer(run, "the destructor returns once the calls are done",
-                             [run, queued, executor = executor.release()] {
-                               delete executor;
-                               run.expect(all_done(queued), "the destructor returns when the calls are done");
-                             });
+                                [run, queued, executor = executor.release()] {
+                                  delete executor;
+                                  run.expect(all_done(queued), "the destructor returns when the calls are done");
+                                });
   run.expect(destroyer.falls_asleep(), "the destructor waits for the running call");
   busy.release();
   expect_results(run, queued, "the destructor cancels nothing");

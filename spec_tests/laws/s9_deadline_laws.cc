@@ -6,10 +6,10 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -56,12 +56,14 @@ void a_deadline_says_whether_all_is_done(LawRun& run) {
   const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
   for (const Timeout& timeout : {Timeout(-1s), Timeout(0s), Timeout(2ms)}) {
-    run.expect(shut_down(run, executor, {.timeout = timeout}) == false, "when time is up, shutdown says that calls are left");
+    run.expect(shut_down(run, executor, {.timeout = timeout}) == false,
+               "when time is up, shutdown says that calls are left");
   }
   expect_throws<ShutdownError>(run, [&] { executor->submit([] {}); }, "the intake is closed even so");
   run.expect(!all_done(queued), "and nothing is cancelled");
   busy.release();
-  run.expect(shut_down(run, executor, {.timeout = std::chrono::hours::max()}) == true, "in time, it says that all is done");
+  run.expect(shut_down(run, executor, {.timeout = std::chrono::hours::max()}) == true,
+             "in time, it says that all is done");
   run.expect(all_done(queued), "and it is");
   expect_results(run, queued, "the calls that were left complete");
 }

@@ -1,18 +1,18 @@
 // Law T10: the signals that workers block, and the size of their stacks.
+#include <pthread.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <stdexcept>
 #include <vector>
 
-#include <pthread.h>
-
 #include "absl/types/span.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
-#include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/groups.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -1,21 +1,21 @@
 // Law T5: a lack of threads, in a child of the check.
+#include <sys/resource.h>
+#include <sys/types.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <system_error>
 #include <thread>
 #include <vector>
 
-#include <sys/resource.h>
-#include <sys/types.h>
-#include <unistd.h>
-
 #include "absl/types/span.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -76,10 +76,11 @@ void without_any_thread_submit_throws(LawRun& run) {
     const CopyCounts counts = CopyCounts::begin();
     std::atomic<int> ran = 0;
     const auto call = [&ran, counted = CountedObject(counts)] { ++ran; };
-    report.expect_throws<std::system_error>([&] { executor->submit(call); }, "submit throws if there is no thread at all");
+    report.expect_throws<std::system_error>([&] { executor->submit(call); },
+                                            "submit throws if there is no thread at all");
     report.expect(counts.alive() == 1, "the call is not accepted: its callable is gone");
     report.expect_throws<std::system_error>([&] { executor->map([](int x) { return x; }, std::vector<int>{1}); },
-                                           "so does map");
+                                            "so does map");
     allow_threads();
     const Future<int> later = executor->submit([] { return 1; });
     report.expect(later.result(kPatience) == 1, "the pool runs what is submitted once there are threads again");

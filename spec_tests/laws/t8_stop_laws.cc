@@ -1,17 +1,17 @@
 // Law T8: stop requests.
+#include <sys/types.h>
+
 #include <atomic>
 #include <memory>
 #include <stop_token>
 
-#include <sys/types.h>
-
 #include "absl/types/span.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {

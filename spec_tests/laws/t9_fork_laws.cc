@@ -1,4 +1,8 @@
 // Law T9: what a child made by fork() finds of the executors of its parent.
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -8,20 +12,16 @@
 #include <string_view>
 #include <vector>
 
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/wait.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -48,12 +48,12 @@ struct Busy {
 void expect_inert(const ChildReport& report, Executor& executor) {
   report.expect_throws<BrokenExecutor>([&] { executor.submit([] {}); }, "submit in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.map([](int x) { return x; }, std::vector<int>{1}); },
-                                      "map in a forked child throws");
+                                       "map in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.map([](int x) { return x; }, std::vector<int>()); },
-                                      "map of nothing in a forked child throws");
+                                       "map of nothing in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.shutdown(); }, "shutdown in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.shutdown({.wait = false, .cancel_futures = true}); },
-                                      "shutdown without wait in a forked child throws");
+                                       "shutdown without wait in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.shutdown_now(); }, "shutdown_now in a forked child throws");
 }
 
@@ -80,7 +80,8 @@ void the_childs_copy_is_inert(LawRun& run) {
     expect_inert(report, *busy.executor);
     expect_unfinished(report, busy.running);
     expect_unfinished(report, busy.pending);
-    report.expect(busy.finished.result() == 5 && busy.finished.exception() == nullptr, "finished futures keep their results");
+    report.expect(busy.finished.result() == 5 && busy.finished.exception() == nullptr,
+                  "finished futures keep their results");
     report.expect_throws<CancelledError>([&] { busy.cancelled.result(); }, "cancelled futures stay so");
     report.expect(!busy.finished.cancel() && busy.cancelled.cancel(), "cancel of a done future tells what it is");
     const Ints done = {busy.finished, busy.cancelled};
@@ -109,7 +110,7 @@ void ranges_that_the_child_inherits(LawRun& run) {
       busy.executor->map_unordered(same, std::vector<int>{1, 2}));
   in_child(run, "nothing hangs in a forked child", [&](const ChildReport& report) {
     report.expect_throws<BrokenExecutor>([&] { report.expect(all->begin() == all->end(), "a result"); },
-                                        "the next result of a map throws in a forked child");
+                                         "the next result of a map throws in a forked child");
     all.reset();
     unordered.reset();
     report.expect(true, "destroying a map range in a forked child does nothing");

@@ -14,11 +14,10 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/wait.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
-
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/wait_check_helpers.h"
 
 namespace futures::spec_tests {
@@ -129,7 +128,7 @@ void time_is_up_not_before_its_time(LawRun& run) {
 
 // A wait on a thread of its own, whose result has to satisfy `holds`.
 WatchedThread waiting(const LawRun& run, const Ints& futures, ReturnWhen mode, std::string what,
-                   std::function<bool(const WaitResult<Future<int>>&)> holds) {
+                      std::function<bool(const WaitResult<Future<int>>&)> holds) {
   return WatchedThread(run, what, [run, futures, mode, what, holds = std::move(holds)] {
     run.expect(holds(wait(futures, {.return_when = mode})), what);
   });
@@ -247,7 +246,7 @@ void a_blocked_callback_delays_no_wait(LawRun& run) {
   const Waiters waiters(run, pending, "a blocked callback delays no wait");
   run.expect(waiters.fall_asleep(), "a pending future is waited for");
   const WatchedThread canceller(run, "shutdown without wait returns",
-                             [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
+                                [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
   run.expect(gate.await_arrivals(1), "the callback runs");
   run.expect(waiters.end(), "a cancelled future counts as done at once, whatever the callbacks of others do");
   gate.open();

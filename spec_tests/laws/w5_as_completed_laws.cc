@@ -14,11 +14,10 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/wait.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
-
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/wait_check_helpers.h"
 
 namespace futures::spec_tests {
@@ -116,8 +115,8 @@ void spend(std::chrono::milliseconds time) {
   while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
 }
 
-// The promise is that `step`, which begins when a timeout of the time that it is given is over, does not wait for that time
-// again. A busy machine may make it look so, but hardly each time, however long that is.
+// The promise is that `step`, which begins when a timeout of the time that it is given is over, does not wait for that
+// time again. A busy machine may make it look so, but hardly each time, however long that is.
 void expect_no_more_time(const LawRun& run, const std::function<void(std::chrono::milliseconds time)>& step,
                          std::string_view what) {
   for (std::chrono::milliseconds time = 10ms; time < 1s; time *= 2) {
@@ -138,8 +137,8 @@ void the_clock_starts_at_the_call(LawRun& run) {
       [&](std::chrono::milliseconds time) {
         auto range = as_completed(calls.futures(), time);
         spend(time);
-        expect_throws<TimeoutError>(run, [&] { run.expect(range.begin() == range.end(), "nothing is done"); },
-                                    "time is up at the first step");
+        expect_throws<TimeoutError>(
+            run, [&] { run.expect(range.begin() == range.end(), "nothing is done"); }, "time is up at the first step");
       },
       "the clock of as_completed starts at the call, not at the first step");
 }
@@ -164,7 +163,8 @@ void the_clock_runs_while_the_range_is_read(LawRun& run) {
 std::vector<Future<CountedObject>> with_counted_objects(Executor& executor, const CopyCounts& counts, int n) {
   std::vector<Future<CountedObject>> futures;
   for (int i = 0; i < n; ++i) {
-    futures.push_back(executor.submit([](const CountedObject& argument) { return argument; }, CountedObject(counts, i)));
+    futures.push_back(
+        executor.submit([](const CountedObject& argument) { return argument; }, CountedObject(counts, i)));
   }
   return futures;
 }
@@ -222,7 +222,8 @@ void a_yielded_future_is_let_go(LawRun& run) {
   futures.clear();
   int left = 3;
   for (const Future<CountedObject>& future : range) {
-    run.expect(future.done() && counts.alive() == left, "as_completed keeps what it has not yielded and the current one");
+    run.expect(future.done() && counts.alive() == left,
+               "as_completed keeps what it has not yielded and the current one");
     --left;
   }
   run.expect(left == 0 && counts.alive() == 0, "and nothing at its end");

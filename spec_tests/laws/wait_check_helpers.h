@@ -16,7 +16,8 @@
 
 namespace futures::spec_tests {
 
-// Calls that end when the check says so, each on a worker of its own. Call i returns i, or throws if it is in `failing`.
+// Calls that end when the check says so, each on a worker of its own. Call i returns i, or throws if it is in
+// `failing`.
 class Steered {
  public:
   Steered(const LawRun& run, int n, const std::set<int>& failing = {}) : executor_(open(run, n)), gates_(n) {

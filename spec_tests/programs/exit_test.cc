@@ -1,4 +1,6 @@
 // Law S8 on whole programs: how they end while executors live.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -10,8 +12,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <unistd.h>
 
 #include "absl/base/no_destructor.h"
 #include "absl/synchronization/mutex.h"
@@ -153,7 +153,8 @@ int exit_in_another_thread(const Candidate& candidate) {
 }
 
 // The main thread goes on to `then` while a call exits.
-int exit_in_call(const Candidate& candidate, int max_workers, const std::function<void(std::unique_ptr<Executor>)>& then) {
+int exit_in_call(const Candidate& candidate, int max_workers,
+                 const std::function<void(std::unique_ptr<Executor>)>& then) {
   // Destroyed by the exit, on the exiting thread: meanwhile the main thread must not go on.
   struct LateLook {
     ~LateLook() {

@@ -348,8 +348,8 @@ TEST_P(ProcessPool, P1_OutcomesOfAWorkerThatEndsComeInOrder) {
   bool came_early = false;
   std::thread checker([&] {
     SlowResult::begun.acquire();
-    // The only worker has ended when its successor runs a call. The pool's own thread reads that call's result, since nobody
-    // waits for it, and has read all that the first worker left.
+    // The only worker has ended when its successor runs a call. The pool's own thread reads that call's result, since
+    // nobody waits for it, and has read all that the first worker left.
     std::atomic<bool> is_replaced = false;
     const Future<int> next = executor.submit(add, 2, 2);
     next.add_done_callback([&is_replaced](const Future<int>&) { is_replaced = true; });

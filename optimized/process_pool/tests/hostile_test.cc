@@ -119,8 +119,8 @@ class ProcessPoolHostile : public testing::HostileTest {
 
 constexpr std::array kAllGarbage = {Garbage::kZeros, Garbage::kOnes, Garbage::kRandom, Garbage::kWords};
 
-// With words that know what they say. What knows nothing of the layout is in the checks of the law (p11_hostile_laws.cc),
-// which overwrite all once with zeros, ones, and at random.
+// With words that know what they say. What knows nothing of the layout is in the checks of the law
+// (p11_hostile_laws.cc), which overwrite all once with zeros, ones, and at random.
 TEST_P(ProcessPoolHostile, P11_WritesWordsAndReturns) {
   for (unsigned seed = 0; seed < 5; ++seed) run_hostile(scribble_once, Ending::kReturns, seed);
 }

@@ -15,8 +15,8 @@
 
 namespace futures::testing {
 
-// A gate that works across processes, also for a program that is started anew: calls wait until a file in shared memory is
-// gone. What calls write into the file, the test can read.
+// A gate that works across processes, also for a program that is started anew: calls wait until a file in shared memory
+// is gone. What calls write into the file, the test can read.
 class GateFile {
  public:
   GateFile();

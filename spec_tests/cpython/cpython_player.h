@@ -1,8 +1,8 @@
 // CPython's concurrent.futures as executors under test: ThreadPoolExecutor and ProcessPoolExecutor.
 //
-// The traces run in a child process, python3 with driver.py, which stays for the player's life and is started anew after
-// a trace that hung in it. Whatever happens there, this side only waits for a line of text, and never for ever. The text
-// of the driver is part of the program, so that the program runs from any place.
+// The traces run in a child process, python3 with driver.py, which stays for the player's life and is started anew
+// after a trace that hung in it. Whatever happens there, this side only waits for a line of text, and never for ever.
+// The text of the driver is part of the program, so that the program runs from any place.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_
 

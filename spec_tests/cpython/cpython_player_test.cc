@@ -15,11 +15,11 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "reference/model.h"
-#include "spec_tests/cpython/play.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/cpython/play.h"
+#include "spec_tests/judges/world.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_gen.h"
-#include "spec_tests/judges/world.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -353,8 +353,8 @@ void expect_histories_of_the_model(Pool pool, int traces) {
     const std::vector<Event> history = player.history();
     ++tally.traces;
     tally.events += history.size();
-    ASSERT_EQ(rejection(player.policy(trace.workers), trace, history), "")
-        << to_text(trace) << "\n" << text_of(history);
+    ASSERT_EQ(rejection(player.policy(trace.workers), trace, history), "") << to_text(trace) << "\n"
+                                                                           << text_of(history);
     if (!rejection(CPythonPlayer::strict_policy(trace.workers), trace, history).empty()) ++tally.rejected_by_laws;
   }
   testing::Test::RecordProperty("tally", report(tally));

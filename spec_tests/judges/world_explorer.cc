@@ -399,7 +399,8 @@ void Explorer::add_script(const World& world, const Script& script, PossibleEffe
   }
 }
 
-void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, PossibleEffects& effects) const {
+void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut,
+                                  PossibleEffects& effects) const {
   if (script.step < 0) return;
   const Statement& map = trace_.steps[static_cast<std::size_t>(script.step)].statement;
   if (map.verb != Verb::kMap) return;
@@ -443,9 +444,9 @@ std::vector<PossibleEffects> Explorer::possible_effects(const World& world) cons
     executor.cancels_pending = true;
   }
   // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls.
-  const bool may_be_cut = !world.core.intake_open || std::any_of(all_effects.begin(), all_effects.end(), [](const PossibleEffects& one) {
-    return one.closes || one.cancels_pending;
-  });
+  const bool may_be_cut = !world.core.intake_open ||
+                          std::any_of(all_effects.begin(), all_effects.end(),
+                                      [](const PossibleEffects& one) { return one.closes || one.cancels_pending; });
   for (PossibleEffects& effects : all_effects) {
     if (effects.owner < 0 || effects.owner >= trace_.clients) continue;
     add_cancels_of_map(world, world.scripts[effects.owner], may_be_cut, effects);
@@ -461,13 +462,15 @@ bool Explorer::is_held(const World& world, Call call) const {
          !contains(world.released, body.statements[position].gate);
 }
 
-bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<PossibleEffects>& all_effects) const {
+bool Explorer::may_go_first(const World& world, const Move& move,
+                            const std::vector<PossibleEffects>& all_effects) const {
   if (may_stay_away(world, move)) return false;
   if (move.passes) {
     const Statement& statement = bodies_[move.call]->statements[static_cast<std::size_t>(world.positions[move.call])];
     if (statement.verb == Verb::kGate || !policy_.bodies_act) return true;
     // Skipped for want of a future, unless somebody may yet deliver it.
-    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), all_effects).submits, statement.call);
+    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), all_effects).submits,
+                     statement.call);
   }
   const Action& action = move.action;
   switch (action.kind) {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "futures/map.h"
-#include "spec_tests/laws/law.h"
-#include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 

@@ -26,7 +26,7 @@ using ProcessPoolMapErrors = ProcessPoolTest;
 // --- Errors in a chunk
 
 TEST_P(ProcessPoolMapErrors, M6_AnExceptionInAChunkLosesNoEarlierResult) {
-  const Gate log;
+  const GateFile log;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   std::vector<Step> input = steps(9, log);
   input[4].throws = true;
@@ -40,8 +40,8 @@ TEST_P(ProcessPoolMapErrors, M6_AnExceptionInAChunkLosesNoEarlierResult) {
 }
 
 TEST_P(ProcessPoolMapErrors, M3_AnErrorCancelsTheChunksThatHaveNotStarted) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   std::vector<Step> input = steps(6, log);
   input[1].throws = true;
@@ -56,7 +56,7 @@ TEST_P(ProcessPoolMapErrors, M3_AnErrorCancelsTheChunksThatHaveNotStarted) {
 }
 
 TEST_P(ProcessPoolMapErrors, M9_SettledHasAnOutcomeForEachItemOfAChunk) {
-  const Gate log;
+  const GateFile log;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   std::vector<Step> input = steps(8, log);
   for (const int i : {0, 3, 4, 7}) input[static_cast<std::size_t>(i)].throws = true;
@@ -133,7 +133,7 @@ TEST_P(ProcessPoolMapErrors, P3_WhatCannotBeEncodedOrDecodedIsAnErrorOfItsItem) 
 // --- Chunks that fail as a whole
 
 TEST_P(ProcessPoolMapErrors, P5_ADeathCostsTheItemsOfItsChunk) {
-  const Gate log;
+  const GateFile log;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   std::vector<Step> input = steps(8, log);
   input[4].signal = SIGKILL;
@@ -155,8 +155,8 @@ TEST_P(ProcessPoolMapErrors, P3_AChunkThatIsTooLargeFailsAlone) {
 }
 
 TEST_P(ProcessPoolMapErrors, S3_CancelledChunks) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   std::vector<Step> input = steps(5, log);
   input[0].gate = gate.path();

@@ -44,13 +44,13 @@ inline int take_step(const Step& step) {
 }
 
 // Steps 0, 1, ... that log themselves.
-inline std::vector<Step> steps(int count, const Gate& log) {
+inline std::vector<Step> steps(int count, const GateFile& log) {
   std::vector<Step> all;
   for (int i = 0; i < count; ++i) all.push_back({.value = i, .log = log.path()});
   return all;
 }
 
-inline Ints logged(const Gate& log) {
+inline Ints logged(const GateFile& log) {
   Ints values;
   std::ifstream file(log.path());
   for (int value = 0; file >> value;) values.push_back(value);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -93,10 +94,21 @@ model::Policy CPythonPlayer::policy(int workers) const {
     policy.destroy_respects_no_wait = false;
   }
   policy.abandons_unadvanced_map = false;
+  policy.map_ends_at_error = map_ends_at_error();
   policy.refused_map_cancels = false;
   policy.ready_after_deadline = false;
   policy.done_at_call_first = false;
   return policy;
+}
+
+bool CPythonPlayer::map_ends_at_error() const {
+  if (!map_ends_at_error_) {
+    auto process = PythonProcess::start(
+        {options_.python, "-I", "-S", "-c", "import sys; print('ends' if sys.version_info < (3, 16) else 'goes on')"});
+    const auto line = process.ok() ? (*process)->read_line(kAnswerTime) : process.status();
+    map_ends_at_error_ = !line.ok() || *line == "ends";
+  }
+  return *map_ends_at_error_;
 }
 
 model::Policy CPythonPlayer::strict_policy(int workers) {

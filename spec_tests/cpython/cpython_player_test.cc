@@ -200,6 +200,19 @@ TEST(CPythonDiffers, W4_AWaitForWhatAShutdownHasCancelledHangs) {
   EXPECT_EQ(play.player().finish().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST(CPythonDiffers, M3_AMapEndsAtTheFirstErrorBefore316) {
+  Play play(
+      "workers 1\n"
+      "clients 2\n"
+      "0 map { submit c0 { throw 3 }; submit c1 { gate g0; return 1 }; submit c2 { return 2 }; take 3 }\n"
+      "1 release g0\n");
+  play.begin_step();
+  play.until([](const Observation& seen) { return seen.replies[0] == Reply{ReplyKind::kError, 3}; });
+  const std::vector<Event> history = play.finish_accepted();
+  EXPECT_EQ(lines_with(history, "client 0: returns error 3").size(), 1u);
+  EXPECT_EQ(lines_with(history, "body of c2: ends").empty(), play.player().policy(1).map_ends_at_error);
+}
+
 TEST(CPythonDiffers, M4_AMapThatWasNeverAdvancedCancelsNothing) {
   Play play(
       "workers 1\n"

@@ -29,6 +29,20 @@ std::vector<int> collect(Range&& range) {
   return results;
 }
 
+// The same, read on behind errors: -1 for each item that throws an E.
+template <typename E, typename Range>
+std::vector<int> collect_past(Range&& range) {
+  std::vector<int> results;
+  for (auto it = range.begin(); it != range.end(); ++it) {
+    try {
+      results.push_back(*it);
+    } catch (const E&) {
+      results.push_back(-1);
+    }
+  }
+  return results;
+}
+
 // An endless input 0, 1, 2, ... that counts how many of its items were taken.
 inline auto endless(const Count& taken) {
   return std::views::iota(0) | std::views::transform([taken](int i) {

@@ -324,8 +324,8 @@ TEST_P(ProcessPoolMap, M7_AnInputThatThrows) {
   const auto input = all | std::views::transform([](const Step& step) {
                        return step.value == 5 ? throw std::logic_error("input 5") : step;
                      });
-  EXPECT_THROW(executor.map(take_step, input, {.chunksize = 2}), std::logic_error);
-  EXPECT_THROW(executor.map_unordered(take_step, input, {.chunksize = 100}), std::logic_error);
+  EXPECT_THROW(static_cast<void>(executor.map(take_step, input, {.chunksize = 2})), std::logic_error);
+  EXPECT_THROW(static_cast<void>(executor.map_unordered(take_step, input, {.chunksize = 100})), std::logic_error);
   gate.open();
   executor.submit(twice, 1).result();
   EXPECT_EQ(logged(log), Ints());
@@ -341,8 +341,8 @@ TEST_P(ProcessPoolMap, M8_AfterShutdown) {
   EXPECT_EQ(*results.begin(), 0);
   executor.shutdown();
   EXPECT_EQ(outcome_of(results).second, "ShutdownError");
-  EXPECT_THROW(executor.map(twice, Ints(), {.chunksize = 2}), ShutdownError);
-  EXPECT_THROW(executor.map(twice, Ints{1}, {.chunksize = 2}), ShutdownError);
+  EXPECT_THROW(static_cast<void>(executor.map(twice, Ints(), {.chunksize = 2})), ShutdownError);
+  EXPECT_THROW(static_cast<void>(executor.map(twice, Ints{1}, {.chunksize = 2})), ShutdownError);
 }
 
 TEST_P(ProcessPoolMap, M9_UnorderedComesByChunks) {

@@ -80,6 +80,20 @@ Outcome outcome_of(Range&& results) {
   return {values, ""};
 }
 
+// The same read on behind errors: -1 for each item that throws an E.
+template <typename E, typename Range>
+Ints values_past(Range&& results) {
+  Ints values;
+  for (auto it = results.begin(); it != results.end(); ++it) {
+    try {
+      values.push_back(static_cast<int>(*it));
+    } catch (const E&) {
+      values.push_back(-1);
+    }
+  }
+  return values;
+}
+
 template <typename E, typename R>
 bool has_error(const Settled<R>& settled) {
   try {

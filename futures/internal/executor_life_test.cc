@@ -396,13 +396,13 @@ TEST(WorkerThreads, S6_TheEndOfAThreadMayLetGoOfAllThereIs) {
   auto executor = functions({.max_workers = 2});
   const std::weak_ptr<Functions> seen = executor;
   std::promise<void> kept;
-  std::promise<void> gone;
+  const auto gone = std::make_shared<std::promise<void>>();  // The thread is nobody's to join.
   executor->submit([&] {
     thread_local LastWords words;
-    words.say = [&gone, last = executor]() mutable {
+    words.say = [gone, last = executor]() mutable {
       destroy_executor(last);
       last.reset();
-      gone.set_value();
+      gone->set_value();
     };
     kept.set_value();
   });
@@ -410,7 +410,7 @@ TEST(WorkerThreads, S6_TheEndOfAThreadMayLetGoOfAllThereIs) {
   kept.get_future().wait();
   executor->shutdown({.wait = false});
   executor.reset();
-  gone.get_future().wait();
+  gone->get_future().wait();
   EXPECT_TRUE(seen.expired()) << "the thread has joined the others and left itself alone";
 }
 

@@ -15,7 +15,7 @@ absl::Span<const Law> wait_laws();      // W
 absl::Span<const Law> map_laws();       // M1 to M8
 absl::Span<const Law> map_variant_laws();  // M9
 absl::Span<const Law> shutdown_laws();  // S
-absl::Span<const Law> lifetime_laws();  // S6, T8, T10
+absl::Span<const Law> lifetime_laws();  // S6, S7, T8, T10
 absl::Span<const Law> process_laws();   // S8, T5, T9
 absl::Span<const Law> thread_laws();    // T
 absl::Span<const Law> process_pool_laws();  // P1 to P5, P10, P13 to P15

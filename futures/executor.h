@@ -135,12 +135,13 @@ class Executor {
   // shutdown without wait and with cancel_futures. Returns how many calls it cancelled. Law S10.
   std::size_t shutdown_now() { return do_shutdown({.wait = false, .cancel_futures = true}).cancelled; }
 
- protected:
+  // What a shutdown has come to, for authors of executors.
   struct ShutdownResult {
     bool all_done = true;       // Every accepted call is done and every worker has ended.
     std::size_t cancelled = 0;  // By this very shutdown.
   };
 
+ protected:
   Executor() = default;
 
   // Takes the call into the queue, or throws as `submit` says and drops it. Does not wait for any call.

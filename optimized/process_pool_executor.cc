@@ -2,25 +2,19 @@
 
 #include <signal.h>
 
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "futures/internal/cpus.h"
-#include "futures/internal/exit_and_fork.h"
+#include "futures/internal/executor_life.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures {
 namespace {
 
 ProcessPoolOptions checked(ProcessPoolOptions options) {
-  if (!options.max_workers) options.max_workers = internal::available_cpus();
-  if (*options.max_workers < 1 || *options.max_workers > internal::kWorkersMax) {
-    throw std::invalid_argument(
-        absl::StrCat("max_workers must be from 1 to ", internal::kWorkersMax, ", not ", *options.max_workers));
-  }
+  options.max_workers = internal::checked_max_workers(options.max_workers, internal::kWorkersMax);
   if (options.call_timeout && options.call_timeout->count() <= 0) {
     throw std::invalid_argument("call_timeout must be more than zero");
   }
@@ -36,21 +30,11 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
 
 }  // namespace
 
-ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options)
-    : pool_(internal::ProcessPool::start(checked(options))), exceptions_at_start_(std::uncaught_exceptions()) {
+ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) : pool_(internal::ProcessPool::start(checked(options))) {
   internal::drain_at_exit(pool_);
 }
 
-ProcessPoolExecutor::~ProcessPoolExecutor() {
-  if (pool_->belongs_to_another_process()) {
-    // Law T9. Its threads, which own it too, are in the parent; its lock may be held for ever. It is left alone.
-    internal::leave_to_parent(pool_);
-    return;
-  }
-  const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
-  pool_->shutdown({.wait = !pool_->left_to_itself() && !pool_->is_own_thread(),
-                   .cancel_futures = unwinding && pool_->options().on_unwind == OnUnwind::kCancelPending});
-}
+ProcessPoolExecutor::~ProcessPoolExecutor() { internal::destroy_executor(pool_); }
 
 Buffer ProcessPoolExecutor::make_buffer(std::size_t size) {
   std::shared_ptr<internal::BufferMemory> memory = pool_->make_buffer(size);
@@ -74,9 +58,6 @@ void ProcessPoolExecutor::schedule_encoded(Task task, absl::FunctionRef<std::siz
 
 void ProcessPoolExecutor::check_intake() { pool_->check_intake(); }
 
-Executor::ShutdownResult ProcessPoolExecutor::do_shutdown(const ShutdownOptions& options) {
-  const internal::ProcessPool::Progress progress = pool_->shutdown(options);
-  return {.all_done = progress.all_done, .cancelled = progress.cancelled};
-}
+Executor::ShutdownResult ProcessPoolExecutor::do_shutdown(const ShutdownOptions& options) { return pool_->shutdown(options); }
 
 }  // namespace futures

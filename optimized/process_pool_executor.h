@@ -114,7 +114,6 @@ class ProcessPoolExecutor final : public Executor {
   bool calls_travel() const noexcept override { return true; }
 
   const std::shared_ptr<internal::ProcessPool> pool_;  // Its threads and the futures of its calls share it.
-  const int exceptions_at_start_;
 };
 
 }  // namespace futures

@@ -41,7 +41,6 @@ class ThreadPoolExecutor final : public Executor {
   ShutdownResult do_shutdown(const ShutdownOptions& options) override;
 
   const std::shared_ptr<internal::ThreadPool> pool_;  // Its workers share it: they may outlive the executor.
-  const int exceptions_at_start_;                     // To tell in the destructor whether the scope is being unwound.
 };
 
 }  // namespace futures

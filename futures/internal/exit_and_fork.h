@@ -15,21 +15,6 @@ std::uint32_t fork_generation() noexcept;
 // Throws BrokenExecutor if `generation` is not this process's. Law T9.
 void check_generation(std::uint32_t generation);
 
-// While one lives, fork() in other threads of this process waits: a descriptor that is made, or closed, meanwhile is in no
-// child between the two. Not for long, and not around a fork() of one's own.
-class NoForks {
- public:
-  NoForks();
-  ~NoForks();
-  NoForks(const NoForks&) = delete;
-  NoForks& operator=(const NoForks&) = delete;
-};
-
-// A child made by fork() closes `fd` before fork() returns there, until it is taken back: who waits for the last holder to
-// close it does not wait for children. Under a NoForks that also covers the descriptor's birth, or its closing.
-void close_in_children(int fd);
-void keep_in_children(int fd) noexcept;
-
 // An executor that the program must not exit before: law S8.
 class DrainedAtExit {
  public:

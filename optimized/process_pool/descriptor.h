@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "futures/internal/exit_and_fork.h"
+#include "optimized/process_pool/closed_in_children.h"
 
 namespace futures::internal {
 

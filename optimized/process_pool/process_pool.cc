@@ -15,12 +15,6 @@
 #include "futures/errors.h"
 
 namespace futures::internal {
-namespace {
-
-// The pool that this thread belongs to.
-thread_local const ProcessPool* current_pool = nullptr;
-
-}  // namespace
 
 void ProcessPool::watch(int fd, News news, std::uint16_t number) {
   epoll_event event{};
@@ -44,7 +38,7 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
   pool->start_announcer();
   try {
     pool->collector_ = sync::thread::start({.name = "collector"}, [pool] {
-      current_pool = pool.get();
+      pool->adopt_this_thread();
       pool->collect();
     });
   } catch (...) {
@@ -57,7 +51,8 @@ std::shared_ptr<ProcessPool> ProcessPool::start(const ProcessPoolOptions& option
 }
 
 ProcessPool::ProcessPool(const ProcessPoolOptions& options)
-    : options_(options),
+    : ExecutorLife(options.on_unwind, options.exit_policy),
+      options_(options),
       bell_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)) {
@@ -76,13 +71,6 @@ ProcessPool::~ProcessPool() {
       thread->join();
     }
   }
-}
-
-bool ProcessPool::is_own_thread() const { return current_pool == this; }
-
-bool ProcessPool::left_to_itself() {
-  sync::mutex_lock lock(mutex_);
-  return left_to_itself_;
 }
 
 // Where the call is, if it is on a board.
@@ -106,7 +94,7 @@ std::vector<ProcessPool::Spot> ProcessPool::held_calls() {
 // --- Cancel.
 
 bool ProcessPool::cancel(FutureState& state) {
-  check_generation(generation_);
+  check_process();
   const sync::cancellation_block block;  // Who has cancelled a call has yet to say so.
   Task task;  // Dropped without the lock.
   std::vector<Settled> settled;
@@ -129,7 +117,7 @@ bool ProcessPool::cancel(FutureState& state) {
 }
 
 void ProcessPool::look(FutureState& state) {
-  if (generation_ != fork_generation()) return;
+  if (is_of_another_process()) return;
   sync::mutex_lock lock(mutex_);
   const std::optional<Spot> spot = spot_of(state);
   if (!spot) return;
@@ -173,18 +161,16 @@ std::size_t ProcessPool::close_intake(bool cancel_futures) {
   return count;
 }
 
-ProcessPool::Progress ProcessPool::shutdown(const ShutdownOptions& options) {
-  check_generation(generation_);
+Executor::ShutdownResult ProcessPool::shutdown(const ShutdownOptions& options) {
+  check_process();
   const sync::deadline until = options.timeout.deadline();
   const std::size_t cancelled = close_intake(options.cancel_futures);
   if (!options.wait) {
+    leave_to_itself();
     sync::mutex_lock lock(mutex_);
-    left_to_itself_ = true;
     return {.all_done = ended_, .cancelled = cancelled};
   }
-  if (is_own_thread()) {
-    throw DeadlockError("shutdown with wait in a done callback of the executor would wait for itself");
-  }
+  check_may_wait();
   return {.all_done = await_end(until), .cancelled = cancelled};
 }
 
@@ -209,7 +195,7 @@ bool ProcessPool::await_end(sync::deadline until) {
 }
 
 void ProcessPool::end_workers(int signal) {
-  check_generation(generation_);
+  check_process();
   close_intake(/*cancel_futures=*/true);
   {
     const sync::cancellation_block block;
@@ -230,7 +216,7 @@ void ProcessPool::end_workers(int signal) {
 }
 
 std::vector<pid_t> ProcessPool::worker_pids() {
-  check_generation(generation_);
+  check_process();
   std::vector<pid_t> pids;
   std::vector<Settled> settled;
   const sync::cancellation_block block;  // What this thread takes, it tells.
@@ -246,16 +232,6 @@ std::vector<pid_t> ProcessPool::worker_pids() {
   return pids;
 }
 
-void ProcessPool::close_at_exit() {
-  if (options_.exit_policy != ExitPolicy::kAbandon) close_intake(options_.exit_policy == ExitPolicy::kCancelPending);
-}
-
-void ProcessPool::wait_at_exit() {
-  if (options_.exit_policy == ExitPolicy::kAbandon) return;
-  // A thread of the pool must not wait for itself.
-  if (!is_own_thread() || resign()) await_end(std::nullopt);
-}
-
 // --- The announcer.
 
 // A thread's time as the announcer. If a callback ends the thread (pthread_exit), another one follows it.
@@ -263,7 +239,7 @@ class ProcessPool::Announcing {
  public:
   explicit Announcing(ProcessPool& pool) : pool_(pool) {}
   ~Announcing() {
-    if (is_over || pool_.belongs_to_another_process()) return;
+    if (is_over || pool_.is_of_another_process()) return;
     try {
       sync::mutex_lock lock(pool_.mutex_);
       pool_.start_announcer();
@@ -287,7 +263,7 @@ void ProcessPool::start_announcer() {
   try {
     announcer_ = sync::thread::start({.name = "announcer"}, [pool = shared_from_this(), before] {
       if (before->joinable()) before->join();
-      current_pool = pool.get();
+      pool->adopt_this_thread();
       pool->announce();
     });
   } catch (const std::system_error&) {
@@ -296,9 +272,8 @@ void ProcessPool::start_announcer() {
   }
 }
 
-// std::exit in a done callback: the announcer never comes back from it. Another one takes its place, and this thread is none
-// of the pool's any more. Returns whether that is so.
-bool ProcessPool::resign() {
+// Of a done callback that has invoked std::exit: another announcer takes this one's place.
+bool ProcessPool::replace_own_thread() {
   sync::mutex_lock lock(mutex_);
   if (!announcer_.is_current()) return false;
   announcer_.detach();
@@ -307,7 +282,6 @@ bool ProcessPool::resign() {
   } catch (const std::system_error&) {
     return false;
   }
-  current_pool = nullptr;
   return true;
 }
 

@@ -31,9 +31,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "futures/executor.h"
+#include "futures/internal/executor_life.h"
 #include "futures/internal/future_state.h"
 #include "futures/encoding/module_address.h"
-#include "futures/internal/exit_and_fork.h"
 #include "futures/internal/sync.h"
 #include "futures/encoding/call_vtable.h"
 #include "futures/task.h"
@@ -45,23 +45,16 @@
 
 namespace futures::internal {
 
-class ProcessPool final : public DrainedAtExit,
+class ProcessPool final : public ExecutorLife,
                           public RemoteOwner,
                           public std::enable_shared_from_this<ProcessPool> {
  public:
-  struct Progress {
-    bool all_done;
-    std::size_t cancelled;
-  };
-
   // With `options` that have been checked. Throws as ForkServer::start and SharedMemory::create.
   static std::shared_ptr<ProcessPool> start(const ProcessPoolOptions& options);
   explicit ProcessPool(const ProcessPoolOptions& options);
   ~ProcessPool() override;
   ProcessPool(const ProcessPool&) = delete;
   ProcessPool& operator=(const ProcessPool&) = delete;
-
-  const ProcessPoolOptions& options() const { return options_; }
 
   // Encodes a call to where it is told, and returns the size.
   using Encode = absl::FunctionRef<std::size_t(EncodeSink&)>;
@@ -70,25 +63,16 @@ class ProcessPool final : public DrainedAtExit,
   void check_intake();
   // Null if it has to be made of ordinary memory.
   std::shared_ptr<BufferMemory> make_buffer(std::size_t bytes);
-  Progress shutdown(const ShutdownOptions& options);
+  Executor::ShutdownResult shutdown(const ShutdownOptions& options) override;
   // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker, and SIGKILL after the grace.
   // Returns when none is left.
   void end_workers(int signal);
   std::vector<pid_t> worker_pids();
 
-  // True on a thread of this pool.
-  bool is_own_thread() const;
-  bool left_to_itself();
-  bool belongs_to_another_process() const { return generation_ != fork_generation(); }
-
   // RemoteOwner.
   bool cancel(FutureState& state) override;
   void look(FutureState& state) override;
   void await(FutureState& state, sync::deadline until) override;
-
-  // DrainedAtExit.
-  void close_at_exit() override;
-  void wait_at_exit() override;
 
  private:
   struct Worker {
@@ -168,9 +152,9 @@ class ProcessPool final : public DrainedAtExit,
   // --- Start, cancel, shutdown (process_pool.cc).
   std::optional<Spot> spot_of(const FutureState& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<Spot> held_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  std::size_t close_intake(bool cancel_futures);
+  std::size_t close_intake(bool cancel_futures) override;
   void cancel_all_pending(TaskQueue& cancelled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool await_end(sync::deadline until);
+  bool await_end(sync::deadline until) override;
   void ring_collector() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void watch(int fd, News news, std::uint16_t number = 0);  // Throws std::system_error.
 
@@ -248,7 +232,7 @@ class ProcessPool final : public DrainedAtExit,
   // --- The announcer.
   class Announcing;
   void start_announcer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);  // Throws std::system_error.
-  bool resign();
+  bool replace_own_thread() override;
   void announce();
 
   // Between second looks, at most: of the collector while calls run, and of a client that sleeps. Shorter: less time is lost
@@ -257,7 +241,6 @@ class ProcessPool final : public DrainedAtExit,
   static constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
 
   const ProcessPoolOptions options_;
-  const std::uint32_t generation_ = fork_generation();
 
   sync::mutex mutex_;
   Descriptor bell_;              // An eventfd: rung by clients when the collector may sleep.
@@ -278,7 +261,6 @@ class ProcessPool final : public DrainedAtExit,
   std::vector<Settled> held_back_ ABSL_GUARDED_BY(mutex_);
 
   bool intake_open_ ABSL_GUARDED_BY(mutex_) = true;
-  bool left_to_itself_ ABSL_GUARDED_BY(mutex_) = false;
   bool boards_closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::exception_ptr broken_ ABSL_GUARDED_BY(mutex_);
   std::exception_ptr ending_ ABSL_GUARDED_BY(mutex_);  // All workers are being killed: what the calls get that they run.

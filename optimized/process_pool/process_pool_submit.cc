@@ -34,7 +34,7 @@ void ProcessPool::check_open() {
 }
 
 void ProcessPool::check_intake() {
-  check_generation(generation_);
+  check_process();
   sync::mutex_lock lock(mutex_);
   check_open();
 }
@@ -107,7 +107,7 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
 }
 
 void ProcessPool::schedule(Task task, Encode encode) {
-  check_generation(generation_);
+  check_process();
   std::shared_ptr<Board> kept;  // Longer than the call, which may have room there.
   WaitingCall call;
   const std::exception_ptr refusal = encode_call(task, encode, call, kept);
@@ -149,7 +149,7 @@ std::shared_ptr<Board> ProcessPool::board_with_room() {
 }
 
 std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
-  check_generation(generation_);
+  check_process();
   const std::shared_ptr<Board> board = shared_board();
   return board == nullptr ? nullptr : board->make_buffer(bytes);
 }

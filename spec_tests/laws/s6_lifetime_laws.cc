@@ -1,10 +1,15 @@
-// Law S6: the end of an executor's scope, and of its last handle.
+// Laws S6 and S7: the end of an executor's scope, of its last handle, and of its own threads.
 #include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <utility>
 
 #include "absl/types/span.h"
+#include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "spec_tests/laws/check_helpers.h"
@@ -107,11 +112,120 @@ void a_cancelled_callable_held_the_last_handle(LawRun& run) {
   gate.open();
 }
 
+// --- S6, S7: what runs when one of the executor's own threads ends. It is the executor's own until it has really ended.
+
+// Where: destructors of thread_locals, and then those of pthread keys.
+enum class AtEnd { kThreadLocal, kKey };
+constexpr AtEnd kEnds[] = {AtEnd::kThreadLocal, AtEnd::kKey};
+
+// Runs `last_words` when this thread ends. Once per thread.
+void when_this_thread_ends(AtEnd where, std::function<void()> last_words) {
+  struct Words {
+    std::function<void()> say;
+    ~Words() {
+      if (say != nullptr) say();
+    }
+  };
+  static const pthread_key_t key = [] {
+    pthread_key_t made;
+    pthread_key_create(&made, [](void* words) { delete static_cast<Words*>(words); });
+    return made;
+  }();
+  if (where == AtEnd::kKey) {
+    pthread_setspecific(key, new Words{std::move(last_words)});
+    return;
+  }
+  thread_local Words words;
+  words.say = std::move(last_words);
+}
+
+// The executor's last owner, to be given up by one of its own threads.
+using Box = std::shared_ptr<std::unique_ptr<Executor>>;
+
+// Has an own thread run `last_words` when it ends, which a done callback ends at once if told so. Returns the call that has
+// this callback; it waits at the gate.
+Future<void> give_last_words(Executor& executor, const Gate& gate, AtEnd where, bool ends_at_once,
+                             std::function<void()> last_words) {
+  const Future<void> call = executor.submit(pass, gate.entrance());
+  call.add_done_callback([=](const Future<void>&) {
+    when_this_thread_ends(where, last_words);
+    if (ends_at_once) pthread_exit(nullptr);
+  });
+  return call;
+}
+
+void a_thread_local_held_the_last_handle(LawRun& run) {
+  for (const AtEnd where : kEnds) {
+    const Gate first;
+    const Gate held;
+    const Count destroyed;
+    const Box box = std::make_shared<std::unique_ptr<Executor>>(run.make(1));
+    give_last_words(**box, first, where, /*ends_at_once=*/true, [box, destroyed] {
+      box->reset();
+      destroyed.add();
+    });
+    const Future<void> running = (*box)->submit(pass, held.entrance());
+    const Ints queued = submit_some(**box, 3);
+    first.open();
+    run.expect(destroyed.reaches(1) && !running.done(),
+               "the end of an own thread may destroy its executor: the destructor waits for no call");
+    held.open();
+    expect_done(run, running, "the calls that were accepted before still complete");
+    for (const Future<int>& future : queued) expect_done(run, future, "the calls that were accepted before still complete");
+    run.expect(count_cancelled(queued) == 0, "and none is cancelled");
+  }
+}
+
+void a_thread_local_shuts_down_while_its_thread_is_joined(LawRun& run) {
+  for (const AtEnd where : kEnds) {
+    const auto executor = open(run, 1);
+    const Gate gate;
+    const Count refused;
+    give_last_words(*executor, gate, where, /*ends_at_once=*/false, [run, executor = executor.get(), refused] {
+      expect_throws<DeadlockError>(
+          run, [&] { executor->shutdown(); }, "shutdown with wait by an own thread throws DeadlockError until it has ended");
+      refused.add();
+    });
+    const Ints queued = submit_some(*executor, 3);
+    gate.open();
+    run.expect(shut_down(run, executor, {}) == true, "a shutdown elsewhere, which joins the thread, returns");
+    run.expect(refused.reaches(1), "the thread has ended by then");
+    for (const Future<int>& future : queued) run.expect(future.done(), "and all calls are done");
+  }
+}
+
+void a_thread_local_shuts_down_and_cancels(LawRun& run) {
+  for (const AtEnd where : kEnds) {
+    const auto executor = open(run, 1);
+    const Gate first;
+    const auto held = std::make_shared<Gate>();
+    const Count refused;
+    give_last_words(*executor, first, where, /*ends_at_once=*/true, [run, executor = executor.get(), held, refused] {
+      held->await_arrivals(1);
+      expect_throws<DeadlockError>(
+          run, [&] { executor->shutdown({.cancel_futures = true}); },
+          "shutdown with wait by an own thread throws DeadlockError until it has ended");
+      refused.add();
+    });
+    const Future<void> running = executor->submit(pass, held->entrance());
+    const Ints queued = submit_some(*executor, 3);
+    first.open();
+    run.expect(refused.reaches(1) && !running.done(), "it waits for no call");
+    run.expect(count_cancelled(queued) == 3, "and has done the rest: what was pending is cancelled");
+    expect_throws<ShutdownError>(run, [&] { executor->submit(unchanged, 1); }, "and has closed the intake");
+    held->open();
+    expect_done(run, running, "what was running ends");
+  }
+}
+
 constexpr Law kLaws[] = {
     law<leaving_a_scope>("S6", "LeavingAScope"),
     law<an_older_exception_is_another_scopes>("S6", "AnOlderExceptionIsAnotherScopes"),
     law<the_callable_held_the_last_handle>("S6", "TheCallableHeldTheLastHandle", kNoExecutor),
     law<a_cancelled_callable_held_the_last_handle>("S6", "ACancelledCallableHeldTheLastHandle", kNoExecutor),
+    law<a_thread_local_held_the_last_handle>("S6", "AThreadLocalHeldTheLastHandle"),
+    law<a_thread_local_shuts_down_while_its_thread_is_joined>("S7", "AThreadLocalShutsDownWhileItsThreadIsJoined"),
+    law<a_thread_local_shuts_down_and_cancels>("S7", "AThreadLocalShutsDownAndCancels"),
 };
 
 }  // namespace

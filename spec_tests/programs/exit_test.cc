@@ -258,6 +258,65 @@ int static_owner_exit_in_call(const Candidate& candidate) {
   block_for_ever();
 }
 
+// One of the executor's own threads ends when the intake has closed, and a thread_local of it then does `last_words`. Its
+// executor must not wait for it (laws S6, S7), and the statics that are older than the executor must wait.
+struct LastWords {
+  std::function<void()> say;
+  ~LastWords() {
+    if (say == nullptr) return;
+    if (flag("statics die").comes()) print("statics die");
+    say();
+  }
+};
+
+using Box = std::shared_ptr<std::unique_ptr<Executor>>;
+
+// The main thread goes on to `then`.
+int end_with_last_words(const Candidate& candidate, const std::function<void(const Box&)>& last_words,
+                        const std::function<int(const Box&)>& then) {
+  struct LateStatic {
+    ~LateStatic() { flag("statics die").raise(); }
+  };
+  static LateStatic late_static;
+  const Box box = std::make_shared<std::unique_ptr<Executor>>(candidate.make({.max_workers = 1}));
+  submit_wait(**box, "submitted").add_done_callback([box, last_words](const Future<void>&) {
+    thread_local LastWords own;
+    own.say = [box, last_words] { last_words(box); };
+    flag("known").raise();
+  });
+  submit_calls(**box, 4);
+  flag("submitted").raise();
+  flag("known").wait();
+  return then(box);
+}
+
+int leave_main(const Box&) { return 7; }
+
+int thread_local_last_handle(const Candidate& candidate) {
+  return end_with_last_words(candidate, [](const Box& box) { box->reset(); }, leave_main);
+}
+
+int thread_local_shuts_down(const Candidate& candidate) {
+  const auto shut_down = [](const Box& box) {
+    try {
+      (*box)->shutdown();
+      print("no error");
+    } catch (const DeadlockError&) {
+    }
+    leak(std::move(*box));
+  };
+  return end_with_last_words(candidate, shut_down, leave_main);
+}
+
+// While the main thread joins the thread that exits.
+int thread_local_exits(const Candidate& candidate) {
+  const auto shut_down = [](const Box& box) {
+    (*box)->shutdown();
+    return 1;
+  };
+  return end_with_last_words(candidate, [](const Box&) { std::exit(7); }, shut_down);
+}
+
 int two_that_use_each_other(const Candidate& candidate) {
   Executor* const first = &leak(candidate.make({.max_workers = 1}));
   Executor* const second = &leak(candidate.make({.max_workers = 1}));
@@ -359,6 +418,10 @@ TEST_P(Exit, S8_ExitInACallback) {
 
 TEST_P(ExitOfThreads, S8_ExitInACallbackOfACancelledCall) { expect_calls("exit_in_callback_of_cancelled", 1); }
 
+TEST_P(Exit, S6_AThreadLocalHeldTheLastHandle) { expect_calls("thread_local_last_handle", 4); }
+TEST_P(Exit, S7_AThreadLocalShutsDown) { expect_calls("thread_local_shuts_down", 4); }
+TEST_P(Exit, S8_ExitInAThreadLocal) { expect_calls("thread_local_exits", 4); }
+
 TEST_P(Exit, S8_StaticsOnBothSides) {
   const Ended ended = played("statics_on_both_sides");
   EXPECT_EQ(ended.status, 7);
@@ -445,6 +508,9 @@ const std::map<std::string, Part>& parts() {
       {"static_executor", static_executor},
       {"static_executor_exit_in_call", static_executor_exit_in_call},
       {"static_owner_exit_in_call", static_owner_exit_in_call},
+      {"thread_local_last_handle", thread_local_last_handle},
+      {"thread_local_shuts_down", thread_local_shuts_down},
+      {"thread_local_exits", thread_local_exits},
       {"two_that_use_each_other", two_that_use_each_other},
       {"a_new_one_during_the_exit", a_new_one_during_the_exit},
       {"policy_drain", policy(ExitPolicy::kDrain, false)},

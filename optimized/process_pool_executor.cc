@@ -65,10 +65,10 @@ void ProcessPoolExecutor::kill_workers() { pool_->end_workers(SIGKILL); }
 
 void ProcessPoolExecutor::schedule(Task task) {
   internal::FutureState& state = task.state();
-  pool_->schedule(std::move(task), [&state](internal::WireRoom& room) { return state.encode(room); });
+  pool_->schedule(std::move(task), [&state](internal::EncodeSink& room) { return state.encode(room); });
 }
 
-void ProcessPoolExecutor::schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::WireRoom&)> encode) {
+void ProcessPoolExecutor::schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::EncodeSink&)> encode) {
   pool_->schedule(std::move(task), encode);
 }
 

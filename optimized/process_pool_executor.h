@@ -85,9 +85,9 @@ class ProcessPoolExecutor final : public Executor {
       Task task(call);
       Future<R> future = internal::FutureAccess::future<R>(*call);
       // From where the caller has them: no copy is stored. What was given to be moved is gone afterwards, as it should be.
-      schedule_encoded(std::move(task), [&](internal::WireRoom& room) { return Encoding::encode_parts(room, fn, args...); });
-      internal::let_go(std::forward<F>(fn));
-      (internal::let_go(std::forward<Args>(args)), ...);
+      schedule_encoded(std::move(task), [&](internal::EncodeSink& room) { return Encoding::encode_parts(room, fn, args...); });
+      internal::consume_rvalue(std::forward<F>(fn));
+      (internal::consume_rvalue(std::forward<Args>(args)), ...);
       return future;
     }
   }
@@ -108,7 +108,7 @@ class ProcessPoolExecutor final : public Executor {
 
  private:
   void schedule(Task task) override;
-  void schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::WireRoom&)> encode);
+  void schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::EncodeSink&)> encode);
   void check_intake() override;
   ShutdownResult do_shutdown(const ShutdownOptions& options) override;
   bool calls_travel() const noexcept override { return true; }

@@ -32,31 +32,31 @@ inline constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
 // Where an encoded call or value goes. What it is encoded from is gone through once if it fits at hand, and a second time
 // if not, since only then its size is known: so that it is written where it travels from, and nowhere before.
-class WireRoom : public WireBuffers {
+class EncodeSink : public WireBuffers {
  public:
-  explicit WireRoom(std::span<char> at_hand, bool is_read_early = false) : at_hand_(at_hand), is_read_early_(is_read_early) {}
-  WireRoom(const WireRoom&) = delete;
-  WireRoom& operator=(const WireRoom&) = delete;
+  explicit EncodeSink(std::span<char> inline_bytes, bool is_read_early = false) : inline_bytes_(inline_bytes), is_read_early_(is_read_early) {}
+  EncodeSink(const EncodeSink&) = delete;
+  EncodeSink& operator=(const EncodeSink&) = delete;
 
-  std::span<char> at_hand() const noexcept { return at_hand_; }
+  std::span<char> inline_bytes() const noexcept { return inline_bytes_; }
   // Room for so many bytes, more than there are at hand. Smaller if there is none, and whoever provides it sees to that.
-  virtual std::span<char> get(std::size_t bytes) = 0;
+  virtual std::span<char> block(std::size_t bytes) = 0;
   // Whether somebody may read what is in that room while the rest is written, and wants to be told.
   bool is_read_early() const noexcept { return is_read_early_; }
   // So many bytes of it have been written. Told about once for kPieceBytes, and at the end.
-  virtual void say_written(std::size_t) {}
+  virtual void publish_written(std::size_t) {}
 
  private:
-  const std::span<char> at_hand_;
+  const std::span<char> inline_bytes_;
   const bool is_read_early_;
 };
 
 // The end of a string, and no memory that others share.
-class StringRoom final : public WireRoom {
+class StringSink final : public EncodeSink {
  public:
-  explicit StringRoom(std::string& text) : WireRoom({}), text_(text) {}
+  explicit StringSink(std::string& text) : EncodeSink({}), text_(text) {}
 
-  std::span<char> get(std::size_t bytes) override {
+  std::span<char> block(std::size_t bytes) override {
     const std::size_t before = text_.size();
     text_.resize(before + bytes);
     return std::span(text_).subspan(before);
@@ -87,13 +87,13 @@ class EarlyValue {
 
 // One type of call; constant. What a worker writes is not trusted: `store_result` and `decode_early` read within their bytes
 // whatever those are.
-struct WireCall {
+struct CallVtable {
   // Runs in the worker: decodes callable and arguments, calls, encodes the value. Returns its size. Throws what the call
   // throws, and SerializationError. Its address is the call's name: worker and parent run the same program.
-  std::size_t (*run)(std::string_view encoded_call, WireRoom& room);
+  std::size_t (*run)(std::string_view encoded_call, EncodeSink& room);
   // Encodes callable and arguments. Returns their size. Throws what their serialisation throws, and SerializationError. Null
   // for a call that keeps neither.
-  std::size_t (*encode)(FutureState& call, WireRoom& room);
+  std::size_t (*encode)(FutureState& call, EncodeSink& room);
   // Decodes the value into the future's state. Throws what its deserialisation throws; then there is no value.
   void (*store_result)(FutureState& call, std::string_view encoded_value, WireBuffers& buffers);
   // Decodes a value that is still arriving. Throws the same, and what `arrival` throws. Null for a call without a value.
@@ -103,7 +103,7 @@ struct WireCall {
 // An Encoding for calls that cannot travel.
 struct NoEncoding {
   template <typename Call>
-  static const WireCall* wire_call() noexcept {
+  static const CallVtable* call_vtable() noexcept {
     return nullptr;
   }
 };

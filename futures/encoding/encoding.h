@@ -77,7 +77,7 @@ namespace internal {
 class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyClassElision> {
  public:
   // `place` is of `room`, which is told how much has been written if it `is_told`.
-  WireOutput(std::span<char> place, WireRoom& room, bool is_told)
+  WireOutput(std::span<char> place, EncodeSink& room, bool is_told)
       : OutputArchive(this), place_(place), room_(room), is_told_(is_told) {}
 
   void write(const void* data, std::size_t bytes) {
@@ -109,13 +109,13 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
       data += piece;
       bytes -= piece;
       if (bytes_ - bytes_told_ < kPieceBytes) continue;
-      room_.say_written(bytes_);
+      room_.publish_written(bytes_);
       bytes_told_ = bytes_;
     }
   }
 
   const std::span<char> place_;
-  WireRoom& room_;
+  EncodeSink& room_;
   const bool is_told_;
   std::size_t bytes_ = 0;
   std::size_t bytes_told_ = 0;
@@ -124,16 +124,16 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
 // Encodes what `write` gives to a WireOutput, at hand if it fits there. Returns its size. Throws what `write` throws, and
 // SerializationError if that says something else the second time.
 template <typename Write>
-std::size_t encode_into(WireRoom& room, const Write& write) {
-  WireOutput at_hand(room.at_hand(), room, /*is_told=*/false);
-  write(at_hand);
-  const std::size_t bytes = at_hand.bytes();
-  if (bytes <= room.at_hand().size()) return bytes;
-  const std::span<char> place = room.get(bytes);
+std::size_t encode_into(EncodeSink& room, const Write& write) {
+  WireOutput inline_bytes(room.inline_bytes(), room, /*is_told=*/false);
+  write(inline_bytes);
+  const std::size_t bytes = inline_bytes.bytes();
+  if (bytes <= room.inline_bytes().size()) return bytes;
+  const std::span<char> place = room.block(bytes);
   if (place.size() < bytes) return bytes;
   WireOutput in_room(place.first(bytes), room, room.is_read_early());
   write(in_room);
-  room.say_written(std::min(in_room.bytes(), bytes));
+  room.publish_written(std::min(in_room.bytes(), bytes));
   if (in_room.bytes() != bytes) throw SerializationError("a `serialize` does not write the same each time");
   return bytes;
 }
@@ -141,7 +141,7 @@ std::size_t encode_into(WireRoom& room, const Write& write) {
 // The same, to the end of a string.
 template <typename Write>
 void append_encoded(std::string& encoded, const Write& write) {
-  StringRoom room(encoded);
+  StringSink room(encoded);
   encode_into(room, write);
 }
 
@@ -496,18 +496,18 @@ template <typename R, typename Fn, typename... Args>
   requires(ResultTravels<R> && CallableTravels<Fn> && (ValueTravels<Args> && ...))
 struct CallEncoding<R, Fn, Args...> {
   template <typename Call>
-  static const WireCall* wire_call() noexcept {
-    static constexpr WireCall kWire = {&run, &encode<Call>, &store_result, &decode_early};
+  static const CallVtable* call_vtable() noexcept {
+    static constexpr CallVtable kWire = {&run, &encode<Call>, &store_result, &decode_early};
     return &kWire;
   }
 
   // Of a call that is encoded by encode_parts as it is submitted.
-  static const WireCall* encoded_call() noexcept {
-    static constexpr WireCall kWire = {&run, nullptr, &store_result, &decode_early};
+  static const CallVtable* encoded_call() noexcept {
+    static constexpr CallVtable kWire = {&run, nullptr, &store_result, &decode_early};
     return &kWire;
   }
 
-  static std::size_t run(std::string_view encoded_call, WireRoom& room) {
+  static std::size_t run(std::string_view encoded_call, EncodeSink& room) {
     WireInput input(encoded_call, &room);
     // Braces, not parentheses: they fix the order of reading.
     std::tuple<Fn, Args...> parts{read_value<Fn>(input), read_value<Args>(input)...};
@@ -523,7 +523,7 @@ struct CallEncoding<R, Fn, Args...> {
   }
 
   // From where they are given; what is stored by a call is one of Fn and Args, and so is what it is stored from.
-  static std::size_t encode_parts(WireRoom& room, const Fn& fn, const Args&... args) {
+  static std::size_t encode_parts(EncodeSink& room, const Fn& fn, const Args&... args) {
     return encode_into(room, [&](WireOutput& output) {
       write_value(output, fn);
       (write_value(output, args), ...);
@@ -531,7 +531,7 @@ struct CallEncoding<R, Fn, Args...> {
   }
 
   template <typename Call>
-  static std::size_t encode(FutureState& call, WireRoom& room) {
+  static std::size_t encode(FutureState& call, EncodeSink& room) {
     return std::apply([&room](const Fn& fn, const Args&... args) { return encode_parts(room, fn, args...); },
                       static_cast<Call&>(call).parts());
   }

@@ -75,14 +75,14 @@ void expect_read_as_it_arrives(const T& value) {
 }
 
 // Writes down what it is told.
-class ToldRoom final : public internal::WireRoom {
+class PieceSink final : public internal::EncodeSink {
  public:
-  ToldRoom() : WireRoom({}, /*is_read_early=*/true) {}
-  std::span<char> get(std::size_t bytes) override {
+  PieceSink() : EncodeSink({}, /*is_read_early=*/true) {}
+  std::span<char> block(std::size_t bytes) override {
     text.resize(bytes);
     return text;
   }
-  void say_written(std::size_t bytes) override { told.push_back(bytes); }
+  void publish_written(std::size_t bytes) override { told.push_back(bytes); }
   std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override { return std::nullopt; }
   std::shared_ptr<internal::BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
 
@@ -119,7 +119,7 @@ TEST(Encoding, NothingIsReadBeforeItHasArrived) {
 
 TEST(Encoding, WhatHasBeenWrittenIsTold) {
   const std::vector<std::string> value(5, std::string(100'000, 's'));
-  ToldRoom room;
+  PieceSink room;
   const std::size_t bytes =
       internal::encode_into(room, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
   EXPECT_EQ(room.text, encoded(value));

@@ -89,7 +89,7 @@ class Call final : public ResultState<R> {
   // What is left to be encoded. Only before the callable is destroyed.
   const std::tuple<Fn, Args...>& parts() const noexcept { return *call_; }
 
-  const WireCall* wire_call() const noexcept override { return Encoding::template wire_call<Call>(); }
+  const CallVtable* call_vtable() const noexcept override { return Encoding::template call_vtable<Call>(); }
 
   bool takes_stop_token() const noexcept override { return kTakesStopToken; }
 
@@ -146,13 +146,13 @@ template <typename R, typename Encoding>
 class RemoteCall final : public ResultState<R> {
  public:
   RemoteCall() : ResultState<R>(fork_generation()) {}
-  const WireCall* wire_call() const noexcept override { return Encoding::encoded_call(); }
+  const CallVtable* call_vtable() const noexcept override { return Encoding::encoded_call(); }
 };
 
 // Ends the life of what was given to be moved, as moving it into a call and the call's end would. If it cannot be moved it stays:
 // the call is accepted.
 template <typename T>
-void let_go(T&& given) noexcept {
+void consume_rvalue(T&& given) noexcept {
   if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {
     try {
       [[maybe_unused]] const T taken = std::move(given);

@@ -48,18 +48,18 @@ Phase FutureState::phase() const {
   return phase_of(word);
 }
 
-std::size_t FutureState::encode(WireRoom& room) {
-  const std::size_t bytes = wire_call()->encode(*this, room);
+std::size_t FutureState::encode(EncodeSink& room) {
+  const std::size_t bytes = call_vtable()->encode(*this, room);
   discard_call();
   return bytes;
 }
 
-void FutureState::decide_remotely(std::shared_ptr<RemoteDecision> decision) {
+void FutureState::set_remote_owner(std::shared_ptr<RemoteOwner> decision) {
   remote_ = std::move(decision);
   word_.fetch_or(kRemote, std::memory_order_release);
 }
 
-void FutureState::follow_start() noexcept {
+void FutureState::mark_running_remotely() noexcept {
   Phase from = Phase::kPending;
   step(from, Phase::kRunning);
 }

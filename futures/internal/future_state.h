@@ -39,14 +39,14 @@ inline constexpr std::uint32_t kAnyGeneration = 0;
 enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
 
 class FutureState;
-class WireRoom;
-struct WireCall;
+class EncodeSink;
+struct CallVtable;
 
 // Where it is decided whether a call runs or is cancelled, if that is not the state word: another process. The word
 // follows. Any thread.
-class RemoteDecision {
+class RemoteOwner {
  public:
-  virtual ~RemoteDecision() = default;
+  virtual ~RemoteOwner() = default;
   // Cancels the call if it has not started: decides, and marks `state` as cancelled. Returns whether this did it.
   virtual bool cancel(FutureState& state) = 0;
   // Makes `state` running if the call has started.
@@ -150,13 +150,13 @@ class FutureState {
 
   // --- Calls that run in another process.
   // How the call travels; null if it cannot.
-  virtual const WireCall* wire_call() const noexcept { return nullptr; }
-  // Encodes the call and destroys the callable. Returns its size. Throws as WireCall::encode. Needs a wire_call.
-  std::size_t encode(WireRoom& room);
+  virtual const CallVtable* call_vtable() const noexcept { return nullptr; }
+  // Encodes the call and destroys the callable. Returns its size. Throws as CallVtable::encode. Needs a call_vtable.
+  std::size_t encode(EncodeSink& room);
   // From here on `decision` is asked. Before anyone else has a handle.
-  void decide_remotely(std::shared_ptr<RemoteDecision> decision);
+  void set_remote_owner(std::shared_ptr<RemoteOwner> decision);
   // kPending -> kRunning, once the call is known to have started. No effect if it is running already.
-  void follow_start() noexcept;
+  void mark_running_remotely() noexcept;
 
   // --- Value taken out (law F3).
   bool is_taken() const noexcept { return (word_.load(std::memory_order_acquire) & kTaken) != 0; }
@@ -183,8 +183,8 @@ class FutureState {
 
   // While queued: the next one. Belongs to the queue that holds the state.
   FutureState* next_queued = nullptr;
-  // Where a RemoteDecision keeps the call. Belongs to it.
-  std::int32_t remote_place = -1;
+  // Where a RemoteOwner keeps the call. Belongs to it.
+  std::int32_t remote_slot = -1;
 
  protected:
   explicit FutureState(std::uint32_t generation) noexcept : generation_(generation) {}
@@ -226,7 +226,7 @@ class FutureState {
   Listener* listeners_ ABSL_GUARDED_BY(mutex_) = nullptr;
 
   std::exception_ptr exception_;
-  std::shared_ptr<RemoteDecision> remote_;  // Constant once others have handles.
+  std::shared_ptr<RemoteOwner> remote_;  // Constant once others have handles.
 };
 
 // A handle's hold on a state.

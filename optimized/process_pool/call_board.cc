@@ -221,7 +221,7 @@ Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worke
 }
 
 // Release, and acquire where it is read: the bytes are there before the number.
-void say_written(CallBoard& board, const TakenCall& call, std::uint64_t bytes) {
+void publish_written(CallBoard& board, const TakenCall& call, std::uint64_t bytes) {
   board.slots[call.slot].written.store(bytes, std::memory_order_release);
 }
 

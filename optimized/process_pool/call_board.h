@@ -183,7 +183,7 @@ enum class RoomFor : std::uint64_t { kResult, kBuffer };
 Place wait_for_room(CallBoard& board, const TakenCall& call, std::uint16_t worker, RoomFor what, std::uint64_t bytes, int bell);
 
 // W4, as far as it has come: the first `bytes` of the result are in the room.
-void say_written(CallBoard& board, const TakenCall& call, std::uint64_t bytes);
+void publish_written(CallBoard& board, const TakenCall& call, std::uint64_t bytes);
 
 // W5, W6: the result is in its place. `bell` is the descriptor that wakes the parent.
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell);

@@ -87,9 +87,9 @@ bool ProcessPool::left_to_itself() {
 
 // Where the call is, if it is on a board.
 std::optional<ProcessPool::Spot> ProcessPool::spot_of(const FutureState& state) {
-  if (state.remote_place < 0) return std::nullopt;
-  const std::size_t number = static_cast<std::size_t>(state.remote_place) / kSlots;
-  const std::uint32_t slot = static_cast<std::uint32_t>(state.remote_place) % kSlots;
+  if (state.remote_slot < 0) return std::nullopt;
+  const std::size_t number = static_cast<std::size_t>(state.remote_slot) / kSlots;
+  const std::uint32_t slot = static_cast<std::uint32_t>(state.remote_slot) % kSlots;
   return Spot{.board = boards_[number], .slot = slot};
 }
 
@@ -134,7 +134,7 @@ void ProcessPool::look(FutureState& state) {
   const std::optional<Spot> spot = spot_of(state);
   if (!spot) return;
   const std::optional<Board::Seen> seen = spot->board->see(spot->slot);
-  if (seen && seen->phase != SlotPhase::kPending) state.follow_start();
+  if (seen && seen->phase != SlotPhase::kPending) state.mark_running_remotely();
 }
 
 // --- Shutdown.

@@ -46,7 +46,7 @@
 namespace futures::internal {
 
 class ProcessPool final : public DrainedAtExit,
-                          public RemoteDecision,
+                          public RemoteOwner,
                           public std::enable_shared_from_this<ProcessPool> {
  public:
   struct Progress {
@@ -64,7 +64,7 @@ class ProcessPool final : public DrainedAtExit,
   const ProcessPoolOptions& options() const { return options_; }
 
   // Encodes a call to where it is told, and returns the size.
-  using Encode = absl::FunctionRef<std::size_t(WireRoom&)>;
+  using Encode = absl::FunctionRef<std::size_t(EncodeSink&)>;
   // As Executor::schedule. `encode` is called once, here and without a lock.
   void schedule(Task task, Encode encode);
   void check_intake();
@@ -81,7 +81,7 @@ class ProcessPool final : public DrainedAtExit,
   bool left_to_itself();
   bool belongs_to_another_process() const { return generation_ != fork_generation(); }
 
-  // RemoteDecision.
+  // RemoteOwner.
   bool cancel(FutureState& state) override;
   void look(FutureState& state) override;
   void await(FutureState& state, sync::deadline until) override;
@@ -134,7 +134,7 @@ class ProcessPool final : public DrainedAtExit,
   // What the collector is woken for; with the worker's number where there is one.
   enum class News : std::uint32_t { kBell, kServer, kWorkerEnded };
 
-  class CallRoom;
+  class CallSink;
   class ResultBuffers;
 
   // A call on a board.

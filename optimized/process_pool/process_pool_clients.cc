@@ -60,7 +60,7 @@ class EarlyResult final : public Arrival, public WireBuffers {
   bool let_go() { return std::exchange(arriving_.room, nullptr) != nullptr; }
 
   // --- Without: decoding is code of the user.
-  void read(const WireCall& wire) {
+  void read(const CallVtable& wire) {
     try {
       value_ = wire.decode_early({board_.use(*arriving_.room).data(), arriving_.bytes}, *this, *this);
     } catch (...) {
@@ -254,7 +254,7 @@ void ProcessPool::sleep_on(Client& client) {
     }
     if (!waits) break;
     if (reads) {
-      client.early.read(*client.state.wire_call());
+      client.early.read(*client.state.call_vtable());
       sync::mutex_lock lock(mutex_);
       end_reading(client);
     } else {

@@ -161,7 +161,7 @@ void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t o
 
 // The call has an outcome, which is on its way from here: no cancel may find it pending any more.
 void ProcessPool::settle(Settled outcome, std::vector<Settled>& settled) {
-  outcome.task.state().follow_start();
+  outcome.task.state().mark_running_remotely();
   settled.push_back(std::move(outcome));
   ++untold_;
 }
@@ -218,7 +218,7 @@ void ProcessPool::store_outcome(Settled& settled) {
         settled.early->store(state);
       } else {
         ResultBuffers buffers(*settled.board, settled.result.buffers);
-        state.wire_call()->store_result(state, encoded, buffers);
+        state.call_vtable()->store_result(state, encoded, buffers);
       }
     } catch (const SerializationError&) {
       settled.error = std::current_exception();

@@ -42,13 +42,13 @@ void ProcessPool::check_intake() {
 // Where a call is encoded to: a slot's worth at hand, and beyond that its room in the arena. Only if there is none now, or
 // others wait for some, or it is not known yet whose arena it will be, memory of the program's, from where it is copied when its
 // turn comes.
-class ProcessPool::CallRoom final : public WireRoom {
+class ProcessPool::CallSink final : public EncodeSink {
  public:
   // `kept` is given the board where the call gets room: the pool may end before the call is in line.
-  CallRoom(ProcessPool& pool, WaitingCall& call, std::shared_ptr<Board>& kept)
-      : WireRoom(at_hand_), pool_(pool), call_(call), kept_(kept) {}
+  CallSink(ProcessPool& pool, WaitingCall& call, std::shared_ptr<Board>& kept)
+      : EncodeSink(inline_bytes_), pool_(pool), call_(call), kept_(kept) {}
 
-  std::span<char> get(std::size_t bytes) override {
+  std::span<char> block(std::size_t bytes) override {
     kept_ = pool_.board_with_room();
     if (kept_ != nullptr) {
       call_.room = kept_->room_for_call(bytes).room;
@@ -71,28 +71,28 @@ class ProcessPool::CallRoom final : public WireRoom {
   // The call has been encoded.
   void keep(std::size_t bytes) {
     call_.bytes = bytes;
-    if (bytes <= kInlineBytes) call_.encoded.assign(at_hand_.data(), at_hand_.data() + bytes);
+    if (bytes <= kInlineBytes) call_.encoded.assign(inline_bytes_.data(), inline_bytes_.data() + bytes);
   }
 
  private:
   ProcessPool& pool_;
   WaitingCall& call_;
   std::shared_ptr<Board>& kept_;
-  std::array<char, kInlineBytes> at_hand_;
+  std::array<char, kInlineBytes> inline_bytes_;
 };
 
 // Returns why the call cannot be encoded; null if it is.
 std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call,
                                             std::shared_ptr<Board>& kept) {
   try {
-    const WireCall* const wire = task.state().wire_call();
+    const CallVtable* const wire = task.state().call_vtable();
     if (wire == nullptr) {
       throw SerializationError(
           "the call cannot travel to another process: its callable, an argument or the result is of a type that cannot, "
           "or futures/encoding/encoding.h is not included where submit is called");
     }
     call.run = name_of(reinterpret_cast<const void*>(wire->run));
-    CallRoom room(*this, call, kept);
+    CallSink room(*this, call, kept);
     room.keep(encode(room));
     return nullptr;
   } catch (abi::__forced_unwind&) {
@@ -117,7 +117,7 @@ void ProcessPool::schedule(Task task, Encode encode) {
     if (refusal != nullptr || !intake_open_ || broken_ != nullptr) give_back_room(call);
     check_open();
     if (refusal == nullptr) {
-      task.state().decide_remotely(shared_from_this());
+      task.state().set_remote_owner(shared_from_this());
       call.task = std::move(task);
       call.sequence = next_sequence_++;
       get_in_line(std::move(call), settled);
@@ -260,7 +260,7 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
       break;
   }
   ++calls_on_boards_;
-  state.remote_place = static_cast<std::int32_t>(board.worker() * kSlots + slot);
+  state.remote_slot = static_cast<std::int32_t>(board.worker() * kSlots + slot);
   if (board.worker() != 0) {
     idle_.pop_back();
     ++workers_.find(board.worker())->second.calls_given;
@@ -288,7 +288,7 @@ void ProcessPool::set_aside(Worker& worker, sync::clock::time_point now) {
 Task ProcessPool::release(Board& board, std::uint32_t slot) {
   --calls_on_boards_;
   Task task = board.release(slot);
-  task.state().remote_place = -1;
+  task.state().remote_slot = -1;
   if (board.worker() != 0) offer(board.worker());
   return task;
 }
@@ -297,7 +297,7 @@ Task ProcessPool::release(Board& board, std::uint32_t slot) {
 void ProcessPool::take_back(Board& board, std::uint32_t slot) {
   --calls_on_boards_;
   WaitingCall call = board.take_back(slot);
-  call.task.state().remote_place = -1;
+  call.task.state().remote_slot = -1;
   const auto behind = std::find_if(waiting_.begin(), waiting_.end(),
                                    [&call](const WaitingCall& other) { return other.sequence > call.sequence; });
   waiting_.insert(behind, std::move(call));

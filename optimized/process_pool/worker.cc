@@ -70,7 +70,7 @@ void initialize(const WorkerOrder& order) {
   }
 }
 
-using RunFunction = std::size_t (*)(std::string_view, WireRoom&);
+using RunFunction = std::size_t (*)(std::string_view, EncodeSink&);
 
 // Memory of the arena as far as this process has gone through it: what it has is mapped, one time for all calls.
 class UsedArena {
@@ -102,20 +102,20 @@ struct Arenas {
 };
 
 // Where the value of one call goes. At hand is memory of this process: the slot may still hold the call.
-class ResultRoom final : public WireRoom, public BufferSource {
+class ResultSink final : public EncodeSink, public BufferSource {
  public:
-  ResultRoom(CallBoard& board, const TakenCall& call, std::uint16_t worker, Arenas& arenas, int bell)
-      : WireRoom(at_hand_, /*is_read_early=*/true), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
+  ResultSink(CallBoard& board, const TakenCall& call, std::uint16_t worker, Arenas& arenas, int bell)
+      : EncodeSink(inline_bytes_, /*is_read_early=*/true), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
     buffer_source() = this;
   }
-  ~ResultRoom() { buffer_source() = nullptr; }
+  ~ResultSink() { buffer_source() = nullptr; }
 
-  std::span<char> get(std::size_t bytes) override {
+  std::span<char> block(std::size_t bytes) override {
     place_ = wait_for_room(board_, call_, worker_, RoomFor::kResult, bytes, bell_);
     if (place_.bytes < bytes) return {};  // There is none at all, and that is the call's outcome.
     return {arenas_.results.use(place_.offset, bytes), bytes};
   }
-  void say_written(std::size_t bytes) override { internal::say_written(board_, call_, bytes); }
+  void publish_written(std::size_t bytes) override { internal::publish_written(board_, call_, bytes); }
 
   // WireBuffers.
   std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) override {
@@ -136,14 +136,14 @@ class ResultRoom final : public WireRoom, public BufferSource {
   // Instead of a value, of which something may have been written.
   std::size_t put_exception(std::string_view encoded) {
     place_ = Place();
-    const std::span<char> place = encoded.size() <= at_hand_.size() ? at_hand_ : get(encoded.size());
+    const std::span<char> place = encoded.size() <= inline_bytes_.size() ? inline_bytes_ : block(encoded.size());
     if (place.size() >= encoded.size()) std::memcpy(place.data(), encoded.data(), encoded.size());
     return encoded.size();
   }
 
   void deliver(Outcome outcome, std::size_t bytes) {
     Slot& slot = board_.slots[call_.slot];
-    if (bytes <= at_hand_.size()) std::memcpy(slot.bytes.data(), at_hand_.data(), bytes);
+    if (bytes <= inline_bytes_.size()) std::memcpy(slot.bytes.data(), inline_bytes_.data(), bytes);
     slot.outcome = outcome;
     slot.place = {.offset = place_.offset, .bytes = bytes};
     internal::deliver(board_, call_, worker_, bell_);
@@ -156,7 +156,7 @@ class ResultRoom final : public WireRoom, public BufferSource {
   Arenas& arenas_;
   const int bell_;
   Place place_;
-  std::array<char, kInlineBytes> at_hand_;
+  std::array<char, kInlineBytes> inline_bytes_;
 };
 
 // pthread_exit in a call, or pthread_cancel: the worker ends; also if there are other threads, which would go on.
@@ -166,7 +166,7 @@ class ResultRoom final : public WireRoom, public BufferSource {
 }
 
 // `shortage` is what a call has thrown if there is no memory to say it.
-void run_call(const Slot& slot, UsedArena& calls, ResultRoom& room, const std::string& shortage) {
+void run_call(const Slot& slot, UsedArena& calls, ResultSink& room, const std::string& shortage) {
   const Place place = slot.place;
   const char* const bytes = place.offset == Place::kInline ? slot.bytes.data() : calls.use(place.offset, place.bytes);
   Outcome outcome = Outcome::kValue;
@@ -224,7 +224,7 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   for (std::uint64_t count = 0; order.calls_max == 0 || count < order.calls_max; ++count) {
     const TakenCall call = take_call(board, order.number, &rest);
     if (call.slot == kSlots) break;
-    ResultRoom room(board, call, order.number, arenas, bell.get());
+    ResultSink room(board, call, order.number, arenas, bell.get());
     run_call(board.slots[call.slot], arenas.calls, room, shortage);
     try {
       const sync::cancellation_permit permit;

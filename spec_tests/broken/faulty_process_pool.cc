@@ -40,10 +40,10 @@ using FunctionName = std::array<std::uint64_t, 2>;
 
 // In a worker: runs a call that the program has encoded, and encodes its value.
 std::string run_encoded(FunctionName name, const std::string& encoded) {
-  using Run = std::size_t (*)(std::string_view, internal::WireRoom&);
+  using Run = std::size_t (*)(std::string_view, internal::EncodeSink&);
   const auto run = reinterpret_cast<Run>(const_cast<void*>(internal::address_of({name[0], name[1]})));
   std::string value;
-  internal::StringRoom room(value);
+  internal::StringSink room(value);
   run(encoded, room);
   return value;
 }
@@ -148,11 +148,11 @@ void FaultyProcessPool::schedule(Task task) {
   check_intake();
   Job job;
   try {
-    const internal::WireCall* const wire = task.state().wire_call();
+    const internal::CallVtable* const wire = task.state().call_vtable();
     if (wire == nullptr) throw SerializationError("the call cannot travel to another process");
     const internal::ModuleAddress function = internal::name_of(reinterpret_cast<const void*>(wire->run));
     job.function = {function.module, function.offset};
-    internal::StringRoom room(job.encoded);
+    internal::StringSink room(job.encoded);
     task.state().encode(room);
   } catch (...) {
     task.fail(std::current_exception());
@@ -262,8 +262,8 @@ void FaultyProcessPool::Shared::finish(Job job) {
       return;
     }
     if (is_lost) value = send(job).result();
-    internal::StringRoom no_buffers(value);
-    state.wire_call()->store_result(state, value, no_buffers);
+    internal::StringSink no_buffers(value);
+    state.call_vtable()->store_result(state, value, no_buffers);
   } catch (...) {
     error = std::current_exception();
     if (has(ProcessFault::kFlattensExceptions)) error = flattened(error);

@@ -12,7 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "spec_tests/laws/law.h"
-#include "spec_tests/registry/subjects.h"
+#include "spec_tests/registry/registry.h"
 
 namespace futures::conformance {
 namespace {
@@ -139,7 +139,7 @@ Statements stated_checks(const std::vector<StatedLaw>& laws) {
 
 Statements skips_of_registry() {
   Statements skips;
-  for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
+  for (const spec_tests::CandidateEntry& entry : spec_tests::candidates()) {
     if (entry.broken()) continue;
     for (const auto& [law, reason] : entry.skips) skips.insert(skip(entry.name, law, reason));
   }

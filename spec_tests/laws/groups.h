@@ -8,6 +8,7 @@
 namespace futures::spec_tests {
 
 absl::Span<const Law> submit_laws();         // E1, E2, E4
+absl::Span<const Law> argument_laws();       // E1, M1 and T8: what a call is given
 absl::Span<const Law> exception_laws();      // E3
 absl::Span<const Law> order_laws();          // E5 to E7
 absl::Span<const Law> call_laws();           // E8 to E10

@@ -1,5 +1,5 @@
-// The small part of encoding that every call carries. The rest is in futures/encoding/encoding.h, which a program
-// that uses threads only never includes.
+// How a call travels to another process: the little that every call knows of it. The rest is in futures/encoding/encoding.h, which
+// a program that uses threads only never includes.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_CALL_VTABLE_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_CALL_VTABLE_H_
 
@@ -16,26 +16,22 @@ namespace futures::internal {
 class BufferMemory;
 class FutureState;
 
-// The memory that the program shares with a worker, in which a buffer travels as its position.
+// Memory that both sides of a call share, so that a buffer travels as its place there.
 class WireBuffers {
  public:
   virtual ~WireBuffers() = default;
-  // Returns the position of `memory` in the shared memory, and keeps it alive for as long as the other side may read
-  // it. Returns nothing if the bytes have to be copied.
+  // Where the other side finds the memory, which stays as long as it may look; nothing if the bytes have to be copied.
   virtual std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) = 0;
-  // Returns the memory of `bytes` bytes that the other side has put at `place`. Returns null if the other side may
-  // not name it, whatever the numbers are.
+  // What the other side has placed there, of so many bytes. Null if it had no right to; whatever the numbers are.
   virtual std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) = 0;
 };
 
-// Large values are written and read in pieces of this size, so that one side may read a piece while the other writes
-// the next. A smaller piece costs more messages; with a larger one the reader starts later. It must be a multiple of
-// the size of every arithmetic type.
+// Large values are written and read in pieces of this size, so that one side may read a piece while the other writes the next.
+// Smaller: more to tell; larger: the reader starts later. A multiple of the size of every arithmetic type.
 inline constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
-// The destination of an encoded call or value. A first pass writes into the inline bytes and counts. If they do not
-// suffice, the size is known, and a second pass writes straight into a block of that size. So nothing is copied in
-// between.
+// Where an encoded call or value goes. What it is encoded from is gone through once if it fits at hand, and a second time
+// if not, since only then its size is known: so that it is written where it travels from, and nowhere before.
 class EncodeSink : public WireBuffers {
  public:
   explicit EncodeSink(std::span<char> inline_bytes, bool is_read_early = false) : inline_bytes_(inline_bytes), is_read_early_(is_read_early) {}
@@ -43,12 +39,11 @@ class EncodeSink : public WireBuffers {
   EncodeSink& operator=(const EncodeSink&) = delete;
 
   std::span<char> inline_bytes() const noexcept { return inline_bytes_; }
-  // Returns a block of `bytes` bytes. Called if the inline bytes do not suffice. Returns a smaller block if there is
-  // none of that size. Nothing is then written, and whoever made the sink must give the call another outcome.
+  // Room for so many bytes, more than there are at hand. Smaller if there is none, and whoever provides it sees to that.
   virtual std::span<char> block(std::size_t bytes) = 0;
-  // Whether a reader may read the block while it is written. It then needs publish_written.
+  // Whether somebody may read what is in that room while the rest is written, and wants to be told.
   bool is_read_early() const noexcept { return is_read_early_; }
-  // Says how many bytes of the block have been written. Called about once for each kPieceBytes, and at the end.
+  // So many bytes of it have been written. Told about once for kPieceBytes, and at the end.
   virtual void publish_written(std::size_t) {}
 
  private:
@@ -56,7 +51,7 @@ class EncodeSink : public WireBuffers {
   const bool is_read_early_;
 };
 
-// Appends to a string. It shares no memory with another process.
+// The end of a string, and no memory that others share.
 class StringSink final : public EncodeSink {
  public:
   explicit StringSink(std::string& text) : EncodeSink({}), text_(text) {}
@@ -77,8 +72,8 @@ class StringSink final : public EncodeSink {
 class Arrival {
  public:
   virtual ~Arrival() = default;
-  // Returns once the first `bytes` bytes have been written. Throws SerializationError when it gives up. What was read
-  // until then is not the value, even if the error is caught.
+  // Returns once the first so many have been written. Throws SerializationError when it gives up; what was read until then is
+  // not the value, whatever becomes of that error.
   virtual void await(std::size_t bytes) = 0;
 };
 
@@ -86,19 +81,18 @@ class Arrival {
 class EarlyValue {
  public:
   virtual ~EarlyValue() = default;
-  // Stores the value as the outcome of `call`, which has the type that it was decoded for. May be called once.
+  // It is the outcome of this call, of the type that it was decoded for. Once.
   virtual void store(FutureState& call) = 0;
 };
 
-// The functions of one type of call. Constant. What a worker writes is not trusted: whatever the bytes are,
-// `store_result` and `decode_early` read only within them.
+// One type of call; constant. What a worker writes is not trusted: `store_result` and `decode_early` read within their bytes
+// whatever those are.
 struct CallVtable {
-  // Runs in the worker: decodes callable and arguments, runs the call, encodes the value. Returns the size of the
-  // encoding. Throws what the call throws, and SerializationError. The address of this function names the type of
-  // call to the worker, which runs the same program.
+  // Runs in the worker: decodes callable and arguments, calls, encodes the value. Returns its size. Throws what the call
+  // throws, and SerializationError. Its address is the call's name: worker and parent run the same program.
   std::size_t (*run)(std::string_view encoded_call, EncodeSink& room);
-  // Encodes callable and arguments. Returns the size of the encoding. Throws what their serialisation throws, and
-  // SerializationError. Null for a call that keeps neither, since it was encoded when it was submitted.
+  // Encodes callable and arguments. Returns their size. Throws what their serialisation throws, and SerializationError. Null
+  // for a call that keeps neither.
   std::size_t (*encode)(FutureState& call, EncodeSink& room);
   // Decodes the value into the future's state. Throws what its deserialisation throws; then there is no value.
   void (*store_result)(FutureState& call, std::string_view encoded_value, WireBuffers& buffers);
@@ -106,7 +100,7 @@ struct CallVtable {
   std::unique_ptr<EarlyValue> (*decode_early)(std::string_view encoded_value, WireBuffers& buffers, Arrival& arrival);
 };
 
-// The Encoding of calls that cannot travel.
+// An Encoding for calls that cannot travel.
 struct NoEncoding {
   template <typename Call>
   static const CallVtable* call_vtable() noexcept {
@@ -114,8 +108,7 @@ struct NoEncoding {
   }
 };
 
-// The Encoding of calls whose callable, arguments and result can travel. Incomplete for all others, and for all calls
-// unless futures/encoding/encoding.h is included.
+// Complete, once futures/encoding/encoding.h is included, for calls whose callable, arguments and result can travel.
 template <typename R, typename Fn, typename... Args>
 struct CallEncoding;
 

@@ -26,8 +26,8 @@
 // done when it returns. wait and next are alike: they must report what was done when they were invoked, and may
 // report what got done since.
 //
-// A map is several operations of its client: a submit for each input, a result for each item, and an abandon if the
-// range is destroyed before its end. Its submits and results carry the calls that the map cancels if they fail.
+// A map is a row of operations of its client: a submit for each input, a result for each item, and an abandon where the
+// range is destroyed before its end. Its submits and results carry the calls that the map lets go of if they fail.
 #ifndef CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 #define CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 

@@ -1,4 +1,5 @@
-// The front door: futures and the executors that run calls on threads.
+// The front door: futures, and the executor that runs calls on threads. A program that uses processes also includes
+// optimized/process_pool_executor.h.
 #ifndef CONCURRENT_FUTURES_CONCURRENT_FUTURES_H_
 #define CONCURRENT_FUTURES_CONCURRENT_FUTURES_H_
 

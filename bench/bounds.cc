@@ -31,7 +31,7 @@ constexpr int kRounds = 5000;
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
-// A child that runs `body` and ends; killed, if it still runs, and reaped with this object.
+// A child that runs `body` and ends. The destructor kills it if it still runs, and reaps it.
 template <typename Body>
 class Child {
  public:
@@ -214,7 +214,7 @@ double kill_and(const std::function<void()>& then) {
   std::vector<double> times;
   for (int i = 0; i < 30; ++i) {
     const Child child([] { pause(); });
-    usleep(2000);  // It sleeps.
+    usleep(2000);  // By then the child sleeps.
     pollfd end{.fd = static_cast<int>(syscall(SYS_pidfd_open, child.pid(), 0)), .events = POLLIN, .revents = 0};
     if (end.fd < 0) fail("cannot watch a child");
     const Clock::time_point start = Clock::now();
@@ -236,7 +236,7 @@ double kill_to_notice() {
 double kill_to_replacement() {
   const Pipe bytes;
   const auto send = [&bytes] { bytes.send(); };
-  std::vector<std::unique_ptr<Child<decltype(send)>>> replacements;  // To be reaped when nobody looks at the clock.
+  std::vector<std::unique_ptr<Child<decltype(send)>>> replacements;  // Reaped at the end, when no time is measured.
   return kill_and([&] {
     replacements.push_back(std::make_unique<Child<decltype(send)>>(send));
     bytes.receive();

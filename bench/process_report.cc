@@ -54,7 +54,7 @@ struct Row {
   double aim = 0;
 };
 
-// What the machine takes, by row and in the row's unit.
+// The bounds of the machine, by row and in the row's unit.
 std::map<std::string, double> measure_bounds() {
   constexpr std::size_t kMiB = std::size_t{1} << 20;
   const double copies_1 = bench::copy_in_and_out(kMiB) / 1000;
@@ -78,7 +78,7 @@ void measure_calls(std::vector<Row>& rows) {
   rows.push_back({"P1 busy", "us", median_of(3000, [&] { executor.submit(identity, 1).result(); }), 3, 1});
   std::vector<double> idle;
   for (int i = 0; i < 100; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // Everybody sleeps.
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // By then workers and collector sleep.
     const Clock::time_point start = Clock::now();
     executor.submit(identity, 1).result();
     idle.push_back(microseconds_since(start));
@@ -114,7 +114,7 @@ void measure_payloads(std::vector<Row>& rows) {
   }
 }
 
-// There and back: handed over, looked at, and handed back.
+// A buffer is handed to a call, which reads its last byte and hands it back.
 void measure_buffers(std::vector<Row>& rows) {
   ProcessPoolExecutor executor({.max_workers = 2});
   Buffer buffer = executor.make_buffer(std::size_t{64} << 20);
@@ -159,7 +159,7 @@ void measure_lives(std::vector<Row>& rows) {
   rows.push_back({"P5 kill to next result", "ms", median(to_next), 5, 1});
 }
 
-// The processor time so far of a process and its threads, but for this one, which looks; in milliseconds.
+// The processor time so far of the threads of a process, in milliseconds. The thread that measures is left out.
 double cpu_of(pid_t process) {
   double nanoseconds = 0;
   for (const auto& thread : std::filesystem::directory_iterator(absl::StrCat("/proc/", process, "/task"))) {
@@ -183,7 +183,7 @@ double own_memory_of(pid_t process) {
   return kibibytes;
 }
 
-// A pool at rest: nobody looks for anything, and what workers no longer need has gone back.
+// A pool at rest: no thread polls, and workers have returned the memory that they no longer need.
 void measure_rest(std::vector<Row>& rows) {
   ProcessPoolExecutor executor({.max_workers = 2});
   for (int i = 0; i < 2000; ++i) executor.submit(identity, i).result();
@@ -203,7 +203,7 @@ void measure_rest(std::vector<Row>& rows) {
   rows.push_back({"rest, memory per worker", "KiB", memory, 1024, 1024});
 }
 
-// Lines "rival,row,value" from the Python script; empty where there is no python3.
+// Reads lines "rival,row,value" from the Python script. Returns nothing if there is no python3.
 std::map<std::string, std::map<std::string, double>> measure_rivals() {
   char path[] = "/tmp/rivals_XXXXXX.py";
   const int file = mkstemps(path, 3);
@@ -261,7 +261,7 @@ int main(int argc, char** argv) {
     }
     json = argument.substr(7);
   }
-  const std::map<std::string, double> bounds = measure_bounds();  // First: they fork, and there is one thread so far.
+  const std::map<std::string, double> bounds = measure_bounds();  // First: they fork, so there may be one thread.
   std::vector<Row> rows;
   measure_calls(rows);
   measure_payloads(rows);

@@ -1,7 +1,7 @@
 // The errors that this library throws, or stores in a future. Every one but std::invalid_argument is listed here.
 //
-// What Python raises as RuntimeError derives from std::runtime_error; what is a mistake of the program, and would be a
-// hang or a race without the check, derives from std::logic_error.
+// An error that Python raises as RuntimeError derives from std::runtime_error. A mistake of the program, which would
+// be a hang or a race without the check, derives from std::logic_error.
 #ifndef CONCURRENT_FUTURES_FUTURES_ERRORS_H_
 #define CONCURRENT_FUTURES_FUTURES_ERRORS_H_
 
@@ -17,7 +17,7 @@ class CancelledError : public std::runtime_error {
   CancelledError() : std::runtime_error("the call was cancelled") {}
 };
 
-// Time was up before the outcome was there; the call goes on. Laws F3, F4, W5, M2.
+// Time was up before the call was done. The call goes on. Laws F3, F4, W5, M2.
 class TimeoutError : public std::runtime_error {
  public:
   TimeoutError() : std::runtime_error("the call did not finish in time") {}
@@ -30,40 +30,40 @@ class ShutdownError : public std::runtime_error {
   ShutdownError() : std::runtime_error("cannot schedule new futures after shutdown") {}
 };
 
-// The operation is not legal in the future's state: a second outcome, a second take, an empty handle. Laws F3, F6, F7.
+// The future's state does not allow the operation: a second outcome, a second take, an empty handle. Laws F3, F6, F7.
 class InvalidStateError : public std::logic_error {
  public:
   using std::logic_error::logic_error;
 };
 
-// Waiting here could never end: shutdown(wait) by one of the executor's own workers. Law S7.
+// This wait could never end. Thrown by a shutdown(wait) in one of the executor's own workers. Law S7.
 class DeadlockError : public std::logic_error {
  public:
   using std::logic_error::logic_error;
 };
 
-// The executor or producer behind a future is gone, or can run nothing any more. Laws E3, F12.
+// The executor or the producer of a future is gone, or the executor can run nothing any more. Laws E3, F12.
 class BrokenExecutor : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-// A worker's initializer failed: the pool's pending calls and later submits get this. Law T4.
+// A worker's initializer failed. The pool's pending calls and later submits get this. Law T4.
 class BrokenThreadPool : public BrokenExecutor {
  public:
   using BrokenExecutor::BrokenExecutor;
 };
 
-// Worker processes died or the pool of them can run nothing any more. Laws P5, P8.
+// Worker processes died, or a pool of processes can run nothing any more. Laws P5, P8.
 class BrokenProcessPool : public BrokenExecutor {
  public:
   using BrokenExecutor::BrokenExecutor;
 };
 
-// The worker process that ran the call died in it. Law P5.
+// The worker process died while it ran the call. Law P5.
 class WorkerDiedError : public BrokenProcessPool {
  public:
-  // `status` as waitpid gives it, or -1 if nobody could tell.
+  // `status` is what waitpid gives, or -1 if it is unknown.
   WorkerDiedError(int pid, int status);
   int pid() const noexcept { return pid_; }
   // The signal that ended the worker; 0 if it exited, -1 if unknown.
@@ -76,7 +76,8 @@ class WorkerDiedError : public BrokenProcessPool {
   int status_;
 };
 
-// The call ran for longer than the pool's call_timeout, and its worker was killed. Not the waiter's TimeoutError. Law P12.
+// The call ran for longer than the pool's call_timeout, and its worker was killed. A waiter whose own time is up gets
+// TimeoutError instead. Law P12.
 class CallTimeoutError : public BrokenExecutor {
  public:
   using BrokenExecutor::BrokenExecutor;

@@ -25,8 +25,11 @@ struct FutureAccess;
 
 }  // namespace internal
 
-// The outcome of a call, now or later. A Future is a shared handle: copies are cheap and see one state, and the last one
-// may outlive the executor (law F1). R may be void, a reference, or move-only.
+// The outcome of a call, now or later. A Future is a shared handle: copies are cheap and see one state, and the last
+// one may outlive the executor (law F1). R may be void, a reference, or move-only.
+//
+// What happened before `submit` happens before the call, and what happened in the call happens before `result` returns,
+// before `wait` returns, and before its done callbacks (law E9).
 //
 // Thread-safe: one state may be used through different handles from any threads; one Future object, like a shared_ptr,
 // must not be assigned to while another thread uses it. An empty handle (default-constructed or moved-from) throws
@@ -46,18 +49,19 @@ class Future {
 
   // Attempts to cancel the call.
   // Returns true if it is cancelled now, also if it was before; false once it is running or finished.
-  // Any thread; if this cancels it, its callable is destroyed and its done callbacks run, here. Idempotent. Law F2.
+  // Any thread. The thread that cancels a call destroys its callable and runs its done callbacks. Idempotent. Law F2.
   bool cancel() const { return state().cancel(); }
 
-  // Asks a call that takes a std::stop_token to end early, running or still pending; cancels nothing. Returns true if
-  // this made the request; false if the call takes no token or was asked before. Any thread; the token's callbacks run
-  // here. Law T8.
+  // Asks a call that takes a std::stop_token to end early, whether it is running or pending. Cancels nothing.
+  // Returns true if this made the request; false if the call takes no token or was asked before.
+  // Any thread. The token's callbacks run in the thread that asks. Law T8.
   bool request_stop() const {
     state().check_process();
     return state().request_stop();
   }
 
-  // Where the call is. Any thread, never blocks; running and pending may be out of date when they return. Law F1.
+  // What the future shows; pending is none of the three. Any thread, never blocks. A future that was not done may have
+  // changed by the time these return. Law F1.
   bool cancelled() const { return state().phase() == internal::Phase::kCancelled; }
   bool running() const {
     const internal::Phase phase = state().phase();
@@ -70,8 +74,8 @@ class Future {
 
   // Waits for the call and returns its value; rethrows what it threw.
   // The reference is valid as long as any handle on this future lives and nobody takes the value.
-  // Any thread, repeatable. Throws CancelledError; TimeoutError when time is up (the call goes on); InvalidStateError if
-  // the value was taken. Laws F3, F5, E9.
+  // Any thread, repeatable. Throws CancelledError; TimeoutError when time is up (the call goes on); InvalidStateError
+  // if the value was taken. What happened in the call happens before this returns. Laws F3, F5, E9.
   decltype(auto) result(Timeout timeout = {}) const& {
     auto& result_state = state();
     result_state.get(timeout.deadline());
@@ -85,8 +89,8 @@ class Future {
     }
   }
 
-  // As above, by value, for a handle that is going away, as in `executor.submit(f).result()`: moved out if no other
-  // handle is left, copied otherwise; a move-only value is taken.
+  // The same by value, for a handle that is going away, as in `executor.submit(f).result()`. The value is moved out
+  // if no other handle is left, and copied otherwise. A move-only value is taken.
   R result(Timeout timeout = {}) && {
     if constexpr (std::is_void_v<R> || std::is_lvalue_reference_v<R>) {
       return std::as_const(*this).result(timeout);
@@ -99,9 +103,9 @@ class Future {
     }
   }
 
-  // Waits for the call and moves its value out. The first take gets it: another one, or a later `result`, throws
-  // InvalidStateError. Errors and blocking as `result`. The program must not read through an older `result()` reference
-  // at the same time. Law F3.
+  // Waits for the call and moves its value out. The first take gets it. Another one, or a later `result`, throws
+  // InvalidStateError. Errors and blocking as `result`. The program must not read at the same time through a reference
+  // that `result` has returned. Law F3.
   R take(Timeout timeout = {}) const {
     if constexpr (std::is_void_v<R> || std::is_lvalue_reference_v<R>) {
       return result(timeout);
@@ -122,9 +126,10 @@ class Future {
     return future_state.exception();
   }
 
-  // Runs `callback(future)`, with a `const Future&`, once the future is done: in the thread that made it so, in the order
-  // of registration, no lock held; at once and here if it is done already. What it throws is logged and dropped.
-  // Any thread. Throws std::invalid_argument for a null callback. Laws F8 to F10.
+  // Runs `callback(future)`, with a `const Future&`, once the future is done. Callbacks run in the thread that made
+  // the future done, in the order of registration, with no lock held. If it is done already the callback runs at
+  // once, in the caller's thread. What a callback throws is logged and dropped. Any thread. Throws
+  // std::invalid_argument for a null callback. Laws F8 to F10.
   template <typename F>
   void add_done_callback(F&& callback) const;
 
@@ -211,17 +216,21 @@ void Future<R>::add_done_callback(F&& callback) const {
   }
 }
 
-// The producer's side of a Future. For code that is not an executor and yet has an outcome to deliver, and for tests.
+// The producer's side of a Future. For code that has an outcome to deliver and is not an executor, and for tests.
 //
-// Thread-safe: two threads may race to set the outcome; one wins. Movable, not copyable. A promise that dies without an
-// outcome gives its future BrokenExecutor, so nobody waits for ever (law F12).
+// Thread-safe: two threads may race to set the outcome; one wins. Movable, not copyable. A promise that is destroyed
+// without an outcome gives its future BrokenExecutor, so that no waiter waits for ever (law F12).
+//
+//   futures::Promise<int> promise;
+//   futures::Future<int> future = promise.future();
+//   promise.set_result(42);
 template <typename R>
 class Promise {
  public:
   Promise() : state_(new internal::PromiseState<R>()), future_(*state_) {}
   Promise(Promise&& other) noexcept
       : state_(std::exchange(other.state_, nullptr)), future_(std::move(other.future_)) {}
-  // The promise that this was dies, as by its destructor.
+  // What this promise was before ends as by its destructor.
   Promise& operator=(Promise&& other) noexcept {
     Promise taken(std::move(other));
     std::swap(state_, taken.state_);
@@ -240,13 +249,13 @@ class Promise {
     return future_;
   }
 
-  // Pending: the future becomes running, returns true. Cancelled: returns false, each time. Otherwise throws
+  // Makes a pending future running and returns true. Returns false for a cancelled one, each time. Otherwise throws
   // InvalidStateError. Law F7.
   bool set_running_or_notify_cancel() { return state().claim(); }
 
-  // The future is finished with this value; its callbacks run, here. For void: no argument.
-  // Throws InvalidStateError if the future is done, and the first outcome stays; what the value's constructor throws is
-  // passed on, and the future, now running, still wants an outcome. Law F6.
+  // Finishes the future with this value, and runs its callbacks in this thread. For void there is no argument. Throws
+  // InvalidStateError if the future is done; the first outcome stays. Throws what the value's constructor throws; the
+  // future is then running, and still needs an outcome. Law F6.
   template <typename... Args>
   void set_result(Args&&... args) {
     static_assert(std::is_void_v<R> ? sizeof...(Args) == 0 : sizeof...(Args) == 1,
@@ -270,8 +279,8 @@ class Promise {
     target.publish();
   }
 
-  // The future is finished with this exception; its callbacks run, here. Throws InvalidStateError if the future is done,
-  // std::invalid_argument for a null pointer. Law F6.
+  // Finishes the future with this exception, and runs its callbacks in this thread. Throws InvalidStateError if the
+  // future is done, std::invalid_argument for a null pointer. Law F6.
   void set_exception(std::exception_ptr exception) {
     if (exception == nullptr) throw std::invalid_argument("set_exception: the exception is null");
     state().begin_outcome();

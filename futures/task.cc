@@ -10,7 +10,7 @@ struct Announcement {
   internal::Callback* callbacks;
 };
 
-// Runs the callbacks of `announcements` from `next` on; a forced unwind out of one goes on after the others have run.
+// Runs the callbacks of `announcements` from `next` on. A forced unwind out of one goes on after the others have run.
 void announce(std::vector<Announcement>& announcements, std::size_t next) {
   for (; next < announcements.size(); ++next) {
     try {

@@ -1,5 +1,5 @@
-// What an executor is handed: an accepted call whose type it does not know, and a queue of them. For authors of
-// executors; who only submits never sees these.
+// Task: an accepted call whose type the executor does not know. TaskQueue: a queue of them. Both are for authors of
+// executors. A program that only submits needs neither.
 #ifndef CONCURRENT_FUTURES_FUTURES_TASK_H_
 #define CONCURRENT_FUTURES_FUTURES_TASK_H_
 
@@ -13,11 +13,13 @@
 
 namespace futures {
 
-// A call that somebody must bring to an end. Move-only; it owns the producer's side of the call's future. A task that is
-// dropped before its call is done gives the future BrokenExecutor (law F12).
+// A call as its executor holds it. The holder of a task must bring its call to an end. Move-only; it owns the
+// producer's side of the call's future. A task that is destroyed before its call is done gives the future
+// BrokenExecutor (law F12).
 //
 // An executor does one of two things with each task: `claim` and, if that is true, `run`; or `fail`. It may also
-// cancel it. The future's own `cancel` may come at any moment before `claim` and is exact: claim or cancel, never both.
+// cancel it. The future's own `cancel` may come at any moment before `claim`. It is exact: a call is claimed or
+// cancelled, never both.
 //
 //   while (Task task = next())
 //     if (task.claim()) task.run();
@@ -38,24 +40,24 @@ class Task {
 
   explicit operator bool() const noexcept { return state_ != nullptr; }
 
-  // The future becomes running. Returns false if it has been cancelled; the task can then be dropped. Never blocks and
+  // Makes the future running. Returns false if it has been cancelled; the task can then be dropped. Never blocks and
   // runs no code of the user, so it may be called under an executor's lock.
   bool claim() { return state_->claim(); }
 
-  // Runs the callable, stores the outcome, wakes waiters, runs the done callbacks: all of it here. After `claim`. Throws
-  // nothing but a forced unwind (pthread_exit), and then the future is done.
+  // Runs the callable, stores the outcome, wakes waiters and runs the done callbacks, all in this thread. The task must
+  // have been claimed. Throws nothing but a forced unwind (pthread_exit), and then the future is done.
   void run() { state_->run_claimed(); }
 
-  // Cancels a pending call in two parts. `mark_cancelled` decides it and wakes waiters, blocks never and runs no code of
-  // the user, so it may be called under an executor's lock; if it returns true, `announce_cancelled` must follow outside
-  // that lock: it destroys the callable and runs the done callbacks.
+  // Cancels a pending call in two parts. `mark_cancelled` decides, and wakes waiters. It never blocks and runs no
+  // code of the user, so it may be called under an executor's lock. If it returns true, `announce_cancelled` must
+  // follow outside that lock. It destroys the callable and runs the done callbacks.
   bool mark_cancelled() noexcept { return state_->mark_cancelled(); }
   void announce_cancelled() { state_->announce_cancelled(); }
 
   // Law T8. Whether the call takes a stop token.
   bool takes_stop_token() const noexcept { return state_->takes_stop_token(); }
-  // A hold on the call through which its stop token can be set later, also while it runs and after. The token's callbacks
-  // are code of the user: not to be set under an executor's lock.
+  // A reference to the call through which its stop token can be set later, also while it runs and after. `request_stop`
+  // runs the token's callbacks, which are code of the user. So it must not be called under an executor's lock.
   class StopHandle {
    public:
     StopHandle(const StopHandle& other) noexcept : StopHandle(other.state_) {}
@@ -78,16 +80,17 @@ class Task {
     explicit StopHandle(internal::FutureState* state) noexcept : state_(state) {
       if (state_ != nullptr) state_->add_ref();
     }
-    // A reference like the producer's. A Future's handle would keep the last Future from seeing that the value is its own
-    // to move out (law F3).
+    // This counts as a reference of the producer, not as a handle. A handle would keep the last Future from moving the
+    // value out (law F3).
     internal::FutureState* state_;
   };
   StopHandle stop_handle() const noexcept { return StopHandle(state_); }
 
-  // The state behind it, for the executors of this library.
+  // The state of the call's future. For the executors of this library.
   internal::FutureState& state() const noexcept { return *state_; }
 
-  // Gives a call that is not done this outcome; runs its done callbacks, here. Returns false if it was done already.
+  // Finishes a call that is not done with this exception, and runs its done callbacks in this thread. Returns false
+  // if it was done already.
   bool fail(std::exception_ptr exception) { return state_->fail(std::move(exception)); }
 
  private:
@@ -95,7 +98,8 @@ class Task {
   internal::FutureState* state_ = nullptr;
 };
 
-// First in, first out. The links are in the tasks themselves: no operation allocates or throws. Not thread-safe.
+// A queue of tasks, first in, first out. The links are in the calls themselves, so adding and taking neither
+// allocates nor throws. Not thread-safe.
 class TaskQueue {
  public:
   TaskQueue() = default;
@@ -131,12 +135,12 @@ class TaskQueue {
     }
   }
 
-  // For a queue of tasks that have been marked as cancelled: announces each one, first in first out, and empties the queue.
-  // Also when a callback ends the thread: the others still run while it unwinds.
+  // Announces each task, first in, first out, and empties the queue. Every task must have been marked as cancelled.
+  // If a callback ends the thread, the others still run while it unwinds.
   void announce_cancelled();
 
-  // Fails every task that is not done, and empties the queue. All futures are done before the first callback runs, so none
-  // waits for a callback of another (law F8).
+  // Fails every task that is not done, and empties the queue. All futures are done before the first callback runs, so
+  // no waiter of one waits for a callback of another (law F8).
   void fail(const std::exception_ptr& exception);
 
   // The queue must not be empty.

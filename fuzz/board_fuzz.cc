@@ -1,6 +1,6 @@
-// Fuzz target: a board whose shared memory a hostile worker overwrites, byte by byte and word by word, between the steps
-// that the pool takes on it. Nothing is read or written outside of what is the board's, nothing waits, and what the
-// program knows of its slots stays true. Law P11.
+// Fuzz target for the board. A hostile worker overwrites the shared memory, byte by byte and word by word, between
+// the steps of the pool. Nothing is read or written outside of the board, no step blocks, and the program's own
+// record of the slots stays true. Law P11.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -95,13 +95,13 @@ class Play {
   }
   void put() { put_payload(input_.number<std::uint8_t>()); }
   void put_large() { put_payload(std::size_t{1024} * input_.below(80)); }
-  // As all workers' board has it: the call was encoded to its room before it got in line.
+  // As on the board of all workers: the call was encoded into its block before it got into the queue.
   void put_in_room() {
     const std::size_t bytes = internal::kInlineBytes + std::size_t{1024} * (1 + input_.below(80));
     put_payload(bytes, board_->worker() == 0);
   }
 
-  // What the collector does when it is told of slots.
+  // What the collector does when slots are reported.
   void look() {
     const Board::SlotBits done = board_->take_done();
     for (std::uint32_t slot = 0; slot < internal::kSlots; ++slot) {
@@ -146,7 +146,7 @@ class Play {
     board_->provide_room(input_.below(board_->slots()));
     board_->provide_waiting_rooms();
   }
-  // What becomes of the call of a worker that has died.
+  // What the collector does with the call of a worker that has died.
   void take_back() {
     const std::uint32_t slot = input_.below(board_->slots());
     if (!held_[slot]) return;
@@ -173,11 +173,11 @@ class Play {
     task.fail(nullptr);
   }
 
-  // --- The worker's.
+  // --- The worker's steps.
 
   Slot& shared_slot() { return board_->calls().slots[input_.below(board_->slots())]; }
 
-  // A word that is nearly right: the parent's own, with another phase, owner or ticket.
+  // A word that is nearly right: the program's own, with another phase, owner or ticket.
   void write_word() {
     const std::uint32_t slot = input_.below(board_->slots());
     const std::uint8_t what = input_.number<std::uint8_t>();
@@ -234,7 +234,8 @@ class Play {
     require(board_->has_free_slot() == any_free, "the board counts its free slots wrongly");
   }
 
-  // Whatever was written, with the list as the program left it every slot and all room can be used again.
+  // Whatever was written elsewhere: if the ring is as the program left it, every slot and all of the arena can be
+  // used again.
   void end() {
     for (std::uint32_t slot = 0; slot < board_->slots(); ++slot) {
       if (held_[slot]) release(slot);

@@ -1,6 +1,6 @@
-// Fuzz target: bytes are what a worker delivered, a value of one of many types or an exception, or a value that it goes on
-// writing while it is read; the first byte says which. Reading them either gives a value, or throws; it reads nothing beyond
-// the bytes and takes no more memory than they account for. Law P11.
+// Fuzz target for encodings. The input is what a worker delivered: a value of one of many types, an exception, or a
+// value that the worker goes on writing while it is read. The first byte says which. Decoding gives a value or
+// throws. It reads nothing beyond the bytes, and takes no more memory than they account for. Law P11.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -50,7 +50,7 @@ void require(bool condition, const char* what) {
   if (!condition) fail(what);
 }
 
-// --- Types of users.
+// --- Types as users write them.
 
 enum class Colour : std::uint8_t { kRed, kGreen, kBlue };
 enum class Answer : bool { kNo, kYes };
@@ -68,7 +68,7 @@ struct Page {
   }
 };
 
-// As deep as the bytes say.
+// Nested as deep as the bytes say.
 struct Tree {
   std::vector<Tree> children;
 
@@ -88,7 +88,7 @@ struct Chain {
   }
 };
 
-// Large, and of few bytes when encoded.
+// Large in memory, with an encoding of few bytes.
 struct Sparse {
   std::array<char, 1000> memory{};
   char value = 0;
@@ -99,7 +99,7 @@ struct Sparse {
   }
 };
 
-// Of no bytes at all when encoded.
+// Its encoding has no bytes.
 struct Nothing {
   std::array<char, 64> memory{};
 
@@ -144,17 +144,18 @@ const ExceptionRegistration<Refused> refused_travels;
 
 // --- Reading.
 
-// What containers add to an element: links, hashes, the spare room of what grows by doubling.
+// How many bytes a container adds to an element: links, hashes, and the spare capacity of one that grows by doubling.
 constexpr std::size_t kBytesBesideElement = 96;
 constexpr std::size_t kFixedBytes = 32 << 10;
 
-// What reading `encoded_bytes` may take, if no element of any container in it is larger than `element_bytes`: as many
-// elements as there are bytes, and three times, since what grows is copied from old room of half the size to new.
+// How much memory decoding `encoded_bytes` may take, if no element of a container is larger than `element_bytes`.
+// There are at most as many elements as bytes. They count three times, because a container that grows copies its
+// elements to new memory of twice the size.
 constexpr std::size_t bytes_max(std::size_t encoded_bytes, std::size_t element_bytes) {
   return kFixedBytes + 3 * encoded_bytes * (element_bytes + kBytesBesideElement);
 }
 
-// Of `bytes`, which have exactly the size that they say, so that reading beyond the end is seen.
+// `bytes` are in memory of exactly their size, so that a sanitizer sees a read beyond the end.
 template <typename T>
 void read_as(const std::vector<char>& bytes, std::size_t element_bytes, internal::Arrival* arrival = nullptr) {
   std::string again;
@@ -166,7 +167,7 @@ void read_as(const std::vector<char>& bytes, std::size_t element_bytes, internal
       const T value = internal::read_value<T>(input);
       input.check_end();
       has_value = true;
-      // Looks at every part of the value.
+      // Encoding it again reads every part of the value.
       internal::append_encoded(again, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
     } catch (const SerializationError&) {
     } catch (const cereal::Exception&) {
@@ -178,7 +179,7 @@ void read_as(const std::vector<char>& bytes, std::size_t element_bytes, internal
   input.check_end();
 }
 
-// A worker that writes on while its value is read: where it said that it had written, or anywhere else.
+// A worker that goes on writing while its value is read: where it said that it had written already, or anywhere else.
 class WritesOn final : public internal::Arrival {
  public:
   WritesOn(std::vector<char>& bytes, std::string_view script) : bytes_(bytes), script_(script) {}
@@ -189,7 +190,7 @@ class WritesOn final : public internal::Arrival {
     const std::uint32_t step = script_.below(16);
     if (step == 0) throw SerializationError("the worker writes no more");
     if (step >= 8) return;
-    // About where the reader is.
+    // A position near that of the reader.
     const std::size_t from = std::max(bytes, std::size_t{64}) - 64 + script_.below(128);
     const std::string_view written = script_.bytes(step);
     if (from < bytes_.size()) std::copy_n(written.data(), std::min(written.size(), bytes_.size() - from), &bytes_[from]);
@@ -212,7 +213,7 @@ void read_exception(std::string_view encoded) {
   }
 }
 
-// A well-formed exception of a type that is known here, its own part from the input.
+// A well-formed exception of a type that is known here. Its type's own part comes from the input.
 void read_exception_of(std::string_view type, std::string_view own) {
   std::string encoded;
   for (const std::string_view field : {type, std::string_view("name"), std::string_view("what"), own}) {
@@ -230,7 +231,8 @@ void read(std::string_view encoded) {
   read_as<T>({encoded.begin(), encoded.end()}, kElementBytes);
 }
 
-// The input has what the worker does meanwhile first. Behind what it has of the value there may be more than one piece.
+// The input begins with what the worker does meanwhile. Behind it comes the value, of which there may be several
+// pieces.
 template <typename T, std::size_t kElementBytes = 64>
 void read_early(std::string_view input) {
   Input parts(input);

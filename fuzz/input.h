@@ -1,5 +1,4 @@
-// The bytes of a fuzz target's input, read from the front as the numbers that the target asks for. When they run out
-// every number is 0.
+// Input: the bytes of a fuzz target's input, read from the front as numbers. When no bytes are left every number is 0.
 #ifndef CONCURRENT_FUTURES_FUZZ_INPUT_H_
 #define CONCURRENT_FUTURES_FUZZ_INPUT_H_
 

@@ -30,7 +30,7 @@ void* take(std::size_t bytes) noexcept {
 }
 
 void give_back(void* memory) noexcept {
-  // What was taken before the count is given back during it, too.
+  // Memory that was allocated before the count began may be freed during it.
   if (count.on && memory != nullptr) count.held_bytes -= std::min(count.held_bytes, malloc_usable_size(memory));
   std::free(memory);
 }

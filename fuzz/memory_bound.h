@@ -1,4 +1,4 @@
-// How much memory a piece of code may take: this program's operator new, counted.
+// MemoryBound: a bound on the memory that a piece of code may hold. It counts in this program's operator new.
 #ifndef CONCURRENT_FUTURES_FUZZ_MEMORY_BOUND_H_
 #define CONCURRENT_FUTURES_FUZZ_MEMORY_BOUND_H_
 
@@ -6,10 +6,10 @@
 
 namespace futures::fuzz {
 
-// A bound on what this thread takes while the object lives. One at a time.
+// Bounds the memory that this thread allocates while the object lives. A thread has at most one at a time.
 class MemoryBound {
  public:
-  // A request with which more than `bytes_max` would be held at once ends the program with a message.
+  // If more than `bytes_max` bytes would be held at once, the request ends the program with a message.
   explicit MemoryBound(std::size_t bytes_max);
   ~MemoryBound();
   MemoryBound(const MemoryBound&) = delete;

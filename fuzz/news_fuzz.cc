@@ -1,5 +1,5 @@
-// Fuzz target: bytes are messages on the socket of a fork server, with descriptors. Whatever they are, hearing them gives
-// news or the end of the server, and no descriptor is kept that nobody owns.
+// Fuzz target for the messages of a fork server. The input is what arrives on its socket, with descriptors. Whatever
+// it is, receiving it gives news or the end of the server, and no descriptor leaks.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ void require(bool condition, const char* what) {
   std::abort();
 }
 
-// The lowest number that is free: a descriptor that leaks has it afterwards.
+// The lowest number that is free. If a descriptor leaks, the number is higher afterwards.
 int free_descriptor() {
   const Descriptor descriptor(fcntl(1, F_DUPFD_CLOEXEC, 0));
   return descriptor.get();
@@ -57,7 +57,7 @@ void send_message(int socket, std::string_view body, int descriptors) {
   sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// A message that is news but for what the input puts in their place.
+// A message with news, of which the input may overwrite parts.
 std::string news_of(Input& input) {
   WorkerNews news{.kind = static_cast<WorkerNews::Kind>(input.below(4)), .number = input.number<std::uint16_t>(),
                   .pid = input.number<pid_t>(), .status = input.number<int>()};

@@ -58,7 +58,7 @@ class BrokenExecutor : public testing::TestWithParam<std::string> {};
 TEST_P(BrokenExecutor, IsCaughtAtItsLaw) {
   constexpr int kRandomInputsMax = 3000;
   const spec_tests::CandidateEntry& entry = *spec_tests::find_candidate(GetParam());
-  // What is broken may hang: that is seen soon enough.
+  // A broken executor may hang. A short patience is enough to notice it.
   constexpr std::chrono::milliseconds kPatience{500};
   const std::unique_ptr<spec_tests::TracePlayer> player = entry.make(kPatience);
   const auto caught = [&](const Trace& trace) {

@@ -1,4 +1,5 @@
-// Fuzz target: bytes are a trace; every executor runs it step by step beside the model, and all look the same.
+// Fuzz target for traces. The input is a trace. Every executor runs it step by step beside the model, and after each
+// step all must look the same.
 //
 // FUZZ_EXECUTORS names the executors, separated by commas; by default every C++ executor that is not broken on purpose.
 #include <cstddef>

@@ -20,8 +20,8 @@ constexpr std::size_t kEventsShownMax = 24;      // A screen of context; the who
 constexpr std::size_t kStatesShownMax = 3;
 constexpr std::size_t kStatesReportedMax = 20'000;  // Bounds the time of a report, not of a verdict.
 
-// Where any pending call may be taken, and a taken one is still cancelled like a pending one, a take alone changes
-// nothing but that a worker is held: it can always wait for the claim.
+// Whether a take may always wait until just before its claim. So it is if any pending call may be taken, and if a taken
+// call can be cancelled like a pending one: a take alone then changes nothing but that it holds a worker.
 bool takes_only_to_claim(const Policy& policy) {
   return policy.start_order == StartOrder::kAny && policy.shutdown_cancels_taken;
 }

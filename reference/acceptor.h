@@ -1,4 +1,4 @@
-// Decides whether a recorded history is one of the model's.
+// Acceptor: decides whether a recorded history is one of the model's.
 #ifndef CONCURRENT_FUTURES_REFERENCE_ACCEPTOR_H_
 #define CONCURRENT_FUTURES_REFERENCE_ACCEPTOR_H_
 
@@ -11,13 +11,13 @@
 
 namespace futures::model {
 
-// The model as an automaton that reads events (subset construction). It holds states from which, by internal actions,
-// every state is reached that the model can be in after the events so far, or one that can do all that such a state
-// can. Internal actions are taken just in time: before the event that needs them, and only those that it may need.
-// Without that, sixteen pending calls alone would stand for thousands of states.
+// The model as an automaton that reads events, by subset construction: it holds a set of states that the model may be
+// in. Internal actions are taken only before an event that may need them. So the set holds just those states from
+// which internal actions lead to all others, or to states that can do as much. If all internal actions were taken at
+// once, sixteen pending calls alone would make thousands of states.
 //
-// Exact: it accepts what the subset construction with all internal actions at all times accepts. acceptor_reduction.cc says why, and
-// acceptor_property_test compares the two.
+// It is exact: it accepts a history if and only if the full subset construction does. acceptor_reduction.cc says why,
+// and acceptor_property_test compares the two.
 //
 // Not thread-safe. Example:
 //   Acceptor acceptor(policy, /*clients=*/2);
@@ -27,23 +27,24 @@ class Acceptor {
  public:
   Acceptor(const Policy& policy, int clients);
 
-  // Reads one event. Returns false if no path of the model has it here; from then on every feed returns false.
+  // Reads one event. Returns false if no path of the model has it here. From then on every feed returns false.
   bool feed(const Event& event);
 
-  // Says which event was rejected, after which ones, and what the model could have done instead. Empty while accepting.
+  // Describes the rejected event, the events before it, and what the model could have done instead. Empty while it
+  // accepts.
   const std::string& rejection() const { return rejection_; }
 
-  // The states held, internal actions not yet taken. Empty once rejected.
+  // The states held, before any internal action that the next event may need. Empty once an event was rejected.
   const absl::flat_hash_set<State>& states() const { return states_; }
 
-  // Every state that those reach by internal actions. The number grows fast with the calls that are pending:
-  // `states_max` bounds it, for reports.
+  // Every state that internal actions reach from those. Their number grows fast with the number of pending calls. At
+  // most `states_max` are returned, which is enough for a report.
   absl::flat_hash_set<State> closure(std::size_t states_max = static_cast<std::size_t>(-1)) const;
 
-  // The most states held at once, a measure of what the history left open.
+  // The most states held at once. It measures how much the history left open.
   std::size_t states_peak() const { return states_peak_; }
 
-  // How many states were looked at in all, a measure of the work done.
+  // How many states were visited in all. It measures the work done.
   std::size_t states_searched() const { return states_searched_; }
 
  private:

@@ -1,19 +1,22 @@
 // Why it is enough to take the needed actions first.
 //
-// Let `wanted` be the set computed here for a state s and an event e. Take any path from s over internal actions to e.
-// Going through the path, let t be its first action that is wanted (e itself is wanted, so there is one), and w what
-// comes before t. Then t can be moved to the front of the path, because of three rules kept below:
-//   1. If t cannot happen in s, then some action of those without which it cannot is wanted as well. So t, the
-//      first wanted one on the path, can happen in s.
-//   2. An action u that can come before t, and for which u t leads elsewhere than t u, is wanted. So t and
-//      w lead to the same state in either order. An action that makes t impossible is none of these: it is in no w.
-//   3. Two exceptions to "the same state", both harmless: a take in w may become superfluous since t already cancels
-//      its call, and is left out; of two takes that compete for a worker, one that is not wanted can wait, since
-//      whatever frees a worker later on the path can do so before.
-// By induction e is reached by wanted actions alone; the rest of the path follows e, and the acceptor takes it when a
-// later event needs it. (One event does see the difference: a poll invoked on a call that could already be done. The
-// state in which it is not done yet can answer everything that the other one can. So it is with wait, and with next as
-// long as none of its calls is done; once one is, next has to yield one of those, so all that may be done by then matters.)
+// Let `wanted` be the set that is computed here for a state s and an event e. Take any path from s over internal
+// actions to e. Let t be the first action on the path that is wanted. There is one, because e itself is wanted. Let w
+// be the part of the path before t. Then t can be moved to the front of the path, because of three rules that the
+// code below keeps:
+//   1. If t cannot happen in s, then one of the actions that it needs is wanted as well. So t, which is the first
+//      wanted one on the path, can happen in s.
+//   2. If an action u can come before t, and if u t leads to another state than t u, then u is wanted. So t and w lead
+//      to the same state in either order. An action that makes t impossible is not meant: it is in no w.
+//   3. There are two exceptions to "the same state". Both are harmless. A take in w may become superfluous because t
+//      cancels its call; it is left out. Of two takes that compete for a worker, one that is not wanted can wait,
+//      because whatever frees a worker later on the path can do so earlier.
+// By induction e is reached by wanted actions alone. The rest of the path follows e, and the acceptor takes it when a
+// later event needs it.
+//
+// Some events do notice the difference. A poll may be invoked on a call that could already be done. The state in which
+// the call is not done can answer all that the other state can. The same holds for wait, and for next while none of its
+// calls is done. Once one is done, next has to yield one of those, so all calls that may be done by then matter.
 #include "reference/acceptor_reduction.h"
 
 #include <cstddef>
@@ -23,7 +26,8 @@
 namespace futures::model {
 namespace {
 
-// A small set of actions: effects by client, the others by call. Which client drains is left open.
+// A small set of actions. An effect is named by its client, any other action by its call. A drain step is not told
+// apart by its client.
 class ActionSet {
  public:
   bool contains(const Action& action) { return (word(action) & bit(action)) != 0; }
@@ -196,7 +200,7 @@ class Needs {
     if (is_open(call) && (reply == nullptr || reply->kind == ReplyKind::kCancelled)) want_cancelled(call);
   }
 
-  // Most invokes depend on events alone. What a map would cancel must have been accepted.
+  // Most invokes depend on events alone. But the calls that a map would cancel must have been accepted.
   void want_invoke(const Operation& operation) {
     if (operation.kind == OpKind::kNext) return want_done_before_next(operation.calls);
     if (operation.kind == OpKind::kWait) return;
@@ -331,7 +335,7 @@ class Needs {
     if (count_holding(policy_, state_) >= policy_.max_workers) want_free_worker();
   }
 
-  // One that is taken has to be claimed, or cancelled, before the next is.
+  // A call that is taken has to be claimed or cancelled before the next one is taken.
   void close_over_take_ahead() {
     for (std::size_t i = 0; i < calls(); ++i) {
       const Call call = static_cast<Call>(i);
@@ -394,7 +398,7 @@ class Needs {
     for (std::size_t i = 0; i < calls(); ++i) {
       const Call call = static_cast<Call>(i);
       if (!is_cancellable(policy_, state_, call)) continue;
-      // What a shutdown cannot reach once it is taken, or once it is claimed.
+      // A shutdown cannot cancel a call any more once it is claimed, or, by policy, once it is taken.
       want(policy_.shutdown_cancels_taken ? ActionKind::kClaim : ActionKind::kTake, call);
       want_effects_on(OpKind::kCancel, call);
       want_effects_on(OpKind::kAddCallback, call);

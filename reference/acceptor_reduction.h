@@ -1,4 +1,4 @@
-// Which internal actions may matter for the next event: what keeps the acceptor small.
+// Which internal actions the next event may need. This keeps the acceptor's set of states small.
 #ifndef CONCURRENT_FUTURES_REFERENCE_ACCEPTOR_REDUCTION_H_
 #define CONCURRENT_FUTURES_REFERENCE_ACCEPTOR_REDUCTION_H_
 
@@ -8,11 +8,11 @@
 
 namespace futures::model {
 
-// Internal actions that can happen in `state` and that a path to `event` may have to take first. All others may wait
-// until after `event`: from where they would have led, nothing can happen that cannot happen without them.
+// Returns the internal actions that can happen in `state` and that a path to `event` may have to take first. All
+// others can be taken after `event`: they make nothing possible that is impossible without them.
 //
-// Returns nothing if `event` can happen now and the order of it and any internal action does not matter, or if it
-// cannot happen before other events have.
+// Returns nothing if `event` can happen now and no internal action has to come before it, or if other events have to
+// come before `event`.
 std::vector<Action> needed_actions(const Policy& policy, const State& state, const Event& event);
 
 }  // namespace futures::model

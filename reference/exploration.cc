@@ -434,7 +434,7 @@ class Explorer {
     return moves;
   }
 
-  // Nothing happens any more by itself: then all must be done (laws E7, F5, S9).
+  // Nothing can happen by itself any more. So all must be done (laws E7, F5, S9).
   void end(const Node& node) {
     ++result_.endings;
     bool stuck = false;
@@ -561,7 +561,7 @@ class Explorer {
 
 Exploration explore(const Scope& scope, const Watch& watch, const Change& change) {
   Exploration result = Explorer(scope, watch, change, /*keeps_paths=*/false).run();
-  // Paths cost memory that only a report needs: then all is done once more, in the same order.
+  // Only a report needs paths, and they cost memory. So after a violation all is explored once more, in the same order.
   if (!result.violation.empty()) result.violation = Explorer(scope, nullptr, change, true).run().violation;
   return result;
 }

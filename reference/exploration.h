@@ -1,16 +1,16 @@
-// Explores the model: every path of a small scope, equal states merged.
+// Exploration: takes every path of the model in a small scope, and merges equal states.
 //
-// Scope: two clients that do anything the alphabet has, up to `operations_max` operations each, in any order, while
-// bodies end with a value or an error whenever they like and, in some scopes, act themselves. The explored graph is
-// finite, and the explorer checks on every step that it has no cycle (a rank grows). So one check says it all about
-// progress: in every state in which nothing can happen but that a client invokes something, all is done.
+// In a scope two clients do any operations in any order, up to `operations_max` each. Bodies end with a value or an
+// error at any moment and, in some scopes, use the executor themselves. The explored graph is finite. The explorer
+// checks on every step that the graph has no cycle: a rank must grow. So one check suffices for progress: in every
+// state in which nothing can happen but an invoke of a client, every call is done.
 //
-// States are merged
-//   - by equality: State has a canonical form;
-//   - by symmetry: the model treats clients alike, and calls, and callbacks; their numbers are only names. A state
-//     stands for all that differ from it by names;
-//   - by budget: of two equal states the one whose clients have done fewer operations can do all that the other can. A
-//     state is explored again only with a pair of budgets that no earlier one covers.
+// States are merged in three ways:
+//   - By equality: State has a canonical form.
+//   - By symmetry: the numbers of clients, calls and callbacks are only names to the model. A state represents all
+//     states that differ from it by these names.
+//   - By budget: of two equal states the one whose clients have done fewer operations can do all that the other can. A
+//     state is explored again only with a pair of budgets that no earlier pair covers.
 #ifndef CONCURRENT_FUTURES_REFERENCE_EXPLORATION_H_
 #define CONCURRENT_FUTURES_REFERENCE_EXPLORATION_H_
 
@@ -29,10 +29,10 @@ struct Scope {
   int calls = 3;                // At most three.
   int registrations = 0;        // Callbacks in all, at most three.
   bool bodies_act = false;      // Each body too does up to one operation: submit, cancel or shutdown.
-  // Clients also wait, step through as_completed, map, let maps go, and destroy the executor. Maps hold the calls that are
-  // there; what a client waits for is all of them, or one.
+  // Clients also wait, step through as_completed, map, abandon maps, and destroy the executor. A map has the calls
+  // that were submitted. A client waits for all of them or for one.
   bool waits = false;
-  bool merge = true;            // False: only equal states with equal budgets are merged. To check the merging itself.
+  bool merge = true;            // False: only equal states with equal budgets are merged. For a test of the merging.
 };
 
 struct Move {
@@ -40,9 +40,8 @@ struct Move {
   State state;  // After it.
 };
 
-// What is explored: the model, or the model changed on purpose.
-//
-// Called with every internal step and every event of the executor that `before` allows; may add, change and remove.
+// Changes the model on purpose, for tests of the laws. Called with every internal step and every event of the
+// executor that `before` allows. It may add, change and remove some.
 using Change = std::function<void(const Policy& policy, const State& before, std::vector<Move>& moves)>;
 
 // Called with every step of the exploration, invokes and ends of bodies included.
@@ -56,8 +55,8 @@ struct Exploration {
   std::string violation;     // Empty, or the law that is broken, or what is stuck, and the path to it.
 };
 
-// Explores until done or the first violation. The path in the report is made of merged states: from one line to the
-// next, clients, calls and callbacks may have changed names.
+// Explores until all is explored or a law is broken. The path in the report is one of merged states, so clients,
+// calls and callbacks may change their names from one line to the next.
 Exploration explore(const Scope& scope, const Watch& watch, const Change& change = nullptr);
 
 }  // namespace futures::model

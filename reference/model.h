@@ -12,18 +12,19 @@
 //                          |                  |                                          |               finish |
 //                          +------ cancel ----+--> kCancelled                            +-death-> kFinished <--+
 //
-// A future shows kPending and kTaken as pending, kClaimed to kEnded as running. A call holds a worker from kTaken to kEnded,
-// or until then where outcomes travel. When a worker's death breaks the pool
+// A future shows kPending and kTaken as pending, and kClaimed to kEnded as running. A call holds a worker from kTaken
+// until it is finished, or only until kEnded where outcomes travel. When a worker's death breaks the pool
 // (OnDeath::kBreakPool), every call that is not done goes to kFinished at once, wherever it was.
 //
-// Actions are external, seen by a client and so found in recorded histories, or internal, never seen. A client does one
-// operation at a time: it invokes it, the operation takes effect (internal), it returns. Clients 0, 1, ... are threads
-// of the program; while the body of call k runs, it is a client too: `body_client(k)`.
+// Actions are external or internal. An external one is seen by a client, and is in recorded histories. An internal
+// one is never seen. A client does one operation at a time: it invokes it, the operation takes effect (internal), it
+// returns. Clients 0, 1, ... are threads of the program. While the body of call k runs it is a client, too:
+// `body_client(k)`.
 //
-// result and poll have no effect of their own: done is for ever, so a result returns once the call is done, and a poll
-// times out if its call was not done when it was invoked, and otherwise, or if the call is done by then, returns as a
-// result does. wait and next are of the same kind: what was done when they were invoked they must report, what got done
-// since they may.
+// result and poll have no effect of their own. A result returns once its call is done, and a call that is done stays
+// so. A poll may time out if its call was not done when it was invoked. It returns as a result does if the call is
+// done when it returns. wait and next are alike: they must report what was done when they were invoked, and may
+// report what got done since.
 //
 // A map is a row of operations of its client: a submit for each input, a result for each item, and an abandon where the
 // range is destroyed before its end. Its submits carry the calls that the map lets go of if they are refused; where a map

@@ -1,4 +1,4 @@
-// What a state tells of itself.
+// Functions that read a state: what is visible, counts, and its fingerprint.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,8 @@ bool holds_worker(Phase phase) {
   return phase == Phase::kTaken || phase == Phase::kClaimed || phase == Phase::kStarted || phase == Phase::kEnded;
 }
 
-// The words of a state, in an order that tells all states with the same numbers of clients, calls and callbacks apart.
+// The words of a state. Two different states with the same numbers of clients, calls and callbacks have different
+// words.
 class Fingerprint {
  public:
   void add(std::uint64_t word) {

@@ -49,14 +49,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// So many files are with the pool at once. More keeps all workers busy for longer behind one that takes its time, and costs
+// How many files are submitted ahead. With more, all workers stay busy for longer behind a slow file. Each costs
 // memory.
 constexpr int kFilesAhead = 4096;
 
-// Paths and results are small. More costs each worker address space, and so --memory-mb less of it.
+// Paths and results are small. A larger value takes address space of each worker, and leaves the parser less.
 constexpr std::size_t kPayloadBytesMax = 1 << 20;
 
-// What the pool needs in a worker beside that, and some air.
+// The address space that the pool itself needs in a worker, rounded up.
 constexpr std::uint64_t kPoolBytes = 4 << 20;
 
 constexpr std::string_view kUsage =
@@ -122,10 +122,10 @@ Options options_in(const std::vector<std::string>& arguments) {
 
 struct Input {
   std::string path;
-  std::error_code listing_error;  // Why nobody knows what is there.
+  std::error_code listing_error;  // Why the folder could not be listed.
 };
 
-// Adds the regular files under a folder. Holds no more than one folder open, however deep they lie.
+// Adds the regular files under a folder. At most one folder is open at a time, however deep the tree is.
 void list_folder(const std::string& start, std::vector<Input>& inputs) {
   const std::size_t first = inputs.size();
   std::vector<fs::path> folders = {start};
@@ -165,14 +165,15 @@ std::vector<Input> list_inputs(const std::vector<std::string>& starts) {
   return inputs;
 }
 
-// What the program has mapped: its image, and under a sanitizer shadow memory. A worker begins with the same.
+// The memory that the program has mapped: its image and, under a sanitizer, shadow memory. A worker begins with the
+// same.
 std::uint64_t address_space_bytes() {
   std::uint64_t pages = 0;
   if (!(std::ifstream("/proc/self/statm") >> pages)) throw std::runtime_error("cannot read /proc/self/statm");
   return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-// Runs first in each worker. A crash is expected here, and no reason to leave a core file.
+// Runs first in each worker. A crash is expected here, so it leaves no core file.
 void leave_no_core() {
   const rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);

@@ -22,7 +22,7 @@ constexpr std::size_t kChunkBytes = 64 * 1024;
 // Beside rapidjson::ParseErrorCode, which knows NUL as the end of the input alone.
 constexpr std::int32_t kNulByte = 1000;
 
-// RapidJSON's allocator does not look whether there was memory.
+// RapidJSON's own allocator does not check whether malloc failed.
 struct ThrowingAllocator {
   void* Realloc(void* old, std::size_t, std::size_t bytes) {
     void* const grown = std::realloc(old, std::max<std::size_t>(bytes, 1));
@@ -32,7 +32,7 @@ struct ThrowingAllocator {
   static void Free(void* old) { std::free(old); }
 };
 
-// A file as one of RapidJSON's input streams: a chunk of it is in memory at a time, and at its end stands a NUL.
+// A file as one of RapidJSON's input streams. One chunk of it is in memory at a time. At its end the stream has a NUL.
 class FileStream {
  public:
   using Ch = char;
@@ -51,7 +51,7 @@ class FileStream {
   FileStream& operator=(const FileStream&) = delete;
 
   char Peek() const { return *next_; }
-  // At the end it stays there: RapidJSON takes a whole character of UTF-8 before it looks whether it is one.
+  // Does not move beyond the end, because RapidJSON takes all bytes of a UTF-8 character before it checks them.
   char Take() {
     const char taken = *next_;
     if (next_ != end_ && ++next_ == end_) read_chunk();
@@ -60,7 +60,7 @@ class FileStream {
   std::size_t Tell() const { return before_chunk_ + static_cast<std::size_t>(next_ - chunk_.data()); }
   bool is_at_nul_byte() const { return next_ != end_ && *next_ == '\0'; }
 
-  // For parsing in place, which this is not.
+  // RapidJSON calls these only when it parses in place.
   char* PutBegin() { std::abort(); }
   void Put(char) { std::abort(); }
   void Flush() { std::abort(); }
@@ -81,12 +81,12 @@ class FileStream {
 
   const int file_;
   std::array<char, kChunkBytes + 1> chunk_;
-  std::size_t before_chunk_ = 0;       // So many bytes of the file precede the chunk.
+  std::size_t before_chunk_ = 0;       // How many bytes of the file precede the chunk.
   const char* next_ = chunk_.data();   // Equals end_ at the end of the file only.
   char* end_ = chunk_.data();
 };
 
-// Takes RapidJSON's events. Each says: go on.
+// Counts RapidJSON's events. Each returns true, which means: go on.
 class Counter {
  public:
   bool Null() { return add_value(); }

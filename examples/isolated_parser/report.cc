@@ -26,8 +26,8 @@ std::string hex(unsigned char byte) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
-// As it is, but an empty one, or one with control characters, as bash's $'...': so that it is seen, stays on its line and
-// means nothing to a terminal.
+// Returns the path unchanged, unless it is empty or has control characters. Such a path is written as bash's $'...'.
+// So it is visible, stays on its line, and does not control the terminal.
 std::string shown(const std::string& path) {
   if (!path.empty() && std::none_of(path.begin(), path.end(), is_control)) return path;
   std::string text = "$'";

@@ -1,4 +1,4 @@
-// What the tool prints: a line for each input, and one that sums up.
+// What the program prints: a line for each input, and a summary.
 #ifndef CONCURRENT_FUTURES_EXAMPLES_ISOLATED_PARSER_REPORT_H_
 #define CONCURRENT_FUTURES_EXAMPLES_ISOLATED_PARSER_REPORT_H_
 
@@ -13,13 +13,13 @@
 enum class Kind : std::uint8_t { kOk, kMalformed, kUnreadable, kCrashed, kTimedOut, kOutOfMemory, kNotParsed };
 inline constexpr std::size_t kKinds = 7;
 
-// What became of one input. Which members mean something depends on the kind.
+// The outcome of one input. The kind says which members are used.
 struct Result {
   Kind kind;
   Counts counts = {};              // kOk.
   std::uint64_t offset = 0;        // kMalformed: where, in bytes.
   std::string message = {};        // kMalformed, kUnreadable, kNotParsed: why.
-  int signal = -1;                 // kCrashed: what ended the worker: a signal, or else an exit, or nobody knows.
+  int signal = -1;                 // kCrashed: as WorkerDiedError has it.
   int exit_code = -1;
 };
 

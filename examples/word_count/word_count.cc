@@ -30,7 +30,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// More saves system calls on large files and costs stack in every worker.
+// A larger chunk saves system calls on large files, and takes more stack of every worker.
 constexpr std::size_t kChunkBytes = 64 * 1024;
 
 constexpr std::string_view kUsage =
@@ -117,7 +117,7 @@ std::string shown(const std::string& name) {
   return text + "'";
 }
 
-bool everything_read = true;  // The main thread's alone.
+bool everything_read = true;  // Used by the main thread alone.
 
 void complain(const std::string& name, const std::error_code& reason) {
   std::cerr << "word_count: " << shown(name) << ": " << reason.message() << "\n";

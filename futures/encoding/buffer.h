@@ -12,11 +12,12 @@
 
 namespace futures {
 
-// Bytes with one owner. As the argument or result of a call, or a part of one, a Buffer is handed over: between threads as
-// any object is moved, and between the processes of a pool as the place in their shared memory where it lies, if it was made
-// there: by ProcessPoolExecutor::make_buffer in the program, by Buffer's constructor in a call that runs in a worker. Any
-// other Buffer is copied, as are all with Isolation::kPerWorker, or when the pool's room for payloads is taken: a Buffer
-// always arrives, only faster or slower.
+// Bytes with one owner. A Buffer may be the argument or the result of a call, or a part of one.
+//
+// Between threads it is moved like any object. Between processes it is not copied if it lies in the memory that they
+// share: only its position travels. A Buffer lies there if it was made by ProcessPoolExecutor::make_buffer in the
+// program, or by Buffer's constructor in a call that runs in a worker. It is copied in every other case, always with
+// Isolation::kPerWorker, and when the shared memory for buffers is full.
 //
 // Move-only. Not thread-safe. In a worker it is valid until its call ends. In the program it may outlive the executor.
 //
@@ -25,9 +26,9 @@ namespace futures {
 //   futures::Future<futures::Buffer> scaled = executor.submit(scale, std::move(image));
 class Buffer {
  public:
-  // Of no bytes.
+  // An empty buffer.
   Buffer() = default;
-  // Of `size` bytes, of no particular value. Throws std::bad_alloc.
+  // A buffer of `size` bytes, which are not initialised. Throws std::bad_alloc.
   explicit Buffer(std::size_t size);
   // For executors.
   explicit Buffer(std::shared_ptr<internal::BufferMemory> memory) noexcept : memory_(std::move(memory)) {}
@@ -39,7 +40,7 @@ class Buffer {
   std::span<std::byte> bytes() noexcept { return memory_ == nullptr ? std::span<std::byte>() : memory_->bytes(); }
   std::span<const std::byte> bytes() const noexcept { return const_cast<Buffer*>(this)->bytes(); }
 
-  // The bytes as objects of T, as many as fit. They are aligned for every T that needs no more than 16.
+  // The bytes as objects of T, as many as fit. The bytes are aligned to 16.
   template <typename T>
   std::span<T> as() noexcept {
     static_assert(std::is_trivially_copyable_v<T> && alignof(T) <= 16);

@@ -1,4 +1,4 @@
-// What lies behind a Buffer.
+// The memory of a Buffer.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_BUFFER_MEMORY_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_BUFFER_MEMORY_H_
 
@@ -8,7 +8,7 @@
 
 namespace futures::internal {
 
-// Memory that the destructor gives back to wherever it came from, on any thread.
+// A block of memory. The destructor returns it to where it came from, on any thread.
 class BufferMemory {
  public:
   explicit BufferMemory(std::span<std::byte> bytes) noexcept : bytes_(bytes) {}
@@ -22,17 +22,17 @@ class BufferMemory {
   const std::span<std::byte> bytes_;
 };
 
-// Makes the buffers of a thread in memory that others share. Used by that thread alone.
+// Makes the buffers of one thread in memory that other processes share. Used by that thread alone.
 class BufferSource {
  public:
-  // Null if it has no room: then the buffer is made of ordinary memory.
+  // Returns null if there is no space. The buffer is then made of ordinary memory.
   virtual std::shared_ptr<BufferMemory> make_memory(std::size_t bytes) = 0;
 
  protected:
   ~BufferSource() = default;
 };
 
-// This thread's; null if it has none.
+// The source of this thread. Null if it has none.
 BufferSource*& buffer_source() noexcept;
 
 }  // namespace futures::internal

@@ -32,7 +32,7 @@
 namespace futures::internal {
 namespace {
 
-// An exception that is all said by its message.
+// An exception that carries its message and nothing else.
 template <typename E>
 ExceptionWire message_wire() {
   return {&typeid(E), [](const std::exception& e, std::string& encoded) { encoded += e.what(); },
@@ -46,14 +46,14 @@ ExceptionWire bare_wire() {
           [](std::string_view) { return std::make_exception_ptr(E()); }};
 }
 
-// A field with its length.
+// Appends a field with its length in front.
 void append_field(std::string& encoded, std::string_view field) {
   const std::uint32_t bytes = static_cast<std::uint32_t>(field.size());
   encoded.append(reinterpret_cast<const char*>(&bytes), sizeof(bytes));
   encoded += field;
 }
 
-// Takes one field off the front. Nothing if the bytes do not hold it.
+// Removes one field from the front and returns it. Returns nothing if the bytes do not hold one.
 std::optional<std::string_view> take_field(std::string_view& encoded) {
   std::uint32_t bytes = 0;
   if (encoded.size() < sizeof(bytes)) return std::nullopt;
@@ -64,7 +64,7 @@ std::optional<std::string_view> take_field(std::string_view& encoded) {
   return field;
 }
 
-// A value and nothing else.
+// A value without its length, and the value that such bytes are.
 template <typename T>
 void append_value(std::string& encoded, const T& value) {
   encoded.append(reinterpret_cast<const char*>(&value), sizeof(value));
@@ -93,8 +93,8 @@ char letter_of(const std::error_category& category) {
   return '?';
 }
 
-// What a std::system_error carries: its code, and the message given by its maker, which what() shows in front of the code's
-// own text; none is the same as an empty one to all but what() itself.
+// Appends what a std::system_error carries: its code, and the message that it was made with. what() shows that
+// message in front of the code's own text. It also tells no message from an empty one, so that is encoded, too.
 void append_code(std::string& encoded, const std::system_error& error) {
   const std::int32_t value = error.code().value();
   encoded += letter_of(error.code().category());
@@ -136,7 +136,7 @@ ExceptionWire system_error_wire() {
           }};
 }
 
-// What a stream throws is of a type derived from std::ios_base::failure, which has no name for others.
+// A stream throws a type that is derived from std::ios_base::failure and that the library does not name.
 const std::type_info& type_of_stream_failures() {
   std::ostringstream stream;
   stream.exceptions(std::ios_base::failbit);
@@ -237,8 +237,9 @@ class KnownExceptions {
 
 void register_exception_wire(const ExceptionWire& wire) { KnownExceptions::instance().add(wire); }
 
-// Four fields: the type's mangled name, its readable one, what() or a description, and what the type's own wire makes of it.
-// The readable one is made here: of a mangled name that is made up the runtime can make a text without end.
+// Appends four fields: the mangled name of the type, its readable name, what() or a description, and what the type's
+// own ExceptionWire encodes. The readable name is made here, in the worker, because a mangled name that a hostile
+// worker has made up could demangle to an endless text in the program.
 void encode_current_exception(std::string& encoded) {
   const std::type_info* const type = abi::__cxa_current_exception_type();
   std::string name = type == nullptr ? "" : type->name();
@@ -251,7 +252,7 @@ void encode_current_exception(std::string& encoded) {
       if (const auto wire = KnownExceptions::instance().find(name)) wire->encode(e, own);
     } catch (abi::__forced_unwind&) {
       throw;
-    } catch (...) {  // It arrives as one of a type that nobody knows.
+    } catch (...) {  // It arrives like one of an unknown type.
       name.clear();
       own.clear();
     }
@@ -282,7 +283,7 @@ std::exception_ptr decode_exception(std::string_view encoded, int worker_pid) {
     if (const auto wire = KnownExceptions::instance().find(std::string(*name))) {
       if (std::exception_ptr rebuilt = wire->decode(*own)) return rebuilt;
     }
-  } catch (...) {  // It could not be rebuilt: it arrives as any unknown one does.
+  } catch (...) {  // It could not be rebuilt, so it arrives like one of an unknown type.
   }
   return std::make_exception_ptr(RemoteError(std::string(*readable_name), std::string(*what), worker_pid));
 }

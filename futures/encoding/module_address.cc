@@ -27,7 +27,7 @@ struct CodeRange {
   std::uint64_t module;   // Its identity.
 };
 
-// FNV-1a: the identity only has to tell the modules of one machine apart.
+// FNV-1a. It suffices, because an identity only distinguishes the modules of one process.
 std::uint64_t fingerprint(std::string_view bytes) {
   std::uint64_t hash = 14695981039346656037ull;
   for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 1099511628211ull;
@@ -59,11 +59,12 @@ std::string_view build_id(const dl_phdr_info& info) {
 std::uint64_t identity(const dl_phdr_info& info) {
   const std::string_view id = build_id(info);
   if (!id.empty()) return fingerprint(id);
-  // The program headers hold the sizes and places of everything: two builds hardly ever share them.
+  // The program headers hold the size and position of every segment. Two builds hardly ever have the same.
   return fingerprint({reinterpret_cast<const char*>(info.dlpi_phdr), info.dlpi_phnum * sizeof(ElfW(Phdr))});
 }
 
-// The modules loaded so far. Read again when something is not found: a library may have been loaded since.
+// The modules loaded so far. They are read again when something is not found, because a library may have been loaded
+// since.
 class Modules {
  public:
   static Modules& instance() {
@@ -104,8 +105,8 @@ struct NamedCode {
   ModuleAddress name;
 };
 
-// What this thread has asked for before, the last of those that share a place. Calls are of few kinds, and a look at all modules
-// costs as much as the rest of a tiny call's encoding.
+// A cache of this thread: the last function asked for in each of its entries. It pays, because calls are of few
+// types, and a search of all modules takes as long as the rest of a tiny call's encoding.
 NamedCode& last_asked(std::uintptr_t at) {
   thread_local std::array<NamedCode, 16> asked;
   return asked[at / 16 % asked.size()];  // Functions begin at multiples of 16.

@@ -8,11 +8,11 @@
 namespace futures::internal {
 namespace {
 
-// Lower, and advice is given for memory that an allocator keeps and that has its pages already; higher, and more of what a
-// call brings is taken page by page.
+// A lower limit costs system calls for memory that an allocator has kept, and that has its pages already. With a
+// higher one more values are copied into small pages, taken one by one.
 constexpr std::size_t kFreshBytesMin = std::size_t{4} << 20;
 
-// Advice only: where the kernel does not take it, the pages come as they always do.
+// This is only advice. If the kernel ignores it, the pages come as they always do.
 void advise(void* begin, std::size_t bytes, int advice) noexcept {
   static const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto first = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;

@@ -6,13 +6,13 @@
 
 namespace futures::internal {
 
-// For memory that was just allocated and is about to be written from end to end: the system gives it large pages where it has
-// them. Small ones, taken one by one as they are touched, cost several times the copy into them. Does nothing for less than a
-// few megabytes, which allocators use again. Writes nothing. Any thread.
+// Asks the system for large pages, for memory that was just allocated and is about to be written from end to end.
+// Small pages, each taken when it is first touched, cost several times as much as the copy into them. Does nothing
+// for less than a few megabytes, because allocators reuse such memory. Writes nothing. Any thread.
 void prefer_large_pages(void* begin, std::size_t bytes) noexcept;
 
-// The same, and takes all pages at once. That is faster than one by one if all is then copied at once. Who copies in parts
-// does better without: the page that a part goes to has been cleared just then, and is still in the cache.
+// The same, and takes all pages at once. That is faster if one copy then fills them all. It is slower for a copy in
+// pieces: without it the page that a piece goes to was cleared just before, and is still in the cache.
 void take_pages(void* begin, std::size_t bytes) noexcept;
 
 }  // namespace futures::internal

@@ -35,11 +35,13 @@ std::optional<std::size_t> Completions::next(sync::deadline until) {
     entry = first_heard_;
     first_heard_ = entry->next_heard;
   }
-  // A listener is called once, under its state's lock: after this the caller may let the state go.
+  // remove_listener waits for the state's lock, under which the listener was called. After it the caller may destroy
+  // the state.
   if (std::exchange(entry->is_listening, false)) entry->state->remove_listener(*entry);
   entry->state = nullptr;
   const std::size_t number = entry->number;
-  // Forget what nobody needs any more: a stream of states takes room only for those between the slowest and the newest.
+  // Drops entries that were returned. So a stream of states needs memory only from the oldest unfinished one to the
+  // newest.
   while (!entries_.empty() && entries_.front().state == nullptr) entries_.pop_front();
   return number;
 }

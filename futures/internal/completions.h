@@ -1,4 +1,4 @@
-// Waiting for many futures at once: hears of each one as it gets done, in that order, and stops listening when it dies.
+// Completions: waits for many futures at once, and gives their numbers in the order in which they get done.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_COMPLETIONS_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_COMPLETIONS_H_
 
@@ -14,8 +14,9 @@
 
 namespace futures::internal {
 
-// Used by one thread. The states must stay alive while they are registered. Registering, hearing and dying cost constant
-// time per state.
+// Registers a listener with each state, and removes the listeners that are left when it is destroyed. Used by one
+// thread. A state must stay alive while it is registered. Adding a state, its notification and its removal take
+// constant time.
 class Completions {
  public:
   Completions() = default;
@@ -23,12 +24,12 @@ class Completions {
   Completions(const Completions&) = delete;
   Completions& operator=(const Completions&) = delete;
 
-  // Starts listening; a state that is done already counts as heard of now. States are numbered 0, 1, ... in the order of
-  // their adding. Every state at most once.
+  // Registers with `state`. A state that is done already counts as one that gets done now. States are numbered 0, 1,
+  // ... in the order in which they are added. Each may be added once.
   void add(FutureState& state);
 
-  // The number of the state that got done next, in the order in which they did; waits for it. Nothing once `until` has
-  // passed, though what is there by then still comes out.
+  // Waits for the next state to get done, and returns its number. Returns nothing once `until` has passed and no
+  // state that is done is left to return.
   std::optional<std::size_t> next(sync::deadline until);
 
  private:
@@ -37,7 +38,7 @@ class Completions {
         : owner(owner_given), state(&state_given), number(number_given) {}
     void on_done(FutureState& done) noexcept override;
     Completions& owner;
-    FutureState* state;  // Null once `next` has given its number: the state may then be gone.
+    FutureState* state;  // Null once `next` has returned its number. The state may then be destroyed.
     bool is_listening = false;
     const std::size_t number;
     Entry* next_heard = nullptr;
@@ -45,13 +46,13 @@ class Completions {
 
   void hear(Entry& entry) noexcept;
 
-  // The waiting thread's alone. A deque, since entries must not move.
+  // Used by the waiting thread alone. A deque, because entries must not move.
   std::deque<Entry> entries_;
   std::size_t added_ = 0;
 
-  sync::mutex mutex_;          // Taken under a state's lock, so never held while one is asked for.
+  sync::mutex mutex_;          // Taken under a state's lock. So no state's lock may be taken under this one.
   sync::condition_variable heard_;
-  // The heard and not yet given ones, linked: hearing must not allocate.
+  // A linked list of the entries that were notified and not yet returned. A notification must not allocate.
   Entry* first_heard_ ABSL_GUARDED_BY(mutex_) = nullptr;
   Entry* last_heard_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };

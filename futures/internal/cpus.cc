@@ -17,7 +17,8 @@ namespace futures::internal {
 namespace {
 
 int affinity_cpus() {
-  // A machine may have more CPUs than cpu_set_t has bits; the kernel then says EINVAL until the set is large enough.
+  // A machine may have more CPUs than cpu_set_t has bits. The call then fails with EINVAL until the set is large
+  // enough.
   for (int cpus_max = CPU_SETSIZE; cpus_max <= (1 << 16); cpus_max *= 2) {
     cpu_set_t* const set = CPU_ALLOC(cpus_max);
     const std::size_t set_bytes = CPU_ALLOC_SIZE(cpus_max);

@@ -6,9 +6,9 @@
 
 namespace futures::internal {
 
-// The CPUs in this thread's affinity mask, but no more than the CPU quota of the cgroups (version 2 or 1) that this
-// process is in, rounded up. At least 1. `root` is put before /proc and /sys, for tests. What cannot be read limits
-// nothing. Law T1.
+// Returns how many CPUs are in this thread's affinity mask, but at most the CPU quota of this process's cgroups
+// (version 2 or 1), rounded up. At least 1. A quota that cannot be read counts as none. `root` is put before /proc
+// and /sys, for tests. Law T1.
 int available_cpus(const std::string& root = "");
 
 }  // namespace futures::internal

@@ -1,4 +1,4 @@
-// Words for an exception of unknown type.
+// A description of an exception of unknown type.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_CURRENT_EXCEPTION_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_CURRENT_EXCEPTION_H_
 
@@ -6,11 +6,11 @@
 
 namespace futures::internal {
 
-// What the exception that is being handled says of itself: what() of a std::exception, the type's name of any other.
-// Call it inside a catch block only, and not for a forced unwind.
+// Describes the exception that is being handled: what() of a std::exception, the name of the type of any other. Call it
+// inside a catch block only, and not for a forced unwind.
 std::string describe_current_exception();
 
-// A type's mangled name as a person writes it; unchanged if it is not one.
+// Returns the name of a type as a programmer writes it. A text that is no mangled name is returned unchanged.
 std::string demangled(const char* name);
 
 }  // namespace futures::internal

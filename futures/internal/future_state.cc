@@ -16,8 +16,8 @@ FutureState::~FutureState() {
 }
 
 void FutureState::add_handle() noexcept {
-  // Only the owner of a handle or of a reference adds one, so there is no race with the last handle going. The first
-  // handle takes a reference for all of them.
+  // A handle is added only by the owner of another handle or of a reference. So the last handle cannot go at the same
+  // time. The first handle takes a reference for all of them.
   if (handles_.fetch_add(1, std::memory_order_relaxed) == 0) add_ref();
 }
 
@@ -42,7 +42,7 @@ bool FutureState::step(Phase& from, Phase to) noexcept {
 Phase FutureState::phase() const {
   std::uint32_t word = word_.load(std::memory_order_acquire);
   if ((word & kRemote) != 0 && phase_of(word) == Phase::kPending) {
-    remote_->look(const_cast<FutureState&>(*this));  // Only brings the word up to date.
+    remote_->look(const_cast<FutureState&>(*this));  // This only brings the word up to date.
     word = word_.load(std::memory_order_acquire);
   }
   return phase_of(word);
@@ -83,7 +83,7 @@ bool FutureState::wait_until(sync::deadline until) {
   }
   while (!is_done(phase_of(word))) {
     if ((word & kSleepers) == 0) {
-      // On failure the loop looks again at what the word has become.
+      // If this fails, the loop reads the new word.
       if (!word_.compare_exchange_weak(word, word | kSleepers, std::memory_order_acquire)) continue;
       word |= kSleepers;
     }
@@ -110,7 +110,7 @@ bool FutureState::claim() {
 void FutureState::begin_outcome() {
   Phase from = Phase::kPending;
   if (step(from, Phase::kDelivering)) return;
-  // From kRunning only; a concurrent claim by the same producer may just have happened, hence the order.
+  // kPending is tried before kRunning, because another thread of the producer may claim in between.
   if (from == Phase::kRunning && step(from, Phase::kDelivering)) return;
   throw InvalidStateError(from == Phase::kCancelled ? "the future is cancelled" : "the future already has an outcome");
 }
@@ -133,8 +133,9 @@ Callback* FutureState::publish_before_callbacks() {
   Callback* callbacks = nullptr;
   {
     sync::mutex_lock lock(mutex_);
-    // Before anyone can see the future done: who sees that, and then makes another one done, is heard later (law W5).
-    // Who hears of it looks only after this lock.
+    // Listeners are notified before anyone can see the future done. So a thread that sees it done and then makes
+    // another future done is notified of after it (law W5). A notified thread reads the future only after this lock
+    // is released.
     tell_listeners();
     word = word_.exchange(kFinished, std::memory_order_acq_rel);
     callbacks = take_callbacks();
@@ -225,7 +226,7 @@ void FutureState::run_callbacks(Callback* first) {
     try {
       callback->run(*this);
     } catch (abi::__forced_unwind&) {
-      // The callback ends its thread (pthread_exit): the others still run, here, and then the unwinding goes on.
+      // The callback ends its thread (pthread_exit). The others still run on it, and then the unwinding goes on.
       callback.reset();
       drop_handle();
       run_callbacks(first);
@@ -253,7 +254,7 @@ void FutureState::add_callback(std::unique_ptr<Callback> callback) {
   if (!is_done()) {
     sync::mutex_lock lock(mutex_);
     if (announce_observer()) {
-      // The finishing thread sees the flag and then waits for this lock: it will find the callback.
+      // The finishing thread sees the flag and then takes this lock. So it finds the callback.
       *last_callback_ = callback.release();
       last_callback_ = &(*last_callback_)->next_;
       return;

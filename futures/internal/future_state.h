@@ -1,6 +1,6 @@
-// What a future is: a state word, an outcome, and who wants to hear of it.
+// FutureState: a state word, an outcome, and the observers of both.
 //
-// The state machine (law F1). Only these steps exist, each one atomic change of the state word:
+// The state machine (law F1). Only these steps exist. Each is one atomic change of the state word:
 //
 //                 claim()                  publish()
 //   kPending ---------------> kRunning ---------------> kFinished
@@ -11,14 +11,16 @@
 //      +---------------> kCancelled
 //
 // Who owns what:
-//   - the callable (in the derived Call): while pending, whoever wins the step out of kPending; while running, the
-//     thread that claimed it. It is destroyed before kFinished is stored (law E8), or by the canceller.
-//   - the outcome (value in ResultState, or exception_): the thread that will publish, until kFinished; constant after.
-//   - observers_: under mutex_ until done; then the thread that made the future done takes them out and runs them.
+//   - The callable is in the derived Call. The thread that makes the step out of kPending owns it from then on. It
+//     destroys the callable before it stores kFinished (law E8), or when it announces the cancel.
+//   - The outcome is the value in ResultState, or exception_. Until kFinished it belongs to the thread that will
+//     publish it. From then on it is constant.
+//   - Callbacks and listeners are guarded by mutex_ until the future is done. The thread that made it done then takes
+//     them out.
 //
-// Memory: refs_ counts owners. All handles (Future objects and callbacks still to run) together own one reference and
-// count themselves in handles_, so that the last handle can tell that the value is its own. The producer (Task, Promise)
-// owns another.
+// Memory: refs_ counts owners. The producer, a Task or a Promise, owns one reference. All handles together own
+// another; a handle is a Future object or a callback that has not run. They count themselves in handles_, so that the
+// last handle knows that it may move the value out.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_FUTURE_STATE_H_
 
@@ -33,7 +35,7 @@
 
 namespace futures::internal {
 
-// 0 for a future that no executor stands behind, so that a fork takes nothing from it.
+// The generation of a future that belongs to no executor. A fork takes nothing from it.
 inline constexpr std::uint32_t kAnyGeneration = 0;
 
 enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
@@ -42,16 +44,17 @@ class FutureState;
 class EncodeSink;
 struct CallVtable;
 
-// Where it is decided whether a call runs or is cancelled, if that is not the state word: another process. The word
-// follows. Any thread.
+// Decides whether a call runs or is cancelled, for calls of which another process may decide. The state word follows
+// that decision. Any thread.
 class RemoteOwner {
  public:
   virtual ~RemoteOwner() = default;
-  // Cancels the call if it has not started: decides, and marks `state` as cancelled. Returns whether this did it.
+  // Cancels the call if it has not started, and then marks `state` as cancelled. Returns whether it did.
   virtual bool cancel(FutureState& state) = 0;
   // Makes `state` running if the call has started.
   virtual void look(FutureState& state) = 0;
-  // A thread is about to sleep until `state` is done or `until`: it may wait here instead, and finish it. May return at once.
+  // Called by a thread that is about to sleep until `state` is done or `until` has passed. The thread may wait here
+  // instead, and finish the future itself. May return at once.
   virtual void await(FutureState& state, sync::deadline until) = 0;
 };
 
@@ -66,11 +69,11 @@ class Callback {
   Callback* next_ = nullptr;
 };
 
-// Wants to know, without blocking, when a future is done, and can change its mind (laws W2, W5, W7). Owned by the waiter.
+// Is notified when a future is done, and can be removed before that (laws W2, W5, W7). Owned by the waiter.
 class Listener {
  public:
-  // Runs on the thread that made the future done, under that future's lock: it must not block, throw, or use the
-  // future, which may look done only once the lock is free.
+  // Runs on the thread that made the future done, under that future's lock. It must not block, throw, or use the
+  // future. Others may see the future done only after the lock is released.
   virtual void on_done(FutureState& state) noexcept = 0;
 
  protected:
@@ -98,26 +101,29 @@ class FutureState {
   // True if the caller's handle is the only one and no callback is still to come.
   bool is_sole_handle() const noexcept { return handles_.load(std::memory_order_acquire) == 1; }
 
-  // --- Looking. Any thread; what is seen as done was made so before (acquire, pairs with the release in publish).
+  // --- Reading. Any thread. The outcome happens before a reader sees the future done: these acquire, which pairs
+  // with the release in publish.
   Phase phase() const;
   bool is_done() const noexcept { return is_done(phase_of(word_.load(std::memory_order_acquire))); }
   static bool is_done(Phase phase) noexcept { return phase >= Phase::kFinished; }
-  // Whether it is known to be pending no longer. Does not ask who decides remotely.
+  // Whether the word says that the future is no longer pending. Does not ask the remote owner.
   bool has_left_pending() const noexcept { return phase_of(word_.load(std::memory_order_acquire)) != Phase::kPending; }
 
-  // False in a child made by fork() after the call was submitted: it can only get done in the parent. Law T9.
+  // False in a child made by fork() after the call was submitted. The call can then get done in the parent alone. Law
+  // T9.
   bool is_of_this_process() const noexcept;
   // Takes an unfinished future to kDelivering with `exception`. Returns false if it is done.
   bool begin_failure(std::exception_ptr exception);
 
-  // Throws BrokenExecutor if the future is not done and never will be in this process.
+  // Throws BrokenExecutor if the future is not done and cannot get done in this process.
   void check_process() const;
 
-  // Blocks until done or `until`. Returns whether the future is done. Throws BrokenExecutor if that can only happen in
-  // another process: this one was forked since the call was submitted (law T9). So do cancel, add_callback, add_listener.
+  // Blocks until the future is done or `until` has passed. Returns whether it is done. Throws as check_process (law
+  // T9). So do cancel, add_callback and add_listener.
   bool wait_until(sync::deadline until);
 
-  // Waits; then throws TimeoutError, CancelledError or the stored exception, or returns if there is a value.
+  // Waits as wait_until. Then throws TimeoutError, CancelledError or the stored exception, or returns if there is a
+  // value.
   void get(sync::deadline until);
 
   // --- Steps of the producer.
@@ -125,27 +131,28 @@ class FutureState {
   bool claim();
   // kPending or kRunning -> kDelivering, for producers that may race with each other. Throws InvalidStateError. Law F6.
   void begin_outcome();
-  // kDelivering -> kRunning: making the outcome failed, and the caller is told so.
+  // kDelivering -> kRunning, because the outcome could not be made.
   void abandon_outcome() noexcept;
-  // Stores the exception. By the thread that will publish.
+  // Stores the exception. Called by the thread that will publish.
   void set_exception(std::exception_ptr exception) noexcept { exception_ = std::move(exception); }
   // kRunning or kDelivering -> kFinished; wakes waiters, then runs the callbacks.
   void publish();
-  // The same, but leaves the callbacks to the caller, who passes them to run_callbacks, perhaps on another thread.
+  // The same without the callbacks. Returns them; the caller must pass them to run_callbacks, on any thread.
   Callback* publish_before_callbacks();
   void run_callbacks(Callback* first);
-  // If not done: the callable is destroyed and `exception` is the outcome. Returns whether it was. Law F12.
+  // Destroys the callable and finishes the future with `exception`. Returns false, and does nothing, if it is done.
+  // Law F12.
   bool fail(std::exception_ptr exception);
-  // The same, but leaves the callbacks to the caller; nothing if it was done already.
+  // The same without the callbacks, which it returns. Null if the future was done already.
   Callback* fail_before_callbacks(std::exception_ptr exception);
 
-  // --- Cancelling, in two parts so that an executor can do the first under its own lock. Laws F2, S3.
+  // --- Cancelling has two parts, so that an executor can do the first under its own lock. Laws F2, S3.
   // kPending -> kCancelled; wakes waiters (laws F5, W4). Returns whether this call did it; then the caller owes
   // announce_cancelled.
   bool mark_cancelled() noexcept;
-  // Destroys the callable, runs the callbacks.
+  // Destroys the callable and runs the callbacks.
   void announce_cancelled();
-  // Both. Returns whether the future is cancelled now.
+  // Does both. Returns whether the future is cancelled now.
   bool cancel();
 
   // --- Calls that run in another process.
@@ -158,7 +165,7 @@ class FutureState {
   // kPending -> kRunning, once the call is known to have started. No effect if it is running already.
   void mark_running_remotely() noexcept;
 
-  // --- Value taken out (law F3).
+  // --- Taking the value out (law F3).
   bool is_taken() const noexcept { return (word_.load(std::memory_order_acquire) & kTaken) != 0; }
   // Returns false if it had been taken before.
   bool mark_taken() noexcept { return (word_.fetch_or(kTaken, std::memory_order_acq_rel) & kTaken) == 0; }
@@ -166,7 +173,7 @@ class FutureState {
   const std::exception_ptr& exception() const noexcept { return exception_; }
 
   // --- Observers.
-  // Runs `callback` when the future is done; now and here if it is. Laws F8, F9, F10.
+  // Runs `callback` when the future is done. If it is done already, runs it at once in this thread. Laws F8, F9, F10.
   void add_callback(std::unique_ptr<Callback> callback);
   // Registers `listener` and returns true; returns false, and does nothing, if the future is already done.
   bool add_listener(Listener& listener);
@@ -194,10 +201,10 @@ class FutureState {
   virtual void discard_call() noexcept {}
 
  private:
-  // The state word: the phase, and flags that tell the finishing thread whom it has to care for.
+  // The state word: the phase, and flags that say whom the finishing thread must wake or call.
   static constexpr std::uint32_t kPhaseMask = 0x7;
-  static constexpr std::uint32_t kSleepers = 0x8;    // Somebody waits on the word's futex.
-  static constexpr std::uint32_t kObservers = 0x10;  // observers or listeners are, or are being, registered.
+  static constexpr std::uint32_t kSleepers = 0x8;    // A thread waits on the word's futex.
+  static constexpr std::uint32_t kObservers = 0x10;  // Callbacks or listeners are registered, or are being registered.
   static constexpr std::uint32_t kTaken = 0x20;      // The value has been moved out.
   static constexpr std::uint32_t kRemote = 0x40;     // remote_ decides between running and cancelled.
 
@@ -205,11 +212,12 @@ class FutureState {
 
   // One step of the machine: `from` -> `to`. Returns false, with the phase found in `from`, if it is not in `from`.
   bool step(Phase& from, Phase to) noexcept;
-  // Wakes who sleeps on the word, if `flags`, which it had before its last step, say that somebody does.
+  // Wakes the threads that sleep on the word, if there are any. `flags` is the word before its last step.
   void wake_sleepers(std::uint32_t flags) noexcept;
-  // Tells each listener, once, and forgets it.
+  // Notifies each listener and removes it.
   void tell_listeners() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The callbacks registered so far, which the caller must run. Once, by the thread that made the future done.
+  // Returns the callbacks registered so far; the caller must run them. Called once, by the thread that made the
+  // future done.
   Callback* take_callbacks() noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sets kObservers unless done. Returns whether it is set.
   bool announce_observer() noexcept;

@@ -1,4 +1,4 @@
-// Several input ranges walked side by side, up to the end of the shortest. (std::views::zip is C++23.)
+// Zip: iterates several input ranges side by side, up to the end of the shortest. (std::views::zip is C++23.)
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_ZIP_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_ZIP_H_
 
@@ -14,14 +14,14 @@
 
 namespace futures::internal {
 
-// Movable before and after the first `advance`: the views live on the heap, so iterators into them stay valid.
+// Movable at any time: the views are on the heap, so iterators into them stay valid.
 template <std::ranges::view... Views>
 class Zip {
  public:
   explicit Zip(Views... views) : walk_(std::make_unique<Walk>(std::move(views)...)) {}
 
-  // Moves to the next tuple of items. Returns false at the end. An item is read only when it will be used, and the
-  // ranges are stepped only when the next tuple is asked for, so nothing is taken from an endless input too early.
+  // Moves to the next tuple of items. Returns false at the end. `advance` alone steps the ranges, and `apply` alone
+  // reads their items. So nothing is taken from an endless input before it is needed.
   bool advance() { return walk_->advance(std::index_sequence_for<Views...>()); }
 
   // fn(items...) of the current tuple. What is no reference comes as the value that a call keeps of it: a stand-in for a

@@ -6,7 +6,6 @@
 #include <deque>
 #include <exception>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>

@@ -6,7 +6,6 @@
 #include <deque>
 #include <exception>
 #include <iterator>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -285,7 +284,8 @@ class SettledOrder {
 // `buffersize` the executor must outlive the range.
 //
 // What a call threw is its item's: `*it` throws it, each time; `==` and `++` never do, and `++` goes on to the next
-// item (law M3). To read on behind an error, catch for each item:
+// item (law M3). The items of map_settled have errors as values. To read on behind an error of the others, catch for
+// each item:
 //
 //   for (auto it = results.begin(); it != results.end(); ++it) {
 //     try {

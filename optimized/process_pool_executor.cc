@@ -30,7 +30,8 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
 
 }  // namespace
 
-ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options) : pool_(internal::ProcessPool::start(checked(options))) {
+ProcessPoolExecutor::ProcessPoolExecutor(ProcessPoolOptions options)
+    : pool_(internal::ProcessPool::start(checked(options))) {
   internal::drain_at_exit(pool_);
 }
 
@@ -58,6 +59,8 @@ void ProcessPoolExecutor::schedule_encoded(Task task, absl::FunctionRef<std::siz
 
 void ProcessPoolExecutor::check_intake() { pool_->check_intake(); }
 
-Executor::ShutdownResult ProcessPoolExecutor::do_shutdown(const ShutdownOptions& options) { return pool_->shutdown(options); }
+Executor::ShutdownResult ProcessPoolExecutor::do_shutdown(const ShutdownOptions& options) {
+  return pool_->shutdown(options);
+}
 
 }  // namespace futures

@@ -7,7 +7,8 @@
 
 namespace futures {
 
-ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options) : pool_(std::make_shared<internal::ThreadPool>(options)) {
+ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
+    : pool_(std::make_shared<internal::ThreadPool>(options)) {
   internal::drain_at_exit(pool_);
 }
 
@@ -19,6 +20,8 @@ void ThreadPoolExecutor::schedule(Task task) { pool_->schedule(std::move(task));
 
 void ThreadPoolExecutor::check_intake() { pool_->check_intake(); }
 
-Executor::ShutdownResult ThreadPoolExecutor::do_shutdown(const ShutdownOptions& options) { return pool_->shutdown(options); }
+Executor::ShutdownResult ThreadPoolExecutor::do_shutdown(const ShutdownOptions& options) {
+  return pool_->shutdown(options);
+}
 
 }  // namespace futures

@@ -13,8 +13,8 @@
 
 namespace futures {
 
-// A call is in `queue` until a worker, holding the mutex, makes its future running. So every call is in the queue, running or
-// done, and shutdown can see which. Threads, their end and that of the program are the business of WorkerThreads.
+// A call is in `queue` until a worker, holding the mutex, makes its future running. So every call is in the queue,
+// running or done, and shutdown can see which. Threads and the end of the program are the business of WorkerThreads.
 struct ReferenceExecutor::Shared final : internal::WorkerThreads {
   explicit Shared(const ReferenceOptions& options) : WorkerThreads(internal::WorkerThreadsOptions::checked(options)) {}
   sync::condition_variable changed;  // Anything below has changed.
@@ -63,7 +63,7 @@ struct ReferenceExecutor::Shared final : internal::WorkerThreads {
     }
   }
 
-  // Waits for a call and takes it; `claimed` is false if it has been cancelled. Returns none when the worker is to leave.
+  // Waits for a call and takes it; `claimed` is false if it was cancelled. Returns none when the worker is to leave.
   Task take(bool& claimed) {
     sync::mutex_lock lock(mutex_);
     while (queue.empty() && intake_open && broken == nullptr) changed.wait(mutex_);
@@ -151,6 +151,6 @@ ReferenceExecutor::ReferenceExecutor(ReferenceOptions options) : shared_(std::ma
 ReferenceExecutor::~ReferenceExecutor() { internal::destroy_executor(shared_); }
 void ReferenceExecutor::schedule(Task task) { shared_->submit(std::move(task)); }
 void ReferenceExecutor::check_intake() { shared_->check_intake(); }
-Executor::ShutdownResult ReferenceExecutor::do_shutdown(const ShutdownOptions& options) { return shared_->shutdown(options); }
+Executor::ShutdownResult ReferenceExecutor::do_shutdown(const ShutdownOptions& o) { return shared_->shutdown(o); }
 
 }  // namespace futures

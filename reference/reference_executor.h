@@ -1,6 +1,6 @@
 // The executor that the others are judged by. It is never fast, and never for production: use ThreadPoolExecutor there.
-// One mutex, one queue, one condition variable, to be read in five minutes. Submit, queue, cancel and shutdown are written from
-// the laws and from nothing else. Every history of it is one of the model's.
+// One mutex, one queue, one condition variable, to be read in five minutes. Submit, queue, cancel and shutdown are
+// written from the laws and from nothing else. Every history of it is one of the model's.
 #ifndef CONCURRENT_FUTURES_REFERENCE_REFERENCE_EXECUTOR_H_
 #define CONCURRENT_FUTURES_REFERENCE_REFERENCE_EXECUTOR_H_
 

@@ -14,8 +14,8 @@ namespace {
 
 sync::atomic<std::uint64_t> executors_made{0};
 
-// What an executor's own thread knows of itself. Plain values, which no destructor ends: they can be asked for as long as the
-// thread runs anything, and nothing resets them.
+// What an executor's own thread knows of itself. Plain values, which no destructor ends: they can be asked for as long
+// as the thread runs anything, and nothing resets them.
 struct OwnThread {
   std::uint64_t executor;  // The id of the one that it belongs to; 0 on other threads.
   bool exits_the_program;  // It has invoked std::exit, and is the executor's own no more.
@@ -40,7 +40,8 @@ ExecutorLife::ExecutorLife(OnUnwind on_unwind, ExitPolicy exit_policy)
 bool ExecutorLife::is_own_thread() const { return this_thread.executor == id_ && !this_thread.exits_the_program; }
 
 void ExecutorLife::check_may_wait() const {
-  if (is_own_thread()) throw DeadlockError("shutdown with wait on one of the executor's own threads would wait for itself");
+  if (!is_own_thread()) return;
+  throw DeadlockError("shutdown with wait on one of the executor's own threads would wait for itself");
 }
 
 void ExecutorLife::adopt_this_thread() const { this_thread.executor = id_; }

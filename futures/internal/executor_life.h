@@ -1,8 +1,8 @@
-// What is the same in the life of every executor, whatever it does with its calls: which threads are its own, which process it
-// belongs to, the end of its scope, and the end of the program.
+// What is the same in the life of every executor, whatever it does with its calls: which threads are its own, which
+// process it belongs to, the end of its scope, and the end of the program.
 //
-// An executor is a handle. What it shares with its threads derives from ExecutorLife, and may outlive the handle while calls
-// remain. The handle's constructor passes it to `drain_at_exit`, its destructor to `destroy_executor`.
+// An executor is a handle. What it shares with its threads derives from ExecutorLife, and may outlive the handle while
+// calls remain. The handle's constructor passes it to `drain_at_exit`, its destructor to `destroy_executor`.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_EXECUTOR_LIFE_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_EXECUTOR_LIFE_H_
 
@@ -18,8 +18,8 @@
 
 namespace futures::internal {
 
-// Returns how many workers an executor may have: `asked`, or the CPUs that this process may use if nothing was asked for.
-// Throws std::invalid_argument unless 1 <= asked <= most. Law T1.
+// Returns how many workers an executor may have: `asked`, or the CPUs that this process may use if nothing was asked
+// for. Throws std::invalid_argument unless 1 <= asked <= most. Law T1.
 int checked_max_workers(std::optional<int> asked, int most = std::numeric_limits<int>::max());
 
 // Any thread, unless a function says otherwise.
@@ -30,15 +30,15 @@ class ExecutorLife : public DrainedAtExit {
   ExecutorLife(const ExecutorLife&) = delete;
   ExecutorLife& operator=(const ExecutorLife&) = delete;
 
-  // True in a child made by fork() after the executor was. Its threads, and perhaps its locks, are in the parent then, and
-  // nothing else may be asked of it. Law T9.
+  // True in a child made by fork() after the executor was. Its threads, and perhaps its locks, are in the parent then,
+  // and nothing else may be asked of it. Law T9.
   bool is_of_another_process() const { return generation_ != fork_generation(); }
   // Throws BrokenExecutor in such a child.
   void check_process() const { check_generation(generation_); }
 
-  // True on a thread of this executor, which must not wait for itself (laws S6, S7). A thread is its executor's own until it
-  // has really ended: while the destructors of its thread_locals and pthread keys run, too. It stops being one only when it
-  // ends the program instead (law S8).
+  // True on a thread of this executor, which must not wait for itself (laws S6, S7). A thread is its executor's own
+  // until it has really ended: while the destructors of its thread_locals and pthread keys run, too. It stops being one
+  // only when it ends the program instead (law S8).
   bool is_own_thread() const;
   // Throws DeadlockError on such a thread. For a shutdown with wait, which has done all else before. Law S7.
   void check_may_wait() const;
@@ -61,8 +61,8 @@ class ExecutorLife : public DrainedAtExit {
   virtual std::size_t close_intake(bool cancel_futures) = 0;
   // Waits until every accepted call is done and every worker has ended. Returns false if the time was up first.
   virtual bool await_end(sync::deadline until) = 0;
-  // This thread is an own one that has invoked std::exit, and never comes back. Its call is not waited for any more, and
-  // another thread takes its place. Returns false if there is none: then the exit cannot wait for the calls.
+  // This thread is an own one that has invoked std::exit, and never comes back. Its call is not waited for any more,
+  // and another thread takes its place. Returns false if there is none: then the exit cannot wait for the calls.
   virtual bool replace_own_thread() = 0;
 
   // Whether this thread, once an own one, ends the program.
@@ -80,9 +80,9 @@ class ExecutorLife : public DrainedAtExit {
   sync::atomic<bool> left_to_itself_{false};
 };
 
-// What the destructor of an executor does. It shuts down and waits, unless a shutdown without wait was called, or this is one
-// of the executor's own threads. It cancels what is pending if an exception unwinds the scope and the executor was told to
-// (law S6). In a child made by fork() it does nothing (law T9). Throws nothing on an own thread.
+// What the destructor of an executor does. It shuts down and waits, unless a shutdown without wait was called, or this
+// is one of the executor's own threads. It cancels what is pending if an exception unwinds the scope and the executor
+// was told to (law S6). In a child made by fork() it does nothing (law T9). Throws nothing on an own thread.
 void destroy_executor(const std::shared_ptr<ExecutorLife>& executor);
 
 }  // namespace futures::internal

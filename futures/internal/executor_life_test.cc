@@ -1,4 +1,5 @@
-// The life that all executors share, by itself: a bug here would be in each of them, and no comparison of two would show it.
+// The life that all executors share, by itself: a bug here would be in each of them, and no comparison of two would
+// show it.
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -186,9 +187,11 @@ TEST(ExecutorLife, S7_AThreadIsAnOwnOneUntilItHasEnded) {
 
 TEST(ExecutorLife, S8_ExitPolicies) {
   using Notes = std::vector<std::string>;
-  const std::vector<std::pair<ExitPolicy, Notes>> expected = {{ExitPolicy::kDrain, {"close", "wait"}},
-                                                              {ExitPolicy::kCancelPending, {"close and cancel", "wait"}},
-                                                              {ExitPolicy::kAbandon, {}}};
+  const std::vector<std::pair<ExitPolicy, Notes>> expected = {
+      {ExitPolicy::kDrain, {"close", "wait"}},
+      {ExitPolicy::kCancelPending, {"close and cancel", "wait"}},
+      {ExitPolicy::kAbandon, {}},
+  };
   for (const auto& [policy, notes] : expected) {
     NotingLife life(policy);
     life.close_at_exit();
@@ -228,7 +231,8 @@ TEST(ExecutorLife, T9_InAForkedChildItIsInert) {
       is_refused = true;
     }
     destroy_executor(life);
-    const bool is_inert = life->is_of_another_process() && is_refused && life->shutdowns.empty() && life.use_count() == 2;
+    const bool is_kept = life.use_count() == 2;
+    const bool is_inert = life->is_of_another_process() && is_refused && life->shutdowns.empty() && is_kept;
     _exit(is_inert ? 0 : 1);
   }
   int status = -1;
@@ -411,7 +415,7 @@ TEST(WorkerThreads, S6_TheEndOfAThreadMayLetGoOfAllThereIs) {
   executor->shutdown({.wait = false});
   executor.reset();
   gone->get_future().wait();
-  EXPECT_TRUE(seen.expired()) << "the thread has joined the others and left itself alone";
+  while (!seen.expired()) std::this_thread::yield();  // Whichever thread is the last to let go joins the other.
 }
 
 }  // namespace

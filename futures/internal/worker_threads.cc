@@ -38,7 +38,8 @@ WorkerThreads::WorkerThreads(WorkerThreadsOptions options)
     : ExecutorLife(options.on_unwind, options.exit_policy), options_(std::move(options)) {}
 
 WorkerThreads::~WorkerThreads() {
-  // On a thread of its own if the last handle was a worker's, or a thread_local's. The others have left and end by themselves.
+  // On a thread of its own if the last handle was a worker's, or a thread_local's. The others have left and end by
+  // themselves.
   sync::mutex_lock lock(mutex_);
   for (sync::thread& thread : threads_) {
     if (thread.is_current()) {
@@ -125,8 +126,9 @@ void WorkerThreads::detach_own_thread() {
   threads_.erase(own);
 }
 
-// While a call exits, other threads wait until the program has ended: they must not go on while the statics die, or end the
-// program with another status. The thread that exits may be the one that others try to join: it does not wait for them.
+// While a call exits, other threads wait until the program has ended: they must not go on while the statics die, or end
+// the program with another status. The thread that exits may be the one that others try to join: it does not wait for
+// them.
 bool WorkerThreads::may_stop_waiting() const {
   return live_workers_ == 0 && (exits_the_program() || (!a_call_exits_ && !joining_));
 }

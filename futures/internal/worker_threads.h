@@ -1,10 +1,10 @@
-// The worker threads of an executor whose calls run on threads of the program: their start and names, their initializer, how each
-// one leaves, who joins it.
+// The worker threads of an executor whose calls run on threads of the program: their start and names, their
+// initializer, how each one leaves, who joins it.
 //
 //   starting    started; the initializer has not ended.
 //   live        starting, or at work. Counted in live_workers_ until it leaves.
-//   has left    the worker's last act is over. The thread still runs destructors of thread_locals, then ends; it is in threads_
-//               until somebody joins it. One that a call has ended (pthread_exit) is detached instead.
+//   has left    the worker's last act is over. The thread still runs destructors of thread_locals, then ends; it is in
+//               threads_ until somebody joins it. One that a call has ended (pthread_exit) is detached instead.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_WORKER_THREADS_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_WORKER_THREADS_H_
 

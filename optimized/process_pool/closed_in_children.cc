@@ -12,8 +12,9 @@
 namespace futures::internal {
 namespace {
 
-// The descriptors that children close. Never destroyed: pools may end during the exit itself. fork() runs handlers of others,
-// too, in an order that depends on what was used first; this one takes no lock but its own, so any order will do.
+// The descriptors that children close. Never destroyed: pools may end during the exit itself. fork() runs handlers of
+// others, too, in an order that depends on what was used first; this one takes no lock but its own, so any order will
+// do.
 class ClosedInChildren {
  public:
   static ClosedInChildren& instance() {

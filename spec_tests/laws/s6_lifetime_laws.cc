@@ -112,7 +112,7 @@ void a_cancelled_callable_held_the_last_handle(LawRun& run) {
   gate.open();
 }
 
-// --- S6, S7: what runs when one of the executor's own threads ends. It is the executor's own until it has really ended.
+// --- S6, S7: what runs while one of the executor's own threads ends. It is an own one until it has really ended.
 
 // Where: destructors of thread_locals, and then those of pthread keys.
 enum class AtEnd { kThreadLocal, kKey };
@@ -142,8 +142,8 @@ void when_this_thread_ends(AtEnd where, std::function<void()> last_words) {
 // The executor's last owner, to be given up by one of its own threads.
 using Box = std::shared_ptr<std::unique_ptr<Executor>>;
 
-// Has an own thread run `last_words` when it ends, which a done callback ends at once if told so. Returns the call that has
-// this callback; it waits at the gate.
+// Has an own thread run `last_words` when it ends, which a done callback ends at once if told so. Returns the call that
+// has this callback; it waits at the gate.
 Future<void> give_last_words(Executor& executor, const Gate& gate, AtEnd where, bool ends_at_once,
                              std::function<void()> last_words) {
   const Future<void> call = executor.submit(pass, gate.entrance());
@@ -170,8 +170,8 @@ void a_thread_local_held_the_last_handle(LawRun& run) {
     run.expect(destroyed.reaches(1) && !running.done(),
                "the end of an own thread may destroy its executor: the destructor waits for no call");
     held.open();
-    expect_done(run, running, "the calls that were accepted before still complete");
-    for (const Future<int>& future : queued) expect_done(run, future, "the calls that were accepted before still complete");
+    expect_done(run, running, "what was running ends");
+    for (const Future<int>& future : queued) expect_done(run, future, "what was pending still completes");
     run.expect(count_cancelled(queued) == 0, "and none is cancelled");
   }
 }
@@ -183,7 +183,8 @@ void a_thread_local_shuts_down_while_its_thread_is_joined(LawRun& run) {
     const Count refused;
     give_last_words(*executor, gate, where, /*ends_at_once=*/false, [run, executor = executor.get(), refused] {
       expect_throws<DeadlockError>(
-          run, [&] { executor->shutdown(); }, "shutdown with wait by an own thread throws DeadlockError until it has ended");
+          run, [&] { executor->shutdown(); },
+          "shutdown with wait by an own thread throws DeadlockError until it has ended");
       refused.add();
     });
     const Ints queued = submit_some(*executor, 3);

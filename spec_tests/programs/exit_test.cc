@@ -258,8 +258,8 @@ int static_owner_exit_in_call(const Candidate& candidate) {
   block_for_ever();
 }
 
-// One of the executor's own threads ends when the intake has closed, and a thread_local of it then does `last_words`. Its
-// executor must not wait for it (laws S6, S7), and the statics that are older than the executor must wait.
+// One of the executor's own threads ends when the intake has closed, and a thread_local of it then does `last_words`.
+// Its executor must not wait for it (laws S6, S7), and the statics that are older than the executor must wait.
 struct LastWords {
   std::function<void()> say;
   ~LastWords() {

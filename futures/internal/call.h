@@ -141,26 +141,6 @@ class Call final : public ResultState<R> {
   std::optional<std::tuple<Fn, Args...>> call_;
 };
 
-// One accepted call that was encoded as it was submitted: nothing of it is left here but the future's state.
-template <typename R, typename Encoding>
-class RemoteCall final : public ResultState<R> {
- public:
-  RemoteCall() : ResultState<R>(fork_generation()) {}
-  const CallVtable* call_vtable() const noexcept override { return Encoding::encoded_call(); }
-};
-
-// Ends the life of what was given to be moved, as moving it into a call and the call's end would. If it cannot be moved it stays:
-// the call is accepted.
-template <typename T>
-void consume_rvalue(T&& given) noexcept {
-  if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {
-    try {
-      [[maybe_unused]] const T taken = std::move(given);
-    } catch (...) {
-    }
-  }
-}
-
 // What a call of Fn with Args gives, as a future holds it: no const at the top, no rvalue reference.
 template <typename R>
 using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cv_t<std::remove_reference_t<R>>>;
@@ -181,6 +161,11 @@ struct CallResult<true, Fn, Args...> : std::invoke_result<std::decay_t<Fn>, sync
 
 template <typename Fn, typename... Args>
 using call_result_t = held_t<typename CallResult<takes_stop_token_v<Fn, Args...>, Fn, Args...>::type>;
+
+// Whether a call can store the callable and the arguments that it is given.
+template <typename F, typename... Args>
+inline constexpr bool is_storable_v =
+    std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
 
 // How a call of Fn with Args travels, as far as the headers included so far say.
 template <typename Fn, typename... Args>

@@ -82,18 +82,17 @@ class ProcessPool::CallSink final : public EncodeSink {
 };
 
 // Returns why the call cannot be encoded; null if it is.
-std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call,
-                                            std::shared_ptr<Board>& kept) {
+std::exception_ptr ProcessPool::encode_call(const Task& task, WaitingCall& call, std::shared_ptr<Board>& kept) {
   try {
-    const CallVtable* const wire = task.state().call_vtable();
-    if (wire == nullptr) {
+    const CallVtable* const vtable = task.state().call_vtable();
+    if (vtable == nullptr) {
       throw SerializationError(
           "the call cannot travel to another process: its callable, an argument or the result is of a type that cannot, "
           "or futures/encoding/encoding.h is not included where submit is called");
     }
-    call.run = name_of(reinterpret_cast<const void*>(wire->run));
-    CallSink room(*this, call, kept);
-    room.keep(encode(room));
+    call.run = name_of(reinterpret_cast<const void*>(vtable->run));
+    CallSink sink(*this, call, kept);
+    sink.keep(task.state().encode(sink));
     return nullptr;
   } catch (abi::__forced_unwind&) {
     throw;  // The thread ends (pthread_exit, pthread_cancel), and with it this submit.
@@ -106,11 +105,11 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
   }
 }
 
-void ProcessPool::schedule(Task task, Encode encode) {
+void ProcessPool::schedule(Task task) {
   check_generation(generation_);
   std::shared_ptr<Board> kept;  // Longer than the call, which may have room there.
   WaitingCall call;
-  const std::exception_ptr refusal = encode_call(task, encode, call, kept);
+  const std::exception_ptr refusal = encode_call(task, call, kept);
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);

@@ -54,8 +54,10 @@ class Executor {
   virtual ~Executor() = default;
 
   // Schedules `fn(args...)` and returns the future of what it returns.
-  // The callable and the arguments are moved or copied in, as for std::thread; wrap in std::ref what must stay shared. A
-  // callable that can be called with a std::stop_token before the arguments is given one (law T8).
+  // The callable and the arguments are moved or copied in, as for std::thread; wrap in std::ref what must stay shared. Of a
+  // reference to a bit of a std::vector<bool> the bit is copied. Destructors of all of these must not throw.
+  // A callable whose first parameter is a std::stop_token gets one before the arguments: a function, or an object with one
+  // operator() that is no template. So does a callable that cannot be called with the arguments alone. Law T8.
   // Any thread, also a call of this executor. Does not wait for any call. One allocation. Throws ShutdownError once the
   // intake is closed, BrokenExecutor once the executor can run nothing, std::invalid_argument for a null callable,
   // std::system_error if not even one worker thread can be started: in all of these `fn` never runs. Laws E1 to E10.
@@ -156,18 +158,21 @@ class Executor {
   // submit, with the encoding that its caller's headers know.
   template <typename Encoding, typename F, typename... Args>
   auto submit_by(F&& fn, Args&&... args) {
-    constexpr bool kStorable =
-        std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
+    constexpr bool kStorable = internal::is_storable_v<F, Args...>;
+    constexpr bool kDestroyed = internal::is_quietly_destroyed_v<F, Args...>;
     static_assert(kStorable,
                   "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
     static_assert(internal::is_callable_v<F, Args...>,
                   "submit: the callable cannot be called with these arguments; they are passed as rvalues of their "
                   "decayed types, so a parameter of type T& needs std::ref");
-    if constexpr (kStorable && internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
+    static_assert(kDestroyed,
+                  "submit: a destructor of the callable or of an argument may throw; it runs where nobody can catch, so it "
+                  "must be noexcept");
+    if constexpr (kStorable && kDestroyed && internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
       using R = internal::call_result_t<F, Args...>;
       if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-      using Call =
-          internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>, std::decay_t<Args>...>;
+      using Call = internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>,
+                                  internal::stored_argument_t<Args>...>;
       auto* call = new Call(std::forward<F>(fn), std::forward<Args>(args)...);
       Task task(call);
       Future<R> future = internal::FutureAccess::future<R>(*call);
@@ -179,16 +184,16 @@ class Executor {
   template <template <typename> class Order, typename Encoding, typename Fn, typename... Inputs>
   auto map_in(const MapOptions& options, Fn fn, Inputs&&... inputs) {
     static_assert(std::is_copy_constructible_v<Fn>, "map: the callable is copied into each call, so it must be copyable");
-    static_assert(internal::is_callable_v<Fn, std::ranges::range_reference_t<Inputs>...>,
+    static_assert(internal::is_callable_v<Fn, internal::map_argument_t<Inputs>...>,
                   "map: the callable cannot be called with the items of these inputs, which are passed by value");
     if constexpr (std::is_copy_constructible_v<Fn> &&
-                  internal::is_callable_v<Fn, std::ranges::range_reference_t<Inputs>...>) {  // Else all has been said.
-      using R = internal::call_result_t<Fn, std::ranges::range_reference_t<Inputs>...>;
+                  internal::is_callable_v<Fn, internal::map_argument_t<Inputs>...>) {  // Else all has been said.
+      using R = internal::call_result_t<Fn, internal::map_argument_t<Inputs>...>;
       internal::check(options);
       if (internal::is_null_callable(fn)) throw std::invalid_argument("map: the callable is null");
       check_intake();
       internal::Zip<std::views::all_t<Inputs>...> zip(std::views::all(std::forward<Inputs>(inputs))...);
-      return MapRange<Order<R>>(map_calls<Order<R>, R, Encoding, std::decay_t<std::ranges::range_reference_t<Inputs>>...>(
+      return MapRange<Order<R>>(map_calls<Order<R>, R, Encoding, internal::map_argument_t<Inputs>...>(
           options, std::move(fn), std::move(zip)));
     }
   }

@@ -199,9 +199,12 @@ template <typename R>
 template <typename F>
 void Future<R>::add_done_callback(F&& callback) const {
   using Fn = std::decay_t<F>;
+  static_assert(std::is_nothrow_destructible_v<Fn>,
+                "add_done_callback: the destructor of the callback may throw; it runs where nobody can catch, so it must be "
+                "noexcept");
   static_assert(std::is_invocable_v<Fn&&, const Future&>,
                 "add_done_callback: the callback must be callable with the future, as in [](const Future<R>& f) {...}");
-  if constexpr (std::is_invocable_v<Fn&&, const Future&>) {  // Else all has been said.
+  if constexpr (std::is_invocable_v<Fn&&, const Future&> && std::is_nothrow_destructible_v<Fn>) {  // Else all has been said.
     internal::FutureState& future_state = state();
     if (internal::is_null_callable(callback)) throw std::invalid_argument("add_done_callback: the callback is null");
     future_state.add_callback(std::make_unique<internal::FutureCallback<R, Fn>>(std::forward<F>(callback)));

@@ -2,11 +2,11 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_MAP_H_
 #define CONCURRENT_FUTURES_FUTURES_MAP_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <exception>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -14,7 +14,7 @@
 #include <utility>
 #include <variant>
 
-#include "absl/container/flat_hash_map.h"
+#include "futures/count.h"
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/internal/completions.h"
@@ -32,9 +32,9 @@ struct MapOptions {
   Timeout timeout = {};
   // How many inputs are one call, at least 1, where calls run in other processes: one trip there and back for all of them.
   // Executors of threads ignore it. At most `buffersize`; several times less keeps several workers busy.
-  int chunksize = 1;
+  Count chunksize = 1;
   // How many inputs are taken ahead. None: all, before map returns.
-  std::optional<int> buffersize = std::nullopt;
+  std::optional<Count> buffersize = std::nullopt;
 };
 
 // The outcome of one item of `map_settled`: a value or an error.
@@ -77,13 +77,15 @@ namespace internal {
 
 // Throws std::invalid_argument for numbers that make no sense. Laws M5, M6.
 inline void check(const MapOptions& options) {
-  if (options.chunksize < 1) throw std::invalid_argument("map: chunksize must be at least 1");
-  if (options.buffersize && *options.buffersize < 1) throw std::invalid_argument("map: buffersize must be at least 1");
+  if (options.chunksize.value() < 1) throw std::invalid_argument("map: chunksize must be at least 1");
+  if (options.buffersize && options.buffersize->value() < 1) throw std::invalid_argument("map: buffersize must be at least 1");
 }
 
 // How many inputs a call of a map gets where calls travel.
 inline std::size_t inputs_per_call(const MapOptions& options) {
-  return static_cast<std::size_t>(std::min(options.chunksize, options.buffersize.value_or(options.chunksize)));
+  const long long chunksize = options.chunksize.value();
+  const long long buffersize = options.buffersize.value_or(chunksize).value();
+  return static_cast<std::size_t>(buffersize < chunksize ? buffersize : chunksize);
 }
 
 // The calls of one map in the order of their inputs: those submitted, and the one whose inputs are being taken.
@@ -99,7 +101,7 @@ class MapCalls {
   MapCalls(std::unique_ptr<MapInput<R>> input, const MapOptions& options)
       : until_(options.timeout.deadline()), inputs_per_call_(inputs_per_call(options)), input_(std::move(input)) {
     try {
-      for (int left = options.buffersize.value_or(0); !options.buffersize || left > 0; --left) {
+      for (long long left = options.buffersize.value_or(0).value(); !options.buffersize || left > 0; --left) {
         if (!take_one()) break;
       }
       submit_taken();
@@ -260,7 +262,7 @@ class CompletionOrder {
   MapCalls<R> calls_;
   MapItem<R> current_;
   std::size_t listened_ = 0;
-  absl::flat_hash_map<std::size_t, MapCall<R>> waiting_;  // By number in completions_.
+  std::map<std::size_t, MapCall<R>> waiting_;  // By number in completions_.
   std::optional<Completions> completions_{std::in_place};
 };
 

@@ -2,12 +2,12 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_TIMEOUT_H_
 #define CONCURRENT_FUTURES_FUTURES_TIMEOUT_H_
 
-#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
 
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 
 namespace futures {
 

@@ -11,8 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_cat.h"
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/internal/completions.h"
@@ -52,13 +50,25 @@ concept FutureRange =
 template <typename Range>
 using range_future_t = std::remove_cvref_t<std::ranges::range_reference_t<Range>>;
 
+// For each position whether its state stands there for the first time. Takes linear time.
+std::vector<bool> first_occurrences(const std::vector<const FutureState*>& states);
+
+// Throws as_completed's TimeoutError: "N (of M) futures unfinished".
+[[noreturn]] void throw_unfinished(std::size_t unfinished, std::size_t all);
+
 // Each future once, in the order given. Throws InvalidStateError for an empty handle.
 template <FutureRange Range>
 std::vector<range_future_t<Range>> distinct(Range&& futures) {
-  std::vector<range_future_t<Range>> result;
-  absl::flat_hash_set<const FutureState*> seen;
+  std::vector<range_future_t<Range>> all;
+  std::vector<const FutureState*> states;
   for (auto&& future : futures) {
-    if (seen.insert(&FutureAccess::state(future)).second) result.push_back(std::forward<decltype(future)>(future));
+    states.push_back(&FutureAccess::state(future));
+    all.push_back(std::forward<decltype(future)>(future));
+  }
+  const std::vector<bool> is_first = first_occurrences(states);
+  std::vector<range_future_t<Range>> result;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (is_first[i]) result.push_back(std::move(all[i]));
   }
   return result;
 }
@@ -155,7 +165,7 @@ class AsCompleted {
       current.reset();
       if (left > 0) {
         const std::optional<std::size_t> number = completions.next(until);
-        if (!number) throw TimeoutError(absl::StrCat(left, " (of ", waiting.size(), ") futures unfinished"));
+        if (!number) internal::throw_unfinished(left, waiting.size());
         --left;
         current = std::move(waiting[*number]);
       }

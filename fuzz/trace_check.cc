@@ -5,22 +5,22 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "spec_tests/registry/subjects.h"
+#include "spec_tests/registry/registry.h"
 
 namespace futures::fuzz {
 
-std::vector<std::unique_ptr<spec_tests::Subject>> subjects_of(std::string_view names) {
-  std::vector<std::unique_ptr<spec_tests::Subject>> made;
+std::vector<std::unique_ptr<spec_tests::TracePlayer>> players_of(std::string_view names) {
+  std::vector<std::unique_ptr<spec_tests::TracePlayer>> made;
   const std::vector<std::string> wanted = absl::StrSplit(names, ',', absl::SkipWhitespace());
   for (const std::string& name : wanted) {
-    made.push_back(spec_tests::make_subject(name));
+    made.push_back(spec_tests::make_player(name));
     if (made.back() != nullptr) continue;
     std::cerr << "no executor '" << name << "'" << std::endl;
     std::_Exit(2);
   }
   if (!made.empty()) return made;
-  for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
-    if (!entry.broken() && entry.kind.has_value()) made.push_back(entry.make(spec_tests::kSubjectPatience));
+  for (const spec_tests::CandidateEntry& entry : spec_tests::candidates()) {
+    if (!entry.broken() && entry.candidate.has_value()) made.push_back(entry.make(spec_tests::kPlayerPatience));
   }
   return made;
 }
@@ -36,8 +36,8 @@ std::string describe(const spec_tests::EpisodeReport& report, const std::string&
   return text;
 }
 
-spec_tests::EpisodeReport run_trace(spec_tests::Subject& subject, const spec_tests::Trace& trace) {
-  return run_stepwise(subject, trace, {.worlds = {.worlds_max = kWorldsMax}});
+spec_tests::EpisodeReport run_trace(spec_tests::TracePlayer& player, const spec_tests::Trace& trace) {
+  return run_stepwise(player, trace, {.worlds = {.worlds_max = kWorldsMax}});
 }
 
 }  // namespace futures::fuzz

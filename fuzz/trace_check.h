@@ -8,21 +8,21 @@
 #include <vector>
 
 #include "spec_tests/judges/stepwise.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {
 
 // The executors of a list of names separated by commas; an empty list means every C++ executor that is not broken on
 // purpose. Ends the program with status 2 if there is none of a name.
-std::vector<std::unique_ptr<spec_tests::Subject>> subjects_of(std::string_view names);
+std::vector<std::unique_ptr<spec_tests::TracePlayer>> players_of(std::string_view names);
 
 // Judges a trace that leads through more worlds than this by its history alone: there are few, and each takes as long as
 // hundreds of others.
 inline constexpr int kWorldsMax = 1000;
 
 // Runs the trace step by step on the executor.
-spec_tests::EpisodeReport run_trace(spec_tests::Subject& subject, const spec_tests::Trace& trace);
+spec_tests::EpisodeReport run_trace(spec_tests::TracePlayer& player, const spec_tests::Trace& trace);
 
 // Returns an empty string if the laws were kept and the executor looked as the model says after each step, and otherwise
 // a report for people: what is broken, the trace as text, the steps.

@@ -16,8 +16,8 @@
 #include "optimized/process_main.h"
 #include "spec_tests/judges/oracles.h"
 #include "spec_tests/judges/stepwise.h"
-#include "spec_tests/subjects/subject.h"
-#include "spec_tests/registry/subjects.h"
+#include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/registry/registry.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {
@@ -57,12 +57,12 @@ class BrokenExecutor : public testing::TestWithParam<std::string> {};
 
 TEST_P(BrokenExecutor, IsCaughtAtItsLaw) {
   constexpr int kRandomInputsMax = 3000;
-  const spec_tests::SubjectEntry& entry = *spec_tests::find_subject(GetParam());
+  const spec_tests::CandidateEntry& entry = *spec_tests::find_candidate(GetParam());
   // What is broken may hang: that is seen soon enough.
   constexpr std::chrono::milliseconds kPatience{500};
-  const std::unique_ptr<spec_tests::Subject> subject = entry.make(kPatience);
+  const std::unique_ptr<spec_tests::TracePlayer> player = entry.make(kPatience);
   const auto caught = [&](const Trace& trace) {
-    const spec_tests::EpisodeReport report = run_stepwise(*subject, trace, {.patience = kPatience});
+    const spec_tests::EpisodeReport report = run_stepwise(*player, trace, {.patience = kPatience});
     return report.findings.violates(entry.broken_law);
   };
   for (const Trace& trace : corpus()) {
@@ -80,7 +80,7 @@ TEST_P(BrokenExecutor, IsCaughtAtItsLaw) {
 std::vector<std::string> broken_names() {
   const auto asked = spec_tests::oracle_laws();
   std::vector<std::string> names;
-  for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
+  for (const spec_tests::CandidateEntry& entry : spec_tests::candidates()) {
     const bool traces_ask = std::find(asked.begin(), asked.end(), entry.broken_law) != asked.end();
     if (entry.broken() && traces_ask) names.push_back(entry.name);
   }

@@ -15,7 +15,7 @@
 #include "fuzz/trace_check.h"
 #include "optimized/process_main.h"
 #include "spec_tests/judges/stepwise.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {
@@ -27,14 +27,14 @@ namespace {
 }
 
 void run_everywhere(const spec_tests::Trace& trace) {
-  static const auto* const subjects = [] {
+  static const auto* const players = [] {
     const char* const names = std::getenv("FUZZ_EXECUTORS");
-    return new std::vector<std::unique_ptr<spec_tests::Subject>>(subjects_of(names == nullptr ? "" : names));
+    return new std::vector<std::unique_ptr<spec_tests::TracePlayer>>(players_of(names == nullptr ? "" : names));
   }();
   std::optional<spec_tests::EpisodeReport> first;
-  for (const auto& subject : *subjects) {
-    spec_tests::EpisodeReport report = run_trace(*subject, trace);
-    const std::string failure = describe(report, subject->name());
+  for (const auto& player : *players) {
+    spec_tests::EpisodeReport report = run_trace(*player, trace);
+    const std::string failure = describe(report, player->name());
     if (!failure.empty()) fail(failure);
     if (!first.has_value()) {
       first = std::move(report);
@@ -42,7 +42,7 @@ void run_everywhere(const spec_tests::Trace& trace) {
     }
     if (report.record.policy != first->record.policy) continue;
     const std::string difference = differences(report, *first);
-    if (!difference.empty()) fail(subject->name() + " " + difference + "\n" + to_text(trace));
+    if (!difference.empty()) fail(player->name() + " " + difference + "\n" + to_text(trace));
   }
 }
 

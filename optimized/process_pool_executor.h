@@ -65,7 +65,7 @@ class ProcessPoolExecutor final : public Executor {
     static_assert(internal::CallableTravels<std::decay_t<F>>,
                   "ProcessPoolExecutor::submit: the callable cannot travel to another process; give a function, a lambda "
                   "without captures, or a function object with a `serialize`");
-    static_assert((internal::ValueTravels<std::decay_t<Args>> && ...),
+    static_assert((internal::ValueTravels<internal::stored_argument_t<Args>> && ...),
                   "ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and "
                   "views never can, a type of yours needs a `serialize` or travels_bitwise");
     if constexpr (internal::is_callable_v<F, Args...>) {  // Executor::submit says so if not.
@@ -74,12 +74,13 @@ class ProcessPoolExecutor final : public Executor {
                     "and views never can, a type of yours needs a `serialize` or travels_bitwise");
     }
     using Encoding = internal::encoding_of_t<F, Args...>;
-    if constexpr (!internal::is_storable_v<F, Args...> || std::is_same_v<Encoding, internal::NoEncoding>) {
+    if constexpr (!internal::is_storable_v<F, Args...> || !internal::is_quietly_destroyed_v<F, Args...> ||
+                  std::is_same_v<Encoding, internal::NoEncoding>) {
       return Executor::submit(std::forward<F>(fn), std::forward<Args>(args)...);  // Which says what is wrong.
     } else {
       using R = internal::call_result_t<F, Args...>;
       if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-      Future<R> future = submit_encoded<R, std::decay_t<F>, std::decay_t<Args>...>(fn, args...);
+      Future<R> future = submit_encoded<R, std::decay_t<F>, internal::stored_argument_t<Args>...>(fn, args...);
       internal::consume_rvalue(std::forward<F>(fn));
       (internal::consume_rvalue(std::forward<Args>(args)), ...);
       return future;

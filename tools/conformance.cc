@@ -32,7 +32,7 @@
 #include "optimized/process_main.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/judges/stepwise.h"
-#include "spec_tests/registry/subjects.h"
+#include "spec_tests/registry/registry.h"
 #include "spec_tests/traces/trace.h"
 #include "tools/conformance_report.h"
 #include "tools/conformance_run.h"
@@ -85,9 +85,9 @@ std::vector<std::string> split(const std::string& list) { return absl::StrSplit(
 
 std::vector<std::string> executors_asked_for() {
   std::vector<std::string> names = split(absl::GetFlag(FLAGS_executors));
-  if (names.empty()) return spec_tests::real_subject_names();
+  if (names.empty()) return spec_tests::real_candidate_names();
   for (const std::string& name : names) {
-    if (spec_tests::find_subject(name) == nullptr) refuse(absl::StrCat("no executor '", name, "'; --list names them"));
+    if (spec_tests::find_candidate(name) == nullptr) refuse(absl::StrCat("no executor '", name, "'; --list names them"));
   }
   return names;
 }
@@ -116,7 +116,7 @@ std::optional<spec_tests::Trace> trace_asked_for() {
 }
 
 void list_executors() {
-  for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
+  for (const spec_tests::CandidateEntry& entry : spec_tests::candidates()) {
     std::cout << entry.name;
     if (entry.broken()) std::cout << "  (broken on purpose, caught at " << entry.broken_law << "; runs only when named)";
     std::cout << "\n";

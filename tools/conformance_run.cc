@@ -13,8 +13,8 @@
 #include "spec_tests/judges/concurrent.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/judges/oracles.h"
-#include "spec_tests/subjects/subject.h"
-#include "spec_tests/registry/subjects.h"
+#include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/registry/registry.h"
 #include "spec_tests/traces/trace_gen.h"
 
 namespace futures::conformance {
@@ -22,7 +22,7 @@ namespace {
 
 using spec_tests::EpisodeReport;
 using spec_tests::Findings;
-using spec_tests::SubjectEntry;
+using spec_tests::CandidateEntry;
 using spec_tests::Trace;
 
 using Clock = std::chrono::steady_clock;
@@ -45,18 +45,18 @@ enum class Mode { kStepwise, kConcurrent };
 
 std::string_view name_of(Mode mode) { return mode == Mode::kStepwise ? "step by step" : "with clients running freely"; }
 
-EpisodeReport run_once(spec_tests::Subject& subject, const Trace& trace, Mode mode, std::chrono::milliseconds patience) {
-  if (mode == Mode::kConcurrent) return run_concurrent(subject, trace);
-  return run_stepwise(subject, trace, {.patience = patience});
+EpisodeReport run_once(spec_tests::TracePlayer& player, const Trace& trace, Mode mode, std::chrono::milliseconds patience) {
+  if (mode == Mode::kConcurrent) return run_concurrent(player, trace);
+  return run_stepwise(player, trace, {.patience = patience});
 }
 
 // One executor under test, and what has come of it.
-class Candidate {
+class CandidateRun {
  public:
-  Candidate(const SubjectEntry& entry, const Options& options) : entry_(entry), options_(options) {
+  CandidateRun(const CandidateEntry& entry, const Options& options) : entry_(entry), options_(options) {
     result.name = entry.name;
     if (entry.broken()) patience_ = kShortPatience;
-    subject_ = entry.make(patience_);
+    player_ = entry.make(patience_);
   }
 
   void check_laws();
@@ -84,32 +84,32 @@ class Candidate {
   Failure shrink(const std::string& law, const EpisodeReport& report, Mode mode);
   void grow_impatient();
 
-  const SubjectEntry& entry_;
+  const CandidateEntry& entry_;
   const Options& options_;
-  std::chrono::milliseconds patience_ = spec_tests::kSubjectPatience;
-  std::unique_ptr<spec_tests::Subject> subject_;
+  std::chrono::milliseconds patience_ = spec_tests::kPlayerPatience;
+  std::unique_ptr<spec_tests::TracePlayer> player_;
   int failing_traces_ = 0;
 };
 
-bool Candidate::wants(std::string_view law) const {
+bool CandidateRun::wants(std::string_view law) const {
   return !entry_.skips.contains(std::string(law)) && is_selected(law);
 }
 
-bool Candidate::is_selected(std::string_view law) const {
+bool CandidateRun::is_selected(std::string_view law) const {
   return options_.laws.empty() || std::find(options_.laws.begin(), options_.laws.end(), law) != options_.laws.end();
 }
 
-bool Candidate::caught() const {
+bool CandidateRun::caught() const {
   const auto found = result.laws.find(entry_.broken_law);
   return found != result.laws.end() && found->second.violations > 0;
 }
 
-bool Candidate::traces_tell() const {
+bool CandidateRun::traces_tell() const {
   const auto laws = spec_tests::oracle_laws();
   return !broken() || options_.replay.has_value() || std::find(laws.begin(), laws.end(), entry_.broken_law) != laws.end();
 }
 
-void Candidate::count(const Findings& findings) {
+void CandidateRun::count(const Findings& findings) {
   for (const auto& [law, checked] : findings.checked) {
     if (wants(law)) result.laws[law].checked += checked;
   }
@@ -118,23 +118,23 @@ void Candidate::count(const Findings& findings) {
   }
 }
 
-void Candidate::check_laws() {
-  if (!entry_.kind.has_value()) return;
+void CandidateRun::check_laws() {
+  if (!entry_.candidate.has_value()) return;
   for (const spec_tests::Law& law : spec_tests::all_laws()) {
     // What is broken on purpose promises nothing, and is looked at where it must be caught.
-    if (!can_run(law, *entry_.kind) || !wants(law.id) || (entry_.broken() && entry_.broken_law != law.id)) continue;
+    if (!can_run(law, *entry_.candidate) || !wants(law.id) || (entry_.broken() && entry_.broken_law != law.id)) continue;
     options_.progress(absl::StrCat(entry_.name, "  ", law.id, " ", law.name));
     run_check(law);
   }
 }
 
-void Candidate::run_check(const spec_tests::Law& law) {
+void CandidateRun::run_check(const spec_tests::Law& law) {
   struct Shared {
-    explicit Shared(const spec_tests::ExecutorKind& kind) : run(kind) {}
+    explicit Shared(const spec_tests::Candidate& candidate) : run(candidate) {}
     spec_tests::LawRun run;
     absl::Notification ended;
   };
-  auto shared = std::make_shared<Shared>(*entry_.kind);
+  auto shared = std::make_shared<Shared>(*entry_.candidate);
   std::thread thread([shared, check = law.check] {
     check(shared->run);
     shared->ended.Notify();
@@ -153,7 +153,7 @@ void Candidate::run_check(const spec_tests::Law& law) {
       {.law = std::string(law.id), .what = std::move(what), .where = absl::StrCat("check ", law.name)});
 }
 
-EpisodeReport Candidate::run_trace(const Trace& trace, const std::string& name) {
+EpisodeReport CandidateRun::run_trace(const Trace& trace, const std::string& name) {
   if (!entry_.is_asked(trace)) {
     ++result.traces_not_asked;
     return {};
@@ -172,9 +172,9 @@ EpisodeReport Candidate::run_trace(const Trace& trace, const std::string& name) 
   return stepwise;
 }
 
-bool Candidate::run_in_mode(const Trace& trace, Mode mode, const std::string& name, EpisodeReport& report) {
+bool CandidateRun::run_in_mode(const Trace& trace, Mode mode, const std::string& name, EpisodeReport& report) {
   if (!result.missing.empty()) return true;
-  report = run_once(*subject_, trace, mode, patience_);
+  report = run_once(*player_, trace, mode, patience_);
   if (!report.status.ok()) {
     result.missing = std::string(report.status.message());
     return true;
@@ -191,13 +191,13 @@ bool Candidate::run_in_mode(const Trace& trace, Mode mode, const std::string& na
   return false;
 }
 
-void Candidate::grow_impatient() {
+void CandidateRun::grow_impatient() {
   if (patience_ == kShortPatience) return;
   patience_ = kShortPatience;
-  subject_ = entry_.make(patience_);
+  player_ = entry_.make(patience_);
 }
 
-void Candidate::report_failures(const EpisodeReport& report, Mode mode, const std::string& name) {
+void CandidateRun::report_failures(const EpisodeReport& report, Mode mode, const std::string& name) {
   for (const Findings::Violation& violation : report.findings.violations) {
     const bool known = std::any_of(result.failures.begin(), result.failures.end(), [&](const Failure& failure) {
       return failure.trace.has_value() && failure.law == violation.law;
@@ -210,14 +210,14 @@ void Candidate::report_failures(const EpisodeReport& report, Mode mode, const st
   }
 }
 
-Failure Candidate::shrink(const std::string& law, const EpisodeReport& report, Mode mode) {
+Failure CandidateRun::shrink(const std::string& law, const EpisodeReport& report, Mode mode) {
   EpisodeReport smallest = report;
   const Clock::time_point until = Clock::now() + kShrinkPatience;
   const auto still_fails = [&](const Trace& trace) {
     if (!entry_.is_asked(trace)) return false;
     const int tries = mode == Mode::kStepwise ? 1 : kConcurrentTries;
     for (int i = 0; i < tries && Clock::now() < until; ++i) {
-      EpisodeReport again = run_once(*subject_, trace, mode, patience_);
+      EpisodeReport again = run_once(*player_, trace, mode, patience_);
       if (!again.findings.violates(law)) continue;
       smallest = std::move(again);
       return true;
@@ -234,7 +234,7 @@ Failure Candidate::shrink(const std::string& law, const EpisodeReport& report, M
   return failure;
 }
 
-void Candidate::compare(const EpisodeReport& report, const EpisodeReport& reference, const std::string& name) {
+void CandidateRun::compare(const EpisodeReport& report, const EpisodeReport& reference, const std::string& name) {
   if (report.record.policy != reference.record.policy || !report.ok() || !wants(spec_tests::kStepLaw)) return;
   const std::string difference = differences(report, reference);
   if (difference.empty()) return;
@@ -244,15 +244,15 @@ void Candidate::compare(const EpisodeReport& report, const EpisodeReport& refere
 }
 
 // Every law that applies has a cell, and so has every one that is skipped.
-void Candidate::settle_cells() {
-  const bool runs_checks = entry_.kind.has_value() && !options_.replay.has_value() && !entry_.broken();
+void CandidateRun::settle_cells() {
+  const bool runs_checks = entry_.candidate.has_value() && !options_.replay.has_value() && !entry_.broken();
   const bool runs_traces = options_.traces > 0 && !options_.replay.has_value() && traces_tell();
   const auto require = [&](std::string_view law) {
     if (wants(law)) result.laws[std::string(law)].required = true;
   };
   if (runs_checks) {
     for (const spec_tests::Law& law : spec_tests::all_laws()) {
-      if (can_run(law, *entry_.kind)) require(law.id);
+      if (can_run(law, *entry_.candidate)) require(law.id);
     }
   }
   if (runs_traces) {
@@ -265,7 +265,7 @@ void Candidate::settle_cells() {
   }
 }
 
-void run_traces(const Options& options, std::vector<std::unique_ptr<Candidate>>& candidates) {
+void run_traces(const Options& options, std::vector<std::unique_ptr<CandidateRun>>& candidates) {
   const int traces = options.replay.has_value() ? 1 : options.traces;
   for (int index = 0; index < traces; ++index) {
     const Trace trace =
@@ -287,19 +287,19 @@ void run_traces(const Options& options, std::vector<std::unique_ptr<Candidate>>&
 }  // namespace
 
 std::vector<ExecutorResult> run(const Options& options) {
-  std::vector<std::unique_ptr<Candidate>> candidates;
+  std::vector<std::unique_ptr<CandidateRun>> candidates;
   for (const std::string& name : options.executors) {
-    candidates.push_back(std::make_unique<Candidate>(*spec_tests::find_subject(name), options));
+    candidates.push_back(std::make_unique<CandidateRun>(*spec_tests::find_candidate(name), options));
   }
   const auto check_laws_of = [&](auto wanted) {
     for (auto& candidate : candidates) {
       if (!options.replay.has_value() && wanted(*candidate)) candidate->check_laws();
     }
   };
-  check_laws_of([](const Candidate& candidate) { return !candidate.broken(); });
+  check_laws_of([](const CandidateRun& candidate) { return !candidate.broken(); });
   run_traces(options, candidates);
   // Checks of laws wait out the patience at each thing that is broken.
-  check_laws_of([](const Candidate& candidate) { return candidate.broken() && !candidate.caught(); });
+  check_laws_of([](const CandidateRun& candidate) { return candidate.broken() && !candidate.caught(); });
   std::vector<ExecutorResult> results;
   for (auto& candidate : candidates) {
     candidate->settle_cells();

@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "spec_tests/laws/law.h"
-#include "spec_tests/registry/subjects.h"
+#include "spec_tests/registry/registry.h"
 
 namespace futures::conformance {
 namespace {
@@ -39,7 +39,7 @@ Rows rows_after(std::string_view heading, std::string_view spec) {
 
 Rows skips_of_registry() {
   Rows rows;
-  for (const spec_tests::SubjectEntry& entry : spec_tests::subjects()) {
+  for (const spec_tests::CandidateEntry& entry : spec_tests::candidates()) {
     if (entry.broken()) continue;
     for (const auto& [law, reason] : entry.skips) rows.insert(to_text(entry.name, law, reason));
   }

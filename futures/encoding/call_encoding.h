@@ -145,7 +145,7 @@ template <typename T>
 void consume_rvalue(T&& given) noexcept {
   if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {
     try {
-      [[maybe_unused]] const T consumed = std::move(given);
+      [[maybe_unused]] const T consumed = std::forward<T>(given);
     } catch (...) {
     }
   }

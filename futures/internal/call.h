@@ -15,6 +15,7 @@
 #include <cxxabi.h>
 
 #include "futures/errors.h"
+#include "futures/internal/callable.h"
 #include "futures/internal/future_state.h"
 #include "futures/internal/exit_and_fork.h"
 #include "futures/internal/sync.h"
@@ -42,6 +43,8 @@ template <typename R>
 class ResultState : public FutureState {
  public:
   using Stored = stored_t<R>;
+  static_assert(std::is_nothrow_destructible_v<Stored>,
+                "Future: the destructor of the result may throw; it runs where nobody can catch, so it must be noexcept");
 
   // Makes the value in place from what `make` returns; a prvalue is never moved. By the thread that will publish, at
   // most once. Throws what `make` throws, and then there is no value.
@@ -141,38 +144,12 @@ class Call final : public ResultState<R> {
   std::optional<std::tuple<Fn, Args...>> call_;
 };
 
-// What a call of Fn with Args gives, as a future holds it: no const at the top, no rvalue reference.
-template <typename R>
-using held_t = std::conditional_t<std::is_lvalue_reference_v<R>, R, std::remove_cv_t<std::remove_reference_t<R>>>;
-
-// Whether a callable wants a stop token before its arguments, as std::jthread passes one.
-template <typename Fn, typename... Args>
-inline constexpr bool takes_stop_token_v = std::is_invocable_v<std::decay_t<Fn>, sync::stop_token, std::decay_t<Args>...>;
-
-// Whether the callable can be called at all.
-template <typename Fn, typename... Args>
-inline constexpr bool is_callable_v =
-    takes_stop_token_v<Fn, Args...> || std::is_invocable_v<std::decay_t<Fn>, std::decay_t<Args>...>;
-
-template <bool kTakesStopToken, typename Fn, typename... Args>
-struct CallResult : std::invoke_result<std::decay_t<Fn>, std::decay_t<Args>...> {};
-template <typename Fn, typename... Args>
-struct CallResult<true, Fn, Args...> : std::invoke_result<std::decay_t<Fn>, sync::stop_token, std::decay_t<Args>...> {};
-
-template <typename Fn, typename... Args>
-using call_result_t = held_t<typename CallResult<takes_stop_token_v<Fn, Args...>, Fn, Args...>::type>;
-
-// Whether a call can store the callable and the arguments that it is given.
-template <typename F, typename... Args>
-inline constexpr bool is_storable_v =
-    std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
-
 // How a call of Fn with Args travels, as far as the headers included so far say.
 template <typename Fn, typename... Args>
 struct EncodingIfCallable : std::type_identity<NoEncoding> {};
 template <typename Fn, typename... Args>
   requires(is_callable_v<Fn, Args...> && !takes_stop_token_v<Fn, Args...>)
-struct EncodingIfCallable<Fn, Args...> : EncodingOf<call_result_t<Fn, Args...>, std::decay_t<Fn>, std::decay_t<Args>...> {};
+struct EncodingIfCallable<Fn, Args...> : EncodingOf<call_result_t<Fn, Args...>, std::decay_t<Fn>, stored_argument_t<Args>...> {};
 template <typename Fn, typename... Args>
 using encoding_of_t = typename EncodingIfCallable<Fn, Args...>::type;
 

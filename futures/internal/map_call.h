@@ -17,6 +17,7 @@
 #include "futures/future.h"
 #include "futures/encoding/map_chunk.h"
 #include "futures/internal/call.h"
+#include "futures/internal/callable.h"
 #include "futures/internal/sync.h"
 
 namespace futures::internal {
@@ -27,7 +28,7 @@ using map_item_t = std::conditional_t<std::is_lvalue_reference_v<R>, std::remove
 
 // How a call of Fn with one item of each input travels, as far as the headers included so far say.
 template <typename Fn, typename... Inputs>
-using map_encoding_t = encoding_of_t<Fn, std::ranges::range_reference_t<Inputs>...>;
+using map_encoding_t = encoding_of_t<Fn, map_argument_t<Inputs>...>;
 
 // One call of a map over `R`.
 template <typename R>

@@ -48,7 +48,7 @@ void block_asynchronous_signals(sigset_t* previous) {
 
 struct Launch {
   std::string name;
-  absl::AnyInvocable<void()> body;
+  std::function<void()> body;
 };
 
 // Not noexcept: pthread_exit in `body` unwinds through here.
@@ -94,7 +94,7 @@ thread::~thread() {
   if (joinable()) std::terminate();
 }
 
-thread thread::start(const thread_options& options, absl::AnyInvocable<void()> body) {
+thread thread::start(const thread_options& options, std::function<void()> body) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   if (options.stack_bytes != 0) pthread_attr_setstacksize(&attributes, options.stack_bytes);

@@ -7,7 +7,6 @@
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_SYNC_H_
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +20,7 @@
 #include <pthread.h>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/any_invocable.h"
+#include "futures/internal/time.h"
 
 namespace futures::sync {
 
@@ -163,7 +162,7 @@ class thread {
 
   // Starts a thread that runs `body`. Throws std::system_error if the system gives none (EAGAIN). The stack size must have
   // been checked.
-  static thread start(const thread_options& options, absl::AnyInvocable<void()> body);
+  static thread start(const thread_options& options, std::function<void()> body);
 
   bool joinable() const { return handle_.has_value(); }
   bool is_current() const { return handle_ && pthread_equal(*handle_, pthread_self()); }

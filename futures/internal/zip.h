@@ -7,7 +7,10 @@
 #include <optional>
 #include <ranges>
 #include <tuple>
+#include <type_traits>
 #include <utility>
+
+#include "futures/internal/callable.h"
 
 namespace futures::internal {
 
@@ -21,10 +24,12 @@ class Zip {
   // ranges are stepped only when the next tuple is asked for, so nothing is taken from an endless input too early.
   bool advance() { return walk_->advance(std::index_sequence_for<Views...>()); }
 
-  // fn(items...) of the current tuple.
+  // fn(items...) of the current tuple. What is no reference comes as the value that a call keeps of it: a stand-in for a
+  // reference would point into the view.
   template <typename Fn>
   decltype(auto) apply(Fn fn) {
-    return std::apply([&](auto&... iterators) -> decltype(auto) { return fn(**iterators...); }, walk_->iterators);
+    return std::apply(
+        [&](auto&... iterators) -> decltype(auto) { return fn(static_cast<Given<Views>>(**iterators)...); }, walk_->iterators);
   }
 
  private:
@@ -50,6 +55,10 @@ class Zip {
     std::tuple<Views...> views;
     std::tuple<std::optional<std::ranges::iterator_t<Views>>...> iterators;
   };
+
+  template <typename View>
+  using Given = std::conditional_t<std::is_reference_v<std::ranges::range_reference_t<View>>,
+                                   std::ranges::range_reference_t<View>, map_argument_t<View>>;
 
   std::unique_ptr<Walk> walk_;
 };

@@ -110,19 +110,24 @@ void ProcessPool::schedule(Task task) {
   std::shared_ptr<Board> kept;  // Longer than the call, which may have room there.
   WaitingCall call;
   const std::exception_ptr refusal = encode_call(task, call, kept);
+  if (refusal != nullptr) {
+    {
+      sync::mutex_lock lock(mutex_);
+      give_back_room(call);
+      check_open();
+    }
+    return task.fail(refusal);  // Law P3: this future alone.
+  }
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
-    if (refusal != nullptr || !intake_open_ || broken_ != nullptr) give_back_room(call);
+    if (!intake_open_ || broken_ != nullptr) give_back_room(call);
     check_open();
-    if (refusal == nullptr) {
-      task.state().set_remote_owner(shared_from_this());
-      call.task = std::move(task);
-      call.sequence = next_sequence_++;
-      get_in_line(std::move(call), settled);
-    }
+    task.state().set_remote_owner(shared_from_this());
+    call.task = std::move(task);
+    call.sequence = next_sequence_++;
+    get_in_line(std::move(call), settled);
   }
-  if (refusal != nullptr) task.fail(refusal);  // Law P3: this future alone.
   tell(settled);
 }
 

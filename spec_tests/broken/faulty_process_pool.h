@@ -45,7 +45,7 @@ class FaultyProcessPool final : public Executor {
   FaultyProcessPool(const ProcessPoolOptions& options, ProcessFault fault);
   ~FaultyProcessPool() override;
 
-  // As an ExecutorKind of processes promises.
+  // As an Candidate of processes promises.
   void end_workers(int signal);
   std::vector<pid_t> worker_pids() const;
 

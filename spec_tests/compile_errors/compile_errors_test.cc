@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <set>
 #include <string>
@@ -19,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::set<std::string> kMustCompile = {"control", "front_door"};
+const std::set<std::string> kMustCompile = {"control", "front_door", "std_future"};
 
 fs::path folder() { return "spec_tests/compile_errors"; }
 
@@ -87,6 +88,21 @@ TEST(CompileErrorsTest, ThreadsOnlyIncludeNothingOfTheWayToProcesses) {
   }
   EXPECT_TRUE(absl::StrContains(headers, "futures/executor.h"));
   EXPECT_TRUE(absl::EndsWith(headers, "\nexit status 0\n"));
+}
+
+// What every file that uses futures pays: the lines that the compiler reads, beside those of <future>. Today 1.6 times as many.
+TEST(CompileErrorsTest, TheFrontDoorCostsAtMostOneAndEightTenthsOfStdFuture) {
+  const auto lines_of = [](const std::string& name) {
+    const std::string text = contents(folder() / (name + ".text"));
+    EXPECT_TRUE(absl::EndsWith(text, "exit status 0\n")) << name;
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  const double front_door = static_cast<double>(lines_of("front_door"));
+  const double std_future = static_cast<double>(lines_of("std_future"));
+  std::cout << "lines: concurrent_futures.h " << front_door << ", <future> " << std_future << ", ratio "
+            << front_door / std_future << "\n";
+  EXPECT_GT(std_future, 10'000) << "the compiler did not read the standard library";
+  EXPECT_LE(front_door, 1.8 * std_future);
 }
 
 }  // namespace

@@ -8,15 +8,15 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "reference/model.h"
-#include "spec_tests/cpython/cpython_subject.h"
+#include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/cpython/play.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 namespace {
 
-constexpr CPythonSubject::Options kProcesses{.pool = Pool::kProcesses};
+constexpr CPythonPlayer::Options kProcesses{.pool = Pool::kProcesses};
 
 TEST(CPythonProcesses, ShowWhatACallGoesThrough) {
   Play play(
@@ -66,7 +66,7 @@ TEST(CPythonProcessesDiffer, P1_CallsThatNoWorkerHasAreRunning) {
   EXPECT_EQ(seen.replies, (Replies{{ReplyKind::kTrue}}));
   EXPECT_EQ(seen.started, (Bits{true, false, false, false}));
   const std::vector<Event> history = play.finish_accepted();
-  model::Policy policy = play.subject().policy(1);
+  model::Policy policy = play.player().policy(1);
   policy.claims_ahead = 0;
   EXPECT_NE(rejection(policy, play.trace(), history), "") << text_of(history);
 }
@@ -95,7 +95,7 @@ Observation after_cancelling(Play& play) {
 
 TEST(CPythonProcessesDiffer, S3_ThePoolCancelsAfterTheShutdownHasReturned) {
   Play play(absl::StrCat(kCancelsAfterShutdown, "0 release g0\n"), kProcesses);
-  EXPECT_FALSE(CPythonSubject::is_stepwise(play.trace(), Pool::kProcesses));
+  EXPECT_FALSE(CPythonPlayer::is_stepwise(play.trace(), Pool::kProcesses));
   const Observation returned = after_cancelling(play);
   EXPECT_EQ(returned.replies, (Replies{{ReplyKind::kOk}}));
   EXPECT_EQ(returned.calls[4], Visible::kPending);
@@ -111,7 +111,7 @@ TEST(CPythonProcessesDiffer, S5_ALaterShutdownUndoesCancelFutures) {
   play.step();
   const std::vector<Event> history = play.finish_accepted();
   EXPECT_EQ(lines_with(history, "body of c4: ends"), Lines{"body of c4: ends with value 4"});
-  model::Policy policy = play.subject().policy(1);
+  model::Policy policy = play.player().policy(1);
   policy.shutdown_cancels_itself = true;
   EXPECT_NE(rejection(policy, play.trace(), history), "") << text_of(history);
 }
@@ -130,7 +130,7 @@ TEST(CPythonProcessesDiffer, S5_AShutdownThatWaitsReturnsAtOnceAfterOneThatDidNo
   EXPECT_EQ(seen.replies, (Replies{{ReplyKind::kOk}}));
   EXPECT_EQ(seen.calls, (Visibles{Visible::kRunning}));
   const std::vector<Event> history = play.finish_accepted();
-  model::Policy policy = play.subject().policy(1);
+  model::Policy policy = play.player().policy(1);
   policy.later_shutdown_waits = true;
   EXPECT_NE(rejection(policy, play.trace(), history), "") << text_of(history);
 }
@@ -143,14 +143,14 @@ TEST(CPythonProcessesDiffer, S5_TwoShutdownsAtOnceMayRaiseAttributeError) {
       "0 shutdown wait\n"
       "1 shutdown wait\n",
       {.hold = Hold::kClosing, .pool = Pool::kProcesses});
-  EXPECT_FALSE(CPythonSubject::is_asked(play.trace(), Pool::kProcesses));
+  EXPECT_FALSE(CPythonPlayer::is_asked(play.trace(), Pool::kProcesses));
   play.begin_step();
   play.until([](const Observation& seen) { return seen.busy[0]; });
   const Observation seen = play.step();
   // Whichever came first to where it is held.
   EXPECT_EQ(std::count(seen.replies.begin(), seen.replies.end(), Reply{}), 1) << to_string(seen);
   EXPECT_EQ(std::count(seen.replies.begin(), seen.replies.end(), Reply{ReplyKind::kOk}), 1) << to_string(seen);
-  EXPECT_NE(rejection(play.subject().policy(1), play.trace(), play.finish()), "");
+  EXPECT_NE(rejection(play.player().policy(1), play.trace(), play.finish()), "");
 }
 
 // Unlike that of threads, the end of a `with` keeps law S6: it does not wait after a shutdown without wait.
@@ -181,25 +181,25 @@ TEST(CPythonProcessesDiffer, W4_AWaitForWhatAShutdownHasCancelledHangs) {
       "1 wait first c4\n"
       "1 release g0\n",
       {.patience = std::chrono::milliseconds(500), .pool = Pool::kProcesses});
-  EXPECT_FALSE(CPythonSubject::is_asked(play.trace(), Pool::kProcesses));
+  EXPECT_FALSE(CPythonPlayer::is_asked(play.trace(), Pool::kProcesses));
   for (int i = 0; i < 6; ++i) play.step();
   play.until([](const Observation& seen) { return seen.calls[4] == Visible::kCancelled; });
   play.begin_step();
   play.until([](const Observation& seen) { return seen.busy[1]; });
   play.begin_step();
-  EXPECT_EQ(play.subject().finish().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(play.player().finish().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST(CPythonProcesses, RunTracesOneAfterTheOther) {
-  CPythonSubject subject(kProcesses);
-  EXPECT_EQ(subject.name(), "cpython_process_pool");
+  CPythonPlayer player(kProcesses);
+  EXPECT_EQ(player.name(), "cpython_process_pool");
   const Trace trace = parsed("workers 2\nclients 2\n0 submit c0 { gate g0; return 1 }\n1 wait all c0\n");
   for (int round = 0; round < 3; ++round) {
-    ASSERT_TRUE(subject.begin(trace).ok());
-    ASSERT_TRUE(subject.issue(0).ok());
-    observe_until(subject, [](const Observation& seen) { return seen.started[0]; });
+    ASSERT_TRUE(player.begin(trace).ok());
+    ASSERT_TRUE(player.issue(0).ok());
+    observe_until(player, [](const Observation& seen) { return seen.started[0]; });
     if (round == 0) continue;  // Also without finish, which begin then does.
-    ASSERT_TRUE(subject.finish().ok());
+    ASSERT_TRUE(player.finish().ok());
   }
 }
 

@@ -1,7 +1,7 @@
-"""Runs traces on CPython's concurrent.futures, on a ThreadPoolExecutor or a ProcessPoolExecutor, for cpython_subject.
+"""Runs traces on CPython's concurrent.futures, on a ThreadPoolExecutor or a ProcessPoolExecutor, for cpython_player.
 
 Commands come on standard input, one per line; what is said to them goes to standard output. The text form of a trace is
-described in spec_tests/traces/trace.h, what a command must do in spec_tests/subjects/subject.h.
+described in spec_tests/traces/trace.h, what a command must do in spec_tests/candidates/trace_player.h.
 
   begin N, then a trace in N lines   -> ready
   issue K                            says nothing; what is asked later sees its effect

@@ -16,15 +16,15 @@
 #include "gtest/gtest.h"
 #include "reference/acceptor.h"
 #include "reference/model.h"
-#include "spec_tests/cpython/cpython_subject.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/cpython/cpython_player.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 
 using Clock = std::chrono::steady_clock;
-using Hold = CPythonSubject::Hold;
-using Pool = CPythonSubject::Pool;
+using Hold = CPythonPlayer::Hold;
+using Pool = CPythonPlayer::Pool;
 using model::Event;
 using model::Reply;
 using model::ReplyKind;
@@ -42,10 +42,10 @@ inline Trace parsed(std::string_view text) {
 
 // Observes until `expected` holds of it, and returns the last observation.
 template <typename Predicate>
-Observation observe_until(Subject& subject, Predicate expected) {
+Observation observe_until(TracePlayer& player, Predicate expected) {
   const Clock::time_point deadline = Clock::now() + kStepPatience;
-  Observation seen = subject.observe();
-  while (!expected(seen) && Clock::now() < deadline) seen = subject.observe();
+  Observation seen = player.observe();
+  while (!expected(seen) && Clock::now() < deadline) seen = player.observe();
   return seen;
 }
 
@@ -69,15 +69,15 @@ inline std::string rejection(const model::Policy& policy, const Trace& trace, co
 // One trace, from begin to a history that the model accepts.
 class Play {
  public:
-  explicit Play(std::string_view text, CPythonSubject::Options options = {}) : subject_(options), trace_(parsed(text)) {
-    const absl::Status begun = subject_.begin(trace_);
+  explicit Play(std::string_view text, CPythonPlayer::Options options = {}) : player_(options), trace_(parsed(text)) {
+    const absl::Status begun = player_.begin(trace_);
     EXPECT_TRUE(begun.ok()) << begun;
   }
 
   // Issues the next step, and waits until every client is idle again.
   Observation step() {
     begin_step();
-    return observe_until(subject_, all_idle);
+    return observe_until(player_, all_idle);
   }
 
   // The next step, and what is seen once the first call's body has begun.
@@ -87,13 +87,13 @@ class Play {
   }
 
   void begin_step() {
-    const absl::Status issued = subject_.issue(next_++);
+    const absl::Status issued = player_.issue(next_++);
     EXPECT_TRUE(issued.ok()) << issued;
   }
 
   template <typename Predicate>
   Observation until(Predicate expected) {
-    const Observation seen = observe_until(subject_, expected);
+    const Observation seen = observe_until(player_, expected);
     EXPECT_TRUE(expected(seen)) << to_string(seen);
     return seen;
   }
@@ -101,22 +101,22 @@ class Play {
   // Issues the steps that are left, finishes, and returns the history.
   std::vector<Event> finish() {
     while (next_ < std::ssize(trace_.steps)) step();
-    const absl::Status finished = subject_.finish();
+    const absl::Status finished = player_.finish();
     EXPECT_TRUE(finished.ok()) << finished;
-    return subject_.history();
+    return player_.history();
   }
 
   std::vector<Event> finish_accepted() {
     std::vector<Event> history = finish();
-    EXPECT_EQ(rejection(subject_.policy(trace_.workers), trace_, history), "");
+    EXPECT_EQ(rejection(player_.policy(trace_.workers), trace_, history), "");
     return history;
   }
 
-  CPythonSubject& subject() { return subject_; }
+  CPythonPlayer& player() { return player_; }
   const Trace& trace() const { return trace_; }
 
  private:
-  CPythonSubject subject_;
+  CPythonPlayer player_;
   const Trace trace_;
   int next_ = 0;
 };

@@ -1,4 +1,4 @@
-// What driver.py says, read as values. Its file comment describes the form. Private to the target :cpython_subject.
+// What driver.py says, read as values. Its file comment describes the form. Private to the target :cpython_player.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_PROTOCOL_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_PROTOCOL_H_
 
@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 
 namespace futures::spec_tests {
 

@@ -1,4 +1,4 @@
-// A child process that is asked and answers in lines of text. Private to the target :cpython_subject.
+// A child process that is asked and answers in lines of text. Private to the target :cpython_player.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_PYTHON_PROCESS_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_PYTHON_PROCESS_H_
 

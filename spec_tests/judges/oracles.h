@@ -13,7 +13,7 @@
 
 #include "absl/types/span.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {

@@ -14,11 +14,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Observes until the model knows what it sees, or the patience is over. Returns the last observation.
-Observation observe_until_known(Subject& subject, const WorldSet& worlds, std::chrono::milliseconds patience) {
+Observation observe_until_known(TracePlayer& player, const WorldSet& worlds, std::chrono::milliseconds patience) {
   constexpr int kYields = 200;  // Then it sleeps, so as to leave the processor to the executor.
   const Clock::time_point until = Clock::now() + patience;
   for (int tries = 0;; ++tries) {
-    Observation seen = subject.observe();
+    Observation seen = player.observe();
     if (worlds.contains(seen) || Clock::now() >= until) return seen;
     if (tries < kYields) {
       std::this_thread::yield();
@@ -29,10 +29,10 @@ Observation observe_until_known(Subject& subject, const WorldSet& worlds, std::c
 }
 
 // Compares one quiet moment. Returns false if the model does not know it.
-bool compare(Subject& subject, WorldSet& worlds, const StepwiseOptions& options, std::string step, EpisodeReport& report) {
+bool compare(TracePlayer& player, WorldSet& worlds, const StepwiseOptions& options, std::string step, EpisodeReport& report) {
   StepRow row{.step = std::move(step), .expected = worlds.observations()};
   report.deterministic = report.deterministic && row.expected.size() == 1;
-  row.seen = observe_until_known(subject, worlds, options.patience);
+  row.seen = observe_until_known(player, worlds, options.patience);
   row.kept = worlds.contains(row.seen);
   if (row.kept) worlds.keep(row.seen);
   report.rows.push_back(std::move(row));
@@ -47,7 +47,7 @@ bool gave_up(const WorldSet& worlds, EpisodeReport& report) {
 }
 
 // Returns false once something is seen that the model does not know, or the model gives up.
-bool run_steps(Subject& subject, WorldSet& worlds, const StepwiseOptions& options, EpisodeReport& report) {
+bool run_steps(TracePlayer& player, WorldSet& worlds, const StepwiseOptions& options, EpisodeReport& report) {
   const Trace& trace = report.record.trace;
   for (int index = 0; index < std::ssize(trace.steps); ++index) {
     std::string text = absl::StrCat(trace.steps[index].client, " ", to_text(trace.steps[index].statement));
@@ -57,22 +57,22 @@ bool run_steps(Subject& subject, WorldSet& worlds, const StepwiseOptions& option
       continue;
     }
     if (gave_up(worlds, report)) return false;
-    report.status = subject.issue(index);
+    report.status = player.issue(index);
     if (!report.status.ok()) return false;
-    const bool known = compare(subject, worlds, options, std::move(text), report);
+    const bool known = compare(player, worlds, options, std::move(text), report);
     report.record.quiet.push_back(
-        {.step = index, .events = subject.history().size(), .seen = report.rows.back().seen});
+        {.step = index, .events = player.history().size(), .seen = report.rows.back().seen});
     if (!known) return false;
   }
   return true;
 }
 
-void finish(Subject& subject, Record& record) {
-  const absl::Status ended = subject.finish();
+void finish(TracePlayer& player, Record& record) {
+  const absl::Status ended = player.finish();
   record.finished = ended.ok();
   record.stuck = std::string(ended.message());
-  record.last = subject.observe();
-  record.history = subject.history();
+  record.last = player.observe();
+  record.history = player.history();
 }
 
 std::string describe(const std::vector<Observation>& expected) {
@@ -101,18 +101,18 @@ void judge_record(EpisodeReport& report) {
   report.findings.add(laws);
 }
 
-EpisodeReport run_stepwise(Subject& subject, const Trace& trace, const StepwiseOptions& options) {
+EpisodeReport run_stepwise(TracePlayer& player, const Trace& trace, const StepwiseOptions& options) {
   EpisodeReport report;
-  report.record = {.trace = trace, .policy = subject.policy(trace.workers)};
-  report.status = subject.begin(trace);
+  report.record = {.trace = trace, .policy = player.policy(trace.workers)};
+  report.status = player.begin(trace);
   if (!report.status.ok()) return report;
   WorldSet worlds(report.record.policy, trace, options.worlds);
-  const bool known = run_steps(subject, worlds, options, report);
-  finish(subject, report.record);
+  const bool known = run_steps(player, worlds, options, report);
+  finish(player, report.record);
   if (!report.status.ok()) return report;
   if (known && report.record.finished) {
     worlds.finish();
-    if (!gave_up(worlds, report)) compare(subject, worlds, options, "the epilogue", report);
+    if (!gave_up(worlds, report)) compare(player, worlds, options, "the epilogue", report);
   }
   judge_record(report);
   int compared = 0;

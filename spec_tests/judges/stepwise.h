@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "spec_tests/judges/oracles.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/judges/world.h"
 
@@ -47,7 +47,7 @@ struct StepwiseOptions {
 };
 
 // After each step waits until all is quiet, and compares the visible state with the model's.
-EpisodeReport run_stepwise(Subject& subject, const Trace& trace, const StepwiseOptions& options = {});
+EpisodeReport run_stepwise(TracePlayer& player, const Trace& trace, const StepwiseOptions& options = {});
 
 // Where the model left no choice, two executors must look the same after every step of the same trace. Returns what
 // `report` lacks or has beside `reference`, in words; empty if there is nothing.

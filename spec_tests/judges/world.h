@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -44,11 +44,11 @@ struct WorldOptions {
 // worlds and every step is skipped. Callers count such traces; they prove nothing about an executor.
 //
 // Not thread-safe. Example:
-//   WorldSet worlds(subject.policy(trace.workers), trace);
+//   WorldSet worlds(player.policy(trace.workers), trace);
 //   for (int i = 0; i < std::ssize(trace.steps); ++i) {
 //     if (!worlds.issue(i)) continue;
-//     subject.issue(i);
-//     const Observation seen = wait_until_quiet(subject);
+//     player.issue(i);
+//     const Observation seen = wait_until_quiet(player);
 //     if (!worlds.contains(seen)) return report(worlds.observations(), seen);
 //     worlds.keep(seen);
 //   }

@@ -12,7 +12,7 @@
 #include "absl/container/node_hash_set.h"
 #include "absl/log/check.h"
 #include "reference/model.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_operation.h"
 
@@ -52,17 +52,17 @@ Phase phase_of(const World& world, Call call) {
 }
 
 // What all clients but `owner` might do.
-Prospect others_than(Client owner, const std::vector<Prospect>& prospects) {
-  Prospect all;
-  for (const Prospect& prospect : prospects) {
-    if (prospect.owner != owner) all.add(prospect);
+PossibleEffects others_than(Client owner, const std::vector<PossibleEffects>& all_effects) {
+  PossibleEffects all;
+  for (const PossibleEffects& effects : all_effects) {
+    if (effects.owner != owner) all.add(effects);
   }
   return all;
 }
 
 }  // namespace
 
-void Prospect::add(const Prospect& other) {
+void PossibleEffects::add(const PossibleEffects& other) {
   submits |= other.submits;
   names |= other.names;
   cancels |= other.cancels;
@@ -265,7 +265,7 @@ std::vector<Move> Explorer::settle(World& world) const {
       if (may_stay_away(world, *first)) return choice;
     } else {
       if (!reduce_) return choice;
-      const std::vector<Prospect> ahead = prospects(world);
+      const std::vector<PossibleEffects> ahead = possible_effects(world);
       first = std::find_if(choice.begin(), choice.end(),
                            [&](const Move& move) { return may_go_first(world, move, ahead); });
       if (first == choice.end()) return choice;
@@ -308,26 +308,26 @@ Explorer::Quiet Explorer::run_to_quiet(std::vector<World> worlds, std::size_t wo
 
 // ---------------------------------------------------------------------------------------------- reduction
 
-void Explorer::add_body(const World& world, const Body& body, std::size_t from, Prospect& prospect) const {
+void Explorer::add_body(const World& world, const Body& body, std::size_t from, PossibleEffects& effects) const {
   for (std::size_t i = from; i < body.statements.size(); ++i) {
     const Statement& statement = body.statements[i];
     if (!policy_.bodies_act && statement.verb != Verb::kGate) continue;
-    if (names_call(statement)) prospect.names |= bit(statement.call);
+    if (names_call(statement)) effects.names |= bit(statement.call);
     switch (statement.verb) {
       case Verb::kSubmit:
-        prospect.submits |= bit(statement.call);
-        prospect.enters = true;
-        add_body(world, statement.body[0], 0, prospect);
+        effects.submits |= bit(statement.call);
+        effects.enters = true;
+        add_body(world, statement.body[0], 0, effects);
         break;
       case Verb::kCancel:
-        prospect.cancels |= bit(statement.call);
+        effects.cancels |= bit(statement.call);
         break;
       case Verb::kCallback:
-        prospect.callbacks |= bit(statement.call);
+        effects.callbacks |= bit(statement.call);
         break;
       case Verb::kShutdown:
-        prospect.closes = true;
-        prospect.cancels_pending = prospect.cancels_pending || statement.cancel_futures;
+        effects.closes = true;
+        effects.cancels_pending = effects.cancels_pending || statement.cancel_futures;
         break;
       case Verb::kGate:
         if (!contains(world.released, statement.gate)) return;
@@ -344,37 +344,37 @@ void Explorer::add_body(const World& world, const Body& body, std::size_t from, 
   }
 }
 
-void Explorer::add_operation(const World& world, const ClientState& in, Prospect& prospect) const {
+void Explorer::add_operation(const World& world, const ClientState& in, PossibleEffects& effects) const {
   const model::Operation& operation = in.operation;
   if (in.phase == OpPhase::kIdle) return;
-  if (operation.kind == OpKind::kSubmit) prospect.submits |= bit(operation.call);
-  if (in.phase == OpPhase::kDraining && operation.kind == OpKind::kShutdown) prospect.cancels_pending = true;
-  prospect.cancels |= operation.kind == OpKind::kWait || operation.kind == OpKind::kNext ? 0 : operation.calls;
+  if (operation.kind == OpKind::kSubmit) effects.submits |= bit(operation.call);
+  if (in.phase == OpPhase::kDraining && operation.kind == OpKind::kShutdown) effects.cancels_pending = true;
+  effects.cancels |= operation.kind == OpKind::kWait || operation.kind == OpKind::kNext ? 0 : operation.calls;
   if (in.phase != OpPhase::kInvoked) return;
   switch (operation.kind) {
     case OpKind::kSubmit:
-      prospect.enters = true;
-      add_body(world, *bodies_[operation.call], 0, prospect);
+      effects.enters = true;
+      add_body(world, *bodies_[operation.call], 0, effects);
       break;
     case OpKind::kCancel:
-      prospect.cancels |= bit(operation.call);
+      effects.cancels |= bit(operation.call);
       break;
     case OpKind::kAddCallback:
-      prospect.callbacks |= bit(operation.call);
+      effects.callbacks |= bit(operation.call);
       break;
     case OpKind::kPoll:
-      if (!model::is_body_client(prospect.owner)) prospect.polls |= bit(operation.call);
+      if (!model::is_body_client(effects.owner)) effects.polls |= bit(operation.call);
       break;
     case OpKind::kShutdown:
-      prospect.closes = true;
-      prospect.cancels_pending = prospect.cancels_pending || operation.cancel_futures;
+      effects.closes = true;
+      effects.cancels_pending = effects.cancels_pending || operation.cancel_futures;
       break;
     case OpKind::kDestroy:
-      prospect.closes = true;
+      effects.closes = true;
       break;
     case OpKind::kWait:
     case OpKind::kNext:
-      if (!says_one_thing(operation)) prospect.polls |= operation.calls;
+      if (!says_one_thing(operation)) effects.polls |= operation.calls;
       break;
     case OpKind::kResult:
     case OpKind::kAbandon:
@@ -384,22 +384,22 @@ void Explorer::add_operation(const World& world, const ClientState& in, Prospect
 }
 
 // What a client does after its present operation: the rest of its script.
-void Explorer::add_script(const World& world, const Script& script, Prospect& prospect) const {
+void Explorer::add_script(const World& world, const Script& script, PossibleEffects& effects) const {
   if (script.step < 0) return;
   const Statement& statement = trace_.steps[static_cast<std::size_t>(script.step)].statement;
   if (statement.verb != Verb::kMap) {
-    if (statement.poll || std::popcount(script.left) > 1) prospect.polls |= script.left;
+    if (statement.poll || std::popcount(script.left) > 1) effects.polls |= script.left;
     return;
   }
   const std::vector<Statement>& inputs = statement.body[0].statements;
   for (std::size_t i = static_cast<std::size_t>(script.at); i < inputs.size(); ++i) {
-    prospect.submits |= bit(inputs[i].call);
-    prospect.enters = true;
-    add_body(world, *bodies_[static_cast<std::size_t>(inputs[i].call)], 0, prospect);
+    effects.submits |= bit(inputs[i].call);
+    effects.enters = true;
+    add_body(world, *bodies_[static_cast<std::size_t>(inputs[i].call)], 0, effects);
   }
 }
 
-void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, Prospect& prospect) const {
+void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, PossibleEffects& effects) const {
   if (script.step < 0) return;
   const Statement& map = trace_.steps[static_cast<std::size_t>(script.step)].statement;
   if (map.verb != Verb::kMap) return;
@@ -415,42 +415,42 @@ void Explorer::add_cancels_of_map(const World& world, const Script& script, bool
                                                inputs.end(), may_fail)) {
     return;
   }
-  prospect.cancels |= calls_between(map, std::min(awaited, inputs.size()), inputs.size());
+  effects.cancels |= calls_between(map, std::min(awaited, inputs.size()), inputs.size());
 }
 
-std::vector<Prospect> Explorer::prospects(const World& world) const {
-  std::vector<Prospect> prospects;
+std::vector<PossibleEffects> Explorer::possible_effects(const World& world) const {
+  std::vector<PossibleEffects> all_effects;
   for (std::size_t i = 0; i < world.core.clients.size(); ++i) {
     const Script script = i < world.scripts.size() ? world.scripts[i] : Script();
     if (world.core.clients[i].phase == OpPhase::kIdle && script.step < 0) continue;
-    Prospect& prospect = prospects.emplace_back();
-    prospect.owner = static_cast<Client>(i);
-    add_operation(world, world.core.clients[i], prospect);
-    add_script(world, script, prospect);
+    PossibleEffects& effects = all_effects.emplace_back();
+    effects.owner = static_cast<Client>(i);
+    add_operation(world, world.core.clients[i], effects);
+    add_script(world, script, effects);
   }
   for (std::size_t i = 0; i < world.core.calls.size(); ++i) {
     const Phase phase = world.core.calls[i].phase;
     const bool may_start = phase == Phase::kPending || phase == Phase::kTaken || phase == Phase::kClaimed;
     if (!may_start && phase != Phase::kStarted) continue;
-    Prospect& prospect = prospects.emplace_back();
-    prospect.owner = model::body_client(static_cast<Call>(i));
-    add_operation(world, world.core.bodies[i], prospect);
-    add_body(world, *bodies_[i], static_cast<std::size_t>(world.positions[i]), prospect);
+    PossibleEffects& effects = all_effects.emplace_back();
+    effects.owner = model::body_client(static_cast<Call>(i));
+    add_operation(world, world.core.bodies[i], effects);
+    add_body(world, *bodies_[i], static_cast<std::size_t>(world.positions[i]), effects);
   }
   if (world.core.note != model::CancelNote::kNone) {
-    Prospect& executor = prospects.emplace_back();
+    PossibleEffects& executor = all_effects.emplace_back();
     executor.owner = kFollower;
     executor.cancels_pending = true;
   }
   // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls.
-  const bool may_be_cut = !world.core.intake_open || std::any_of(prospects.begin(), prospects.end(), [](const Prospect& one) {
+  const bool may_be_cut = !world.core.intake_open || std::any_of(all_effects.begin(), all_effects.end(), [](const PossibleEffects& one) {
     return one.closes || one.cancels_pending;
   });
-  for (Prospect& prospect : prospects) {
-    if (prospect.owner < 0 || prospect.owner >= trace_.clients) continue;
-    add_cancels_of_map(world, world.scripts[prospect.owner], may_be_cut, prospect);
+  for (PossibleEffects& effects : all_effects) {
+    if (effects.owner < 0 || effects.owner >= trace_.clients) continue;
+    add_cancels_of_map(world, world.scripts[effects.owner], may_be_cut, effects);
   }
-  return prospects;
+  return all_effects;
 }
 
 bool Explorer::is_held(const World& world, Call call) const {
@@ -461,13 +461,13 @@ bool Explorer::is_held(const World& world, Call call) const {
          !contains(world.released, body.statements[position].gate);
 }
 
-bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<Prospect>& prospects) const {
+bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<PossibleEffects>& all_effects) const {
   if (may_stay_away(world, move)) return false;
   if (move.passes) {
     const Statement& statement = bodies_[move.call]->statements[static_cast<std::size_t>(world.positions[move.call])];
     if (statement.verb == Verb::kGate || !policy_.bodies_act) return true;
     // Skipped for want of a future, unless somebody may yet deliver it.
-    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), prospects).submits, statement.call);
+    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), all_effects).submits, statement.call);
   }
   const Action& action = move.action;
   switch (action.kind) {
@@ -481,18 +481,18 @@ bool Explorer::may_go_first(const World& world, const Move& move, const std::vec
       if (action.operation.kind != OpKind::kWait && action.operation.kind != OpKind::kNext) return true;
       return says_one_thing(action.operation) || still_to_come(world, action.operation.calls) == 0;
     case ActionKind::kReturn:
-      return return_may_go_first(world, action, others_than(action.client, prospects));
+      return return_may_go_first(world, action, others_than(action.client, all_effects));
     case ActionKind::kEffect:
-      return effect_may_go_first(world, action.client, others_than(action.client, prospects));
+      return effect_may_go_first(world, action.client, others_than(action.client, all_effects));
     case ActionKind::kTake:
-      return take_may_go_first(world, others_than(model::kWorker, prospects));
+      return take_may_go_first(world, others_than(model::kWorker, all_effects));
     case ActionKind::kClaim: {
       // What the call's own body does comes after the claim.
-      const Prospect others = others_than(model::body_client(action.call), prospects);
+      const PossibleEffects others = others_than(model::body_client(action.call), all_effects);
       return !contains(others.cancels, action.call) && !others.cancels_pending;
     }
     case ActionKind::kFinish: {
-      const Prospect others = others_than(model::kWorker, prospects);
+      const PossibleEffects others = others_than(model::kWorker, all_effects);
       return !contains(others.callbacks | others.polls, action.call);
     }
     case ActionKind::kDrainStep:
@@ -502,7 +502,7 @@ bool Explorer::may_go_first(const World& world, const Move& move, const std::vec
   return false;
 }
 
-bool Explorer::return_may_go_first(const World& world, const Action& action, const Prospect& others) const {
+bool Explorer::return_may_go_first(const World& world, const Action& action, const PossibleEffects& others) const {
   if (action.operation.kind == OpKind::kSubmit && action.reply.kind == ReplyKind::kOk) {
     return !contains(others.names, action.operation.call);
   }
@@ -528,7 +528,7 @@ Bits Explorer::still_to_come(const World& world, model::CallSet calls) const {
   return open;
 }
 
-bool Explorer::take_may_go_first(const World& world, const Prospect& others) const {
+bool Explorer::take_may_go_first(const World& world, const PossibleEffects& others) const {
   // To be taken changes nothing for a call that can be cancelled all the same: the states after that are equal, and
   // until then it holds a place that FIFO gives to nobody else.
   if (!policy_.shutdown_cancels_taken && others.cancels_pending) return false;
@@ -537,7 +537,7 @@ bool Explorer::take_may_go_first(const World& world, const Prospect& others) con
   return !others.enters && places >= static_cast<int>(world.core.queue.size());
 }
 
-bool Explorer::effect_may_go_first(const World& world, Client client, const Prospect& others) const {
+bool Explorer::effect_may_go_first(const World& world, Client client, const PossibleEffects& others) const {
   const model::Operation& operation = model::find_client(world.core, client)->operation;
   const Phase phase = operation.call == model::kNoCall ? Phase::kAbsent : phase_of(world, operation.call);
   switch (operation.kind) {

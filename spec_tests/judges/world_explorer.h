@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "reference/model.h"
-#include "spec_tests/subjects/subject.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -60,7 +60,7 @@ struct Move {
 };
 
 // What one client, or a body that may still start, might do before the world is quiet.
-struct Prospect {
+struct PossibleEffects {
   model::Client owner = model::kWorker;
   Bits submits = 0;    // Calls whose submit might return.
   Bits names = 0;      // Calls named by statements of bodies that have not begun.
@@ -71,7 +71,7 @@ struct Prospect {
   bool closes = false;            // A shutdown might take effect.
   bool cancels_pending = false;   // A shutdown might cancel what has not started.
 
-  void add(const Prospect& other);
+  void add(const PossibleEffects& other);
 };
 
 class Explorer {
@@ -123,19 +123,19 @@ class Explorer {
   // The partial order reduction. A move may go first, before all others, if whatever else might happen before it
   // neither prevents it, nor is prevented or changed by it: then every quiet world is also reached by a path beginning
   // with it. The test World.ReductionLosesNoWorld holds it against the full search.
-  bool may_go_first(const World& world, const Move& move, const std::vector<Prospect>& prospects) const;
-  bool effect_may_go_first(const World& world, model::Client client, const Prospect& others) const;
-  bool return_may_go_first(const World& world, const model::Action& action, const Prospect& others) const;
-  bool take_may_go_first(const World& world, const Prospect& others) const;
+  bool may_go_first(const World& world, const Move& move, const std::vector<PossibleEffects>& all_effects) const;
+  bool effect_may_go_first(const World& world, model::Client client, const PossibleEffects& others) const;
+  bool return_may_go_first(const World& world, const model::Action& action, const PossibleEffects& others) const;
+  bool take_may_go_first(const World& world, const PossibleEffects& others) const;
 
-  std::vector<Prospect> prospects(const World& world) const;
-  void add_operation(const World& world, const model::ClientState& in, Prospect& prospect) const;
-  void add_script(const World& world, const Script& script, Prospect& prospect) const;
+  std::vector<PossibleEffects> possible_effects(const World& world) const;
+  void add_operation(const World& world, const model::ClientState& in, PossibleEffects& effects) const;
+  void add_script(const World& world, const Script& script, PossibleEffects& effects) const;
   // The calls that a map may come to cancel. `may_be_cut`: whether it may fail though no call of it throws.
-  void add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, Prospect& prospect) const;
+  void add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, PossibleEffects& effects) const;
   // Those of `calls` that are not done.
   Bits still_to_come(const World& world, model::CallSet calls) const;
-  void add_body(const World& world, const Body& body, std::size_t from, Prospect& prospect) const;
+  void add_body(const World& world, const Body& body, std::size_t from, PossibleEffects& effects) const;
 
   // Whether the body of `call` waits at a gate, so that it is still running once all is quiet.
   bool is_held(const World& world, model::Call call) const;

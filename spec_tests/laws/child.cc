@@ -50,25 +50,25 @@ bool read_all(int descriptor, std::string& text) {
   }
 }
 
-[[noreturn]] void be_the_child(int descriptor, const std::function<void(const ChildVoice&)>& body) {
+[[noreturn]] void be_the_child(int descriptor, const std::function<void(const ChildReport&)>& body) {
   exit_as_child();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const ChildVoice voice(descriptor);
+  const ChildReport report(descriptor);
   try {
-    body(voice);
+    body(report);
   } catch (const std::exception& e) {
-    voice.expect(false, absl::StrCat("the child was ended by an exception: ", e.what()));
+    report.expect(false, absl::StrCat("the child was ended by an exception: ", e.what()));
   } catch (...) {
-    voice.expect(false, "the child was ended by an exception");
+    report.expect(false, "the child was ended by an exception");
   }
   _exit(0);
 }
 
 }  // namespace
 
-ChildVoice::ChildVoice(int descriptor) : process_(getpid()), descriptor_(descriptor) {}
+ChildReport::ChildReport(int descriptor) : process_(getpid()), descriptor_(descriptor) {}
 
-void ChildVoice::say(char kind, std::string_view line) const {
+void ChildReport::say(char kind, std::string_view line) const {
   // One write, short enough for a pipe to keep it whole.
   const std::string text = absl::StrCat(std::string_view(&kind, 1), line.substr(0, 400), "\n");
   if (process_ == getpid()) {
@@ -80,16 +80,16 @@ void ChildVoice::say(char kind, std::string_view line) const {
   close(pipe);
 }
 
-bool ChildVoice::expect(bool kept, std::string_view what) const {
+bool ChildReport::expect(bool kept, std::string_view what) const {
   say(kept ? '+' : '-', what);
   return kept;
 }
 
-void ChildVoice::note(std::string_view line) const { say('.', line); }
+void ChildReport::note(std::string_view line) const { say('.', line); }
 
 void exit_as_child() { is_child = end_registered == 0; }
 
-ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildVoice&)>& body) {
+ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildReport&)>& body) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   const pid_t child = fork();

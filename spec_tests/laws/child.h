@@ -19,10 +19,10 @@ namespace spec_tests {
 
 // The child's side: what it says reaches the check in the parent, also when the child ends by std::exit or is killed.
 // Copies say it to the same check, from processes of the child's, too: a call gets one as an argument. Any thread.
-class ChildVoice {
+class ChildReport {
  public:
   // Of this process.
-  explicit ChildVoice(int descriptor);
+  explicit ChildReport(int descriptor);
 
   // As LawRun::expect.
   bool expect(bool kept, std::string_view what) const;
@@ -65,7 +65,7 @@ struct ChildEnd {
 // Runs `body` in a child and waits for its end. What it expects counts as expected by `run`. When `body` returns, the child
 // ends by _exit(0). It may end by std::exit before: what was registered before the first executor, by anyone but this
 // file, is then skipped, so that the child does not end what belongs to the parent.
-ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildVoice&)>& body);
+ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildReport&)>& body);
 
 // For a child that a check has forked by itself: from here on its exit, too, ends as in_child says.
 void exit_as_child();
@@ -73,7 +73,7 @@ void exit_as_child();
 }  // namespace spec_tests
 
 template <>
-inline constexpr bool travels_bitwise<spec_tests::ChildVoice> = true;
+inline constexpr bool travels_bitwise<spec_tests::ChildReport> = true;
 
 }  // namespace futures
 

@@ -27,7 +27,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -36,7 +36,7 @@ namespace {
 
 void move_only_callable_arguments_and_results(LawRun& run) {
   const auto executor = open(run, 1);
-  auto add = carrying([](const MoveOnly& left, MoveOnly right) { return MoveOnly(left.number() + right.number()); },
+  auto add = bind_travelling([](const MoveOnly& left, MoveOnly right) { return MoveOnly(left.number() + right.number()); },
                       MoveOnly(40));
   static_assert(!std::is_copy_constructible_v<decltype(add)>);
   const Future<MoveOnly> sum = executor->submit(std::move(add), MoveOnly(2));
@@ -46,12 +46,12 @@ void move_only_callable_arguments_and_results(LawRun& run) {
 void arguments_are_decay_copied(LawRun& run) {
   const auto executor = open(run, 1);
   std::string text = "before";
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<std::string> seen = executor->submit([](std::string argument) { return argument; }, text);
   text = "after";
-  held.release();
+  busy.release();
   expect_result(run, seen, "before", "the call has its own copy of an argument");
-  expect_result(run, executor->submit(itself, 5), 5, "functions decay");
+  expect_result(run, executor->submit(unchanged, 5), 5, "functions decay");
 }
 
 int length(const char* text) { return static_cast<int>(std::string_view(text).size()); }
@@ -63,16 +63,16 @@ void arrays_decay(LawRun& run) {
 
 void one_copy_of_an_lvalue_none_of_an_rvalue(LawRun& run) {
   const auto executor = open(run, 1);
-  const Census census = Census::begin();
-  const Witness witness(census, 7);
-  const auto number_of = [](const Witness& argument) { return argument.number(); };
-  expect_result(run, executor->submit(number_of, witness), 7, "an lvalue argument arrives");
-  run.expect(census.copies() == 1, "an lvalue argument is copied once");
-  expect_result(run, executor->submit(number_of, Witness(census, 8)), 8, "an rvalue argument arrives");
-  run.expect(census.copies() == 1, "an rvalue argument is not copied");
-  auto captures = carrying([](const Witness& captured) { return captured.number(); }, Witness(census, 9));
+  const CopyCounts counts = CopyCounts::begin();
+  const CountedObject counted(counts, 7);
+  const auto number_of = [](const CountedObject& argument) { return argument.number(); };
+  expect_result(run, executor->submit(number_of, counted), 7, "an lvalue argument arrives");
+  run.expect(counts.copies() == 1, "an lvalue argument is copied once");
+  expect_result(run, executor->submit(number_of, CountedObject(counts, 8)), 8, "an rvalue argument arrives");
+  run.expect(counts.copies() == 1, "an rvalue argument is not copied");
+  auto captures = bind_travelling([](const CountedObject& captured) { return captured.number(); }, CountedObject(counts, 9));
   expect_result(run, executor->submit(std::move(captures)), 9, "a callable arrives");
-  run.expect(census.copies() == 1, "an rvalue callable is not copied");
+  run.expect(counts.copies() == 1, "an rvalue callable is not copied");
 }
 
 struct Account {
@@ -127,9 +127,9 @@ void each_call_runs_exactly_once(LawRun& run) {
   const auto executor = open(run, 3);
   const std::vector<Count> runs(kClients * kCallsPerClient);
   {
-    std::vector<std::unique_ptr<Background>> clients;
+    std::vector<std::unique_ptr<WatchedThread>> clients;
     for (int client = 0; client < kClients; ++client) {
-      clients.push_back(std::make_unique<Background>(run, "submit returns", [executor, runs, client] {
+      clients.push_back(std::make_unique<WatchedThread>(run, "submit returns", [executor, runs, client] {
         for (int i = 0; i < kCallsPerClient; ++i) {
           executor->submit(count_run, runs[client * kCallsPerClient + i]);
         }
@@ -151,20 +151,20 @@ void a_cancelled_call_never_runs(LawRun& run) {
   const auto calls = std::make_shared<std::vector<Call>>(kCalls);
   const auto futures = std::make_shared<std::vector<Future<void>>>();
   {
-    const Held held(run, *executor, 2);
+    const BusyWorkers busy(run, *executor, 2);
     for (int i = 0; i < kCalls; ++i) {
       futures->push_back(executor->submit(count_run, (*calls)[i].runs));
     }
-    std::vector<std::unique_ptr<Background>> cancellers;
+    std::vector<std::unique_ptr<WatchedThread>> cancellers;
     for (int canceller = 0; canceller < kCancellers; ++canceller) {
-      cancellers.push_back(std::make_unique<Background>(run, "cancel returns", [calls, futures, canceller] {
+      cancellers.push_back(std::make_unique<WatchedThread>(run, "cancel returns", [calls, futures, canceller] {
         // From both ends, so that cancels meet each other and the workers.
         for (int i = 0; i < kCalls; ++i) {
           const int call = canceller % 2 == 0 ? i : kCalls - 1 - i;
           if ((*futures)[call].cancel()) ++(*calls)[call].cancels;
         }
       }));
-      if (canceller == 0) held.release();
+      if (canceller == 0) busy.release();
     }
   }
   shut_down(run, executor, {});
@@ -180,7 +180,7 @@ void a_call_cancelled_by_shutdown_never_runs(LawRun& run) {
   const auto executor = open(run, 1);
   const Count ran;
   {
-    const Held held(run, *executor);
+    const BusyWorkers busy(run, *executor);
     for (int i = 0; i < 5; ++i) executor->submit(count_run, ran);
     executor->shutdown({.wait = false, .cancel_futures = true});
   }
@@ -246,10 +246,10 @@ void a_call_that_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
   const Count tid;
   const Count unwound;
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<void> broken = executor->submit(end_thread, tid, unwound);
   const Future<pid_t> next = executor->submit(own_tid);
-  held.release();
+  busy.release();
   expect_error<BrokenExecutor>(run, broken, "the future of a call that ends its thread gets BrokenExecutor");
   run.expect(unwound.reaches(1), "the unwinding destroys what the call has on its stack");
   run.expect_soon([&] { return !thread_exists(run, tid.value()); }, "the unwinding goes on and the thread ends");
@@ -269,13 +269,13 @@ void a_thread_that_ended_is_replaced_when_needed(LawRun& run) {
 void a_call_that_cancels_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
   const auto cancel_thread = [] { pthread_cancel(pthread_self()); };
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<void> cancels = executor->submit(cancel_thread);
   const Future<int> next = executor->submit([] {
     usleep(1);
     return 2;
   });
-  held.release();
+  busy.release();
   expect_done(run, cancels, "a call that cancels its thread ends");
   expect_result(run, next, 2, "the call after it is not touched");
   expect_done(run, executor->submit(cancel_thread), "another one ends");
@@ -287,17 +287,17 @@ void the_pool_keeps_its_size(LawRun& run) {
   std::vector<Future<void>> broken;
   for (int i = 0; i < 4; ++i) broken.push_back(submit_end_of_thread(*executor));
   for (const Future<void>& future : broken) expect_error<BrokenExecutor>(run, future, "the call gets BrokenExecutor");
-  const Held both(run, *executor, 2);
+  const BusyWorkers both(run, *executor, 2);
   run.expect(both.futures().size() == 2, "as many calls run at once as before");
 }
 
 void a_thread_is_replaced_while_draining(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<void> broken = submit_end_of_thread(*executor);
   const Future<int> next = executor->submit([] { return 3; });
   executor->shutdown({.wait = false});
-  held.release();
+  busy.release();
   expect_error<BrokenExecutor>(run, broken, "the call that ends its thread gets BrokenExecutor");
   expect_result(run, next, 3, "accepted calls run on a new thread, also after shutdown");
   run.expect(shut_down(run, executor, {}) == true, "shutdown with wait says that all is done");
@@ -311,12 +311,12 @@ void submit_after_shutdown_throws(LawRun& run) {
     const auto executor = open(run, 1);
     expect_result(run, executor->submit([] { return 1; }), 1, "before shutdown, calls are accepted");
     shut_down(run, executor, options);
-    const Census census = Census::begin();
+    const CopyCounts counts = CopyCounts::begin();
     const Count ran;
     expect_throws<ShutdownError>(
-        run, [&] { executor->submit(carrying([](const Witness&, const Count& runs) { runs.add(); }, Witness(census)), ran); },
+        run, [&] { executor->submit(bind_travelling([](const CountedObject&, const Count& runs) { runs.add(); }, CountedObject(counts)), ran); },
         "submit after shutdown throws ShutdownError");
-    run.expect(census.alive() == 0, "a callable that was refused is destroyed");
+    run.expect(counts.alive() == 0, "a callable that was refused is destroyed");
     shut_down(run, executor, {});
     run.expect(ran.value() == 0, "a callable that was refused never runs");
   }
@@ -347,7 +347,7 @@ void submit_by_a_call_while_draining_throws(LawRun& run) {
     }
     return false;
   });
-  run.expect(gate.crowd(1), "the call starts");
+  run.expect(gate.await_arrivals(1), "the call starts");
   executor->shutdown({.wait = false});
   gate.open();
   expect_result(run, refused, true, "submit by a call after the intake closed throws ShutdownError");
@@ -357,7 +357,7 @@ void submit_by_a_call_while_draining_throws(LawRun& run) {
 
 // --- E5
 
-bool promises_order(const LawRun& run) { return run.kind().policy.start_order == model::StartOrder::kFifo; }
+bool promises_order(const LawRun& run) { return run.candidate().policy.start_order == model::StartOrder::kFifo; }
 
 // A call that begins by drawing a number, and returns it: so it is known which calls began before it.
 int draw(const Count& begun) { return begun.add(); }
@@ -379,7 +379,7 @@ void one_worker_runs_in_order_of_submit(LawRun& run) {
   if (!promises_order(run)) return;
   const auto executor = open(run, 1);
   const Count begun;
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   std::vector<Future<int>> calls;
   std::vector<int> expected;
   for (int i = 0; i < 40; ++i) {
@@ -390,7 +390,7 @@ void one_worker_runs_in_order_of_submit(LawRun& run) {
       expected.push_back(i);
     }
   }
-  held.release();
+  busy.release();
   shut_down(run, executor, {});
   run.expect(in_order_of_begin(run, calls) == expected,
              "calls start in the order of their submits, leaving out the cancelled");
@@ -411,9 +411,9 @@ void racing_submits_keep_their_order(LawRun& run) {
   const auto tickets = std::make_shared<std::vector<Ticket>>(kClients * kCallsPerClient);
   const auto next_ticket = std::make_shared<std::atomic<int>>(0);
   {
-    std::vector<std::unique_ptr<Background>> clients;
+    std::vector<std::unique_ptr<WatchedThread>> clients;
     for (int client = 0; client < kClients; ++client) {
-      clients.push_back(std::make_unique<Background>(run, "submit returns", [=] {
+      clients.push_back(std::make_unique<WatchedThread>(run, "submit returns", [=] {
         for (int call = client * kCallsPerClient; call < (client + 1) * kCallsPerClient; ++call) {
           (*tickets)[call].before = (*next_ticket)++;
           (*calls)[call] = executor->submit(draw, begun);
@@ -440,7 +440,7 @@ void no_call_overtakes_more_than_the_other_workers_hold(LawRun& run) {
   const Count begun;
   std::vector<Future<int>> calls;
   {
-    const Held held(run, *executor, kWorkers);
+    const BusyWorkers busy(run, *executor, kWorkers);
     for (int i = 0; i < kCalls; ++i) calls.push_back(executor->submit(draw, begun));
   }
   const std::vector<int> started = in_order_of_begin(run, calls);
@@ -459,8 +459,8 @@ void never_more_than_max_workers_at_once(LawRun& run) {
     std::vector<Future<void>> futures;
     const Gate gate;
     for (int i = 0; i < workers + 3; ++i) futures.push_back(executor->submit(pass, gate.entrance()));
-    run.expect(gate.crowd(workers), "once quiet, every worker has a call");
-    run.expect(!gate.crowd(workers + 1, std::chrono::milliseconds(2)), "no more than max_workers calls have started");
+    run.expect(gate.await_arrivals(workers), "once quiet, every worker has a call");
+    run.expect(!gate.await_arrivals(workers + 1, std::chrono::milliseconds(2)), "no more than max_workers calls have started");
     const auto running = std::count_if(futures.begin(), futures.end(), [](const auto& f) { return f.running(); });
     run.expect(running == workers, "exactly max_workers futures are running");
   }
@@ -480,8 +480,8 @@ void the_high_water_mark_stays_below(LawRun& run) {
     for (int i = 0; i < 40; ++i) executor->submit(body, inside, over);
   };
   {
-    const Background first(run, "submit returns", client);
-    const Background second(run, "submit returns", client);
+    const WatchedThread first(run, "submit returns", client);
+    const WatchedThread second(run, "submit returns", client);
   }
   shut_down(run, executor, {});
   run.expect(over.value() == 0, "at no moment are more than max_workers calls inside their bodies");
@@ -491,10 +491,10 @@ void a_free_worker_takes_the_pending_call(LawRun& run) {
   constexpr int kWorkers = 3;
   const auto executor = open(run, kWorkers);
   for (int round = 0; round < 5; ++round) {
-    const Held busy(run, *executor, kWorkers - 1);
+    const BusyWorkers busy(run, *executor, kWorkers - 1);
     Future<int> pending;
     {
-      const Held last(run, *executor);
+      const BusyWorkers last(run, *executor);
       pending = executor->submit([] { return 5; });
       run.expect(!pending.running() && !pending.done(), "a call beyond max_workers is pending");
     }
@@ -525,8 +525,8 @@ void nothing_is_lost_when_submits_race_with_shutdown(LawRun& run) {
     }
   };
   {
-    const Background first(run, "submit returns", client);
-    const Background second(run, "submit returns", client);
+    const WatchedThread first(run, "submit returns", client);
+    const WatchedThread second(run, "submit returns", client);
     submitted.reaches(50);
     shut_down(run, executor, {});
   }
@@ -541,8 +541,8 @@ void no_wake_up_is_lost(LawRun& run) {
   const auto executor = open(run, 2);
   for (int i = 0; i < 60; ++i) {
     // The workers are on their way to sleep, or asleep, or about to be woken for the call before.
-    const Future<int> first = executor->submit(itself, i);
-    const Future<int> second = executor->submit(itself, -i);
+    const Future<int> first = executor->submit(unchanged, i);
+    const Future<int> second = executor->submit(unchanged, -i);
     if (!expect_result(run, first, i, "a call ends, whatever its worker was doing")) return;
     if (!expect_result(run, second, -i, "a call ends, whatever its worker was doing")) return;
   }
@@ -552,10 +552,10 @@ void calls_after_cancelled_ones_end(LawRun& run) {
   const auto executor = open(run, 1);
   std::vector<Future<int>> kept;
   {
-    const Held held(run, *executor);
+    const BusyWorkers busy(run, *executor);
     for (int i = 0; i < 20; ++i) {
       executor->submit([] {}).cancel();
-      kept.push_back(executor->submit(itself, i));
+      kept.push_back(executor->submit(unchanged, i));
       executor->submit([] {}).cancel();
     }
   }

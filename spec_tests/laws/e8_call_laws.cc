@@ -16,7 +16,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -31,25 +31,25 @@ struct Destructions {
     if (in_processes(run)) here.open();
   }
   Gate here;
-  Gate abroad;
+  Gate in_workers;
 };
 
 // Something to capture or to pass. Its last owner in a process destroys it, and is held up there at a gate.
 class Lingering {
  public:
   Lingering() = default;
-  explicit Lingering(const Destructions& gates) : here_(gates.here.entrance()), abroad_(gates.abroad.entrance()) {
+  explicit Lingering(const Destructions& gates) : here_(gates.here.entrance()), in_workers_(gates.in_workers.entrance()) {
     linger_at(here_);
   }
 
   template <typename Archive>
   void save(Archive& archive) const {
-    archive(here_, abroad_);
+    archive(here_, in_workers_);
   }
   template <typename Archive>
   void load(Archive& archive) {
-    archive(here_, abroad_);
-    linger_at(abroad_);
+    archive(here_, in_workers_);
+    linger_at(in_workers_);
   }
 
  private:
@@ -58,7 +58,7 @@ class Lingering {
   }
 
   Gate::Entrance here_;
-  Gate::Entrance abroad_;
+  Gate::Entrance in_workers_;
   std::shared_ptr<void> last_owner_;
 };
 
@@ -66,8 +66,8 @@ class Lingering {
 template <typename R>
 void expect_not_done_before(const LawRun& run, const Destructions& gates, const Future<R>& call) {
   if (in_processes(run)) run.expect(gates.here.arrived() == 1, "what has been encoded is destroyed");
-  const Gate& where_it_runs = in_processes(run) ? gates.abroad : gates.here;
-  run.expect(where_it_runs.crowd(1), "callable and arguments are destroyed once the call has run");
+  const Gate& where_it_runs = in_processes(run) ? gates.in_workers : gates.here;
+  run.expect(where_it_runs.await_arrivals(1), "callable and arguments are destroyed once the call has run");
   run.expect(!call.done(), "a future is not done while they are being destroyed");
   where_it_runs.open();
 }
@@ -75,7 +75,7 @@ void expect_not_done_before(const LawRun& run, const Destructions& gates, const 
 void not_done_before_the_callable_is_destroyed(LawRun& run) {
   const auto executor = open(run, 1);
   const Destructions gates(run);
-  const Future<int> value = executor->submit(carrying([](const Lingering&) { return 1; }, Lingering(gates)));
+  const Future<int> value = executor->submit(bind_travelling([](const Lingering&) { return 1; }, Lingering(gates)));
   expect_not_done_before(run, gates, value);
   expect_result(run, value, 1, "the call ends");
 }
@@ -88,62 +88,62 @@ void not_done_before_the_arguments_are_destroyed(LawRun& run) {
   expect_error<std::runtime_error>(run, error, "the call ends");
 }
 
-bool none_alive(const Census& census) { return census.alive() == 0 && census.abroad() == 0; }
+bool none_alive(const CopyCounts& counts) { return counts.alive() == 0 && counts.in_workers() == 0; }
 
 void destroyed_whatever_the_outcome(LawRun& run) {
   const auto executor = open(run, 1);
-  const Census census = Census::begin();
+  const CopyCounts counts = CopyCounts::begin();
   for (int i = 0; i < 10; ++i) {
-    const Future<int> value = executor->submit(carrying([](const Witness&) { return 1; }, Witness(census)));
-    if (expect_done(run, value, "a call ends")) run.expect(none_alive(census), "destroyed when a value is seen");
-    const Future<void> error = executor->submit([](const Witness&) { throw 1; }, Witness(census));
-    if (expect_done(run, error, "a call ends")) run.expect(none_alive(census), "destroyed when an error is seen");
+    const Future<int> value = executor->submit(bind_travelling([](const CountedObject&) { return 1; }, CountedObject(counts)));
+    if (expect_done(run, value, "a call ends")) run.expect(none_alive(counts), "destroyed when a value is seen");
+    const Future<void> error = executor->submit([](const CountedObject&) { throw 1; }, CountedObject(counts));
+    if (expect_done(run, error, "a call ends")) run.expect(none_alive(counts), "destroyed when an error is seen");
   }
 }
 
 void destroyed_when_the_call_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
-  const Census census = Census::begin();
-  const Future<void> broken = executor->submit(carrying([](const Witness&) { pthread_exit(nullptr); }, Witness(census)));
-  if (expect_done(run, broken, "a call ends")) run.expect(none_alive(census), "destroyed when the breakage is seen");
+  const CopyCounts counts = CopyCounts::begin();
+  const Future<void> broken = executor->submit(bind_travelling([](const CountedObject&) { pthread_exit(nullptr); }, CountedObject(counts)));
+  if (expect_done(run, broken, "a call ends")) run.expect(none_alive(counts), "destroyed when the breakage is seen");
 }
 
-// A call with a witness in its callable and one as its argument.
-Future<void> submit_witnesses(Executor& executor, const Census& census) {
-  return executor.submit(carrying([](const Witness&, const Witness&) {}, Witness(census)), Witness(census));
+// A call with a counted in its callable and one as its argument.
+Future<void> submit_counted(Executor& executor, const CopyCounts& counts) {
+  return executor.submit(bind_travelling([](const CountedObject&, const CountedObject&) {}, CountedObject(counts)), CountedObject(counts));
 }
 
 void destroyed_before_callbacks(LawRun& run) {
   const auto executor = open(run, 1);
-  const Census census = Census::begin();
+  const CopyCounts counts = CopyCounts::begin();
   const Count callbacks;
-  const Held held(run, *executor);
-  const auto look = [run, census, callbacks](const Future<void>&) {
-    run.expect(none_alive(census), "callable and arguments are destroyed before the callbacks run");
+  const BusyWorkers busy(run, *executor);
+  const auto look = [run, counts, callbacks](const Future<void>&) {
+    run.expect(none_alive(counts), "callable and arguments are destroyed before the callbacks run");
     callbacks.add();
   };
-  const Future<void> cancelled = submit_witnesses(*executor, census);
+  const Future<void> cancelled = submit_counted(*executor, counts);
   cancelled.add_done_callback(look);
   cancelled.cancel();
-  run.expect(census.alive() == 0, "callable and arguments are destroyed before cancel returns");
-  const Future<void> finished = submit_witnesses(*executor, census);
+  run.expect(counts.alive() == 0, "callable and arguments are destroyed before cancel returns");
+  const Future<void> finished = submit_counted(*executor, counts);
   finished.add_done_callback(look);
-  held.release();
+  busy.release();
   run.expect(callbacks.reaches(2), "the callbacks run");
 }
 
 void destroyed_before_shutdown_returns(LawRun& run) {
   const auto executor = open(run, 1);
-  const Census census = Census::begin();
-  const Held held(run, *executor);
+  const CopyCounts counts = CopyCounts::begin();
+  const BusyWorkers busy(run, *executor);
   std::vector<Future<void>> futures;
   for (int i = 0; i < 5; ++i) {
-    futures.push_back(submit_witnesses(*executor, census));
+    futures.push_back(submit_counted(*executor, counts));
   }
   // What goes to another process is encoded in submit, and let go of.
-  run.expect(census.alive() == (in_processes(run) ? 0 : 10), "a pending call keeps its callable and arguments");
+  run.expect(counts.alive() == (in_processes(run) ? 0 : 10), "a pending call keeps its callable and arguments");
   executor->shutdown({.wait = false, .cancel_futures = true});
-  run.expect(none_alive(census), "the shutdown that cancels destroys callables and arguments before it returns");
+  run.expect(none_alive(counts), "the shutdown that cancels destroys callables and arguments before it returns");
 }
 
 // --- E9. No gates here: they would order what the future alone has to order. ThreadSanitizer sees what is not ordered.
@@ -261,8 +261,8 @@ void submit_does_not_block(LawRun& run) {
   const auto executor = open(run, 2);
   const Count ran;
   {
-    const Held held(run, *executor, 2);
-    const Background client(run, "submit returns while all workers are busy", [executor, ran] {
+    const BusyWorkers busy(run, *executor, 2);
+    const WatchedThread client(run, "submit returns while all workers are busy", [executor, ran] {
       for (int i = 0; i < kCalls; ++i) executor->submit([](const Count& runs) { runs.add(); }, ran);
     });
   }

@@ -21,7 +21,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -44,15 +44,15 @@ std::vector<Timeout> timeouts_beyond_the_clock() {
 
 void copies_share_one_state(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> pending = executor->submit([] { return 2; });
   const Future<int> copy = pending;  // NOLINT(performance-unnecessary-copy-initialization): that is the test.
   run.expect(!copy.done() && !copy.running() && !copy.cancelled(), "a call that has not started is pending");
-  const Future<int> running = held.futures()[0];
+  const Future<int> running = busy.futures()[0];
   run.expect(running.running() && !running.done() && !running.cancelled(), "a call that has started is running");
   run.expect(pending.cancel(), "a pending call is cancelled");
   run.expect(copy.cancelled() && copy.done() && !copy.running(), "a copy sees what was done through the other handle");
-  held.release();
+  busy.release();
   if (expect_done(run, running, "a call ends")) {
     run.expect(!running.running() && !running.cancelled(), "a finished call is done, neither running nor cancelled");
   }
@@ -61,7 +61,7 @@ void copies_share_one_state(LawRun& run) {
 void states_never_go_back(LawRun& run) {
   const auto executor = open(run, 1);
   for (int i = 0; i < 10; ++i) {
-    const Future<int> future = executor->submit(itself, i);
+    const Future<int> future = executor->submit(unchanged, i);
     int furthest = 0;
     const bool ended = soon([&] {
       // Between the two looks at done, a look that sees neither running nor done is a look at a pending future.
@@ -81,10 +81,10 @@ void states_never_go_back(LawRun& run) {
 void outlives_the_executor(LawRun& run) {
   auto executor = open(run, 1);
   const Future<std::string> finished = executor->submit([] { return std::string("still here"); });
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> cancelled = executor->submit([] { return 2; });
   cancelled.cancel();
-  held.release();
+  busy.release();
   executor.reset();
   expect_result(run, finished, "still here", "a future gives its value after the executor is gone");
   expect_error<CancelledError>(run, cancelled, "a future is cancelled after the executor is gone");
@@ -94,14 +94,14 @@ void outlives_the_executor(LawRun& run) {
 
 void cancel_by_state(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Future<int>& running = held.futures()[0];
+  const BusyWorkers busy(run, *executor);
+  const Future<int>& running = busy.futures()[0];
   const Count ran;
   const Future<int> pending = executor->submit([](const Count& runs) { return runs.add(); }, ran);
   run.expect(pending.cancel() && pending.cancelled(), "cancel of a pending call succeeds");
   run.expect(pending.cancel() && pending.cancelled(), "cancel of a cancelled call succeeds, and has no effect");
   run.expect(!running.cancel() && running.running(), "cancel of a running call fails, and it still runs");
-  held.release();
+  busy.release();
   expect_result(run, running, 1, "a running call ends although somebody tried to cancel it");
   run.expect(!running.cancel() && !running.cancelled(), "cancel of a finished call fails");
   expect_result(run, running, 1, "a finished call keeps its value although somebody tried to cancel it");
@@ -111,15 +111,15 @@ void cancel_by_state(LawRun& run) {
 
 void racing_cancels_agree(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> pending = executor->submit([] { return 2; });
   const Count callbacks;
   const Count successes;
   pending.add_done_callback([callbacks](const Future<int>&) { callbacks.add(); });
   {
-    std::vector<std::unique_ptr<Background>> cancellers;
+    std::vector<std::unique_ptr<WatchedThread>> cancellers;
     for (int i = 0; i < 4; ++i) {
-      cancellers.push_back(std::make_unique<Background>(run, "cancel returns", [pending, successes] {
+      cancellers.push_back(std::make_unique<WatchedThread>(run, "cancel returns", [pending, successes] {
         if (pending.cancel()) successes.add();
       }));
     }
@@ -136,8 +136,8 @@ void result_by_state(LawRun& run) {
   const Future<int> error = executor->submit([]() -> int { throw std::out_of_range("far"); });
   expect_error<std::out_of_range>(run, error, "result throws what the call threw");
   expect_error<std::out_of_range>(run, error, "result throws it again");
-  const Held held(run, *executor);
-  const Future<int>& running = held.futures()[0];
+  const BusyWorkers busy(run, *executor);
+  const Future<int>& running = busy.futures()[0];
   const Future<int> pending = executor->submit([] { return 2; });
   expect_throws<TimeoutError>(run, [&] { pending.result(1ms); }, "result of a pending call throws TimeoutError");
   expect_throws<TimeoutError>(run, [&] { running.result(1ms); }, "result of a running call throws TimeoutError");
@@ -155,8 +155,8 @@ void exception_by_state(LawRun& run) {
     expect_throws<std::out_of_range>(run, [&] { std::rethrow_exception(stored); }, "as the type that was thrown");
     run.expect(error.exception() == stored, "and gives the same again");
   }
-  const Held held(run, *executor);
-  const Future<int>& running = held.futures()[0];
+  const BusyWorkers busy(run, *executor);
+  const Future<int>& running = busy.futures()[0];
   const Future<int> pending = executor->submit([] { return 2; });
   expect_throws<TimeoutError>(run, [&] { pending.exception(1ms); }, "exception of a pending call throws TimeoutError");
   expect_throws<TimeoutError>(run, [&] { running.exception(1ms); }, "exception of a running call throws TimeoutError");
@@ -167,8 +167,8 @@ void exception_by_state(LawRun& run) {
 
 void zero_and_less_polls(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Future<int>& future = held.futures()[0];
+  const BusyWorkers busy(run, *executor);
+  const Future<int>& future = busy.futures()[0];
   const auto begin = std::chrono::steady_clock::now();
   for (const Timeout& timeout : timeouts_that_poll()) {
     expect_throws<TimeoutError>(run, [&] { future.result(timeout); }, "result with no time throws TimeoutError");
@@ -176,7 +176,7 @@ void zero_and_less_polls(LawRun& run) {
     run.expect(!future.wait(timeout), "wait with no time says that the call is not done");
   }
   run.expect(std::chrono::steady_clock::now() - begin < kPatience, "a timeout of zero or less does not wait");
-  held.release();
+  busy.release();
   expect_done(run, future, "the call ends");
   for (const Timeout& timeout : timeouts_that_poll()) {
     run.expect(future.result(timeout) == 1 && future.wait(timeout), "with no time, what is there is given");
@@ -199,12 +199,12 @@ void time_is_up_not_before_its_time(LawRun& run) {
 void beyond_the_clock_is_for_ever(LawRun& run) {
   const auto executor = open(run, 1);
   const Count woken;
-  std::vector<std::unique_ptr<Background>> waiters;
+  std::vector<std::unique_ptr<WatchedThread>> waiters;
   {
-    const Held held(run, *executor);
+    const BusyWorkers busy(run, *executor);
     for (const Timeout& timeout : timeouts_beyond_the_clock()) {
-      waiters.push_back(std::make_unique<Background>(
-          run, "a wait for ever ends with the call", [run, timeout, woken, future = held.futures()[0]] {
+      waiters.push_back(std::make_unique<WatchedThread>(
+          run, "a wait for ever ends with the call", [run, timeout, woken, future = busy.futures()[0]] {
             run.expect(future.result(timeout) == 1, "a wait for ever gives the value");
             run.expect(future.exception(timeout) == nullptr && future.wait(timeout), "so do exception and wait");
             woken.add();
@@ -219,12 +219,12 @@ void beyond_the_clock_is_for_ever(LawRun& run) {
 void repeatable_from_many_threads(LawRun& run) {
   const auto executor = open(run, 1);
   Future<std::string> future;
-  std::vector<std::unique_ptr<Background>> readers;
+  std::vector<std::unique_ptr<WatchedThread>> readers;
   {
-    const Held held(run, *executor);
+    const BusyWorkers busy(run, *executor);
     future = executor->submit([] { return std::string("the same for all"); });
     for (int i = 0; i < 4; ++i) {
-      readers.push_back(std::make_unique<Background>(run, "result returns", [run, future] {
+      readers.push_back(std::make_unique<WatchedThread>(run, "result returns", [run, future] {
         const std::string* const first = &future.result();
         run.expect(*first == "the same for all", "each thread gets the value");
         run.expect(&future.result() == first, "a result can be asked for again");
@@ -234,38 +234,38 @@ void repeatable_from_many_threads(LawRun& run) {
   for (const auto& reader : readers) reader->ends();
 }
 
-Witness bear_witness(const Census& census) { return Witness(census, 3); }
+CountedObject make_counted(const CopyCounts& counts) { return CountedObject(counts, 3); }
 
 void an_lvalue_gives_a_reference(LawRun& run) {
   auto executor = open(run, 1);
-  const Census census = Census::begin();
-  Future<Witness> future = executor->submit(bear_witness, census);
-  static_assert(std::is_same_v<decltype(future.result()), const Witness&>);
+  const CopyCounts counts = CopyCounts::begin();
+  Future<CountedObject> future = executor->submit(make_counted, counts);
+  static_assert(std::is_same_v<decltype(future.result()), const CountedObject&>);
   if (!expect_done(run, future, "the call ends")) return;
-  const Future<Witness> copy = future;
-  const Witness* const value = &future.result();
+  const Future<CountedObject> copy = future;
+  const CountedObject* const value = &future.result();
   run.expect(&copy.result() == value, "each handle gives a reference to the one value");
-  run.expect(census.copies() == 0, "the value is not copied");
-  if (!in_processes(run)) run.expect(census.moves() == 0, "the value is made in place");
-  future = Future<Witness>();
+  run.expect(counts.copies() == 0, "the value is not copied");
+  if (!in_processes(run)) run.expect(counts.moves() == 0, "the value is made in place");
+  future = Future<CountedObject>();
   executor.reset();
-  run.expect(census.alive() == 1 && value->number() == 3, "the value lives as long as any handle does");
+  run.expect(counts.alive() == 1 && value->number() == 3, "the value lives as long as any handle does");
 }
 
 void an_rvalue_gives_the_value(LawRun& run) {
   const auto executor = open(run, 1);
-  const Census census = Census::begin();
-  static_assert(std::is_same_v<decltype(executor->submit(bear_witness, census).result()), Witness>);
-  Future<Witness> alone = executor->submit(bear_witness, census);
+  const CopyCounts counts = CopyCounts::begin();
+  static_assert(std::is_same_v<decltype(executor->submit(make_counted, counts).result()), CountedObject>);
+  Future<CountedObject> alone = executor->submit(make_counted, counts);
   if (!expect_done(run, alone, "the call ends")) return;
   run.expect(std::move(alone).result().number() == 3, "an rvalue gives the value");
-  run.expect(census.copies() == 0, "the value is moved out when no other handle is left");
+  run.expect(counts.copies() == 0, "the value is moved out when no other handle is left");
 
-  Future<Witness> shared = executor->submit(bear_witness, census);
-  const Future<Witness> other = shared;
+  Future<CountedObject> shared = executor->submit(make_counted, counts);
+  const Future<CountedObject> other = shared;
   if (!expect_done(run, shared, "the call ends")) return;
   run.expect(std::move(shared).result().number() == 3, "an rvalue gives the value");
-  run.expect(census.copies() == 1, "the value is copied when another handle is left");
+  run.expect(counts.copies() == 1, "the value is copied when another handle is left");
   run.expect(other.result().number() == 3, "the other handle keeps the value");
 }
 
@@ -289,9 +289,9 @@ void one_of_many_takes_wins(LawRun& run) {
   Promise<std::unique_ptr<int>> promise;
   const Count taken;
   {
-    std::vector<std::unique_ptr<Background>> takers;
+    std::vector<std::unique_ptr<WatchedThread>> takers;
     for (int i = 0; i < 4; ++i) {
-      takers.push_back(std::make_unique<Background>(run, "take returns", [taken, future = promise.future()] {
+      takers.push_back(std::make_unique<WatchedThread>(run, "take returns", [taken, future = promise.future()] {
         try {
           if (future.take() != nullptr) taken.add();
         } catch (const InvalidStateError&) {
@@ -313,7 +313,7 @@ class Waiters {
         [](const Future<int>& f) { f.result(); }, [](const Future<int>& f) { f.exception(); },
         [](const Future<int>& f) { f.wait(); }, [](const Future<int>& f) { f.result(1h); }};
     for (const auto& wait : waits) {
-      threads_.push_back(std::make_unique<Background>(run, "a waiter is woken", [wait, future] {
+      threads_.push_back(std::make_unique<WatchedThread>(run, "a waiter is woken", [wait, future] {
         try {
           wait(future);
         } catch (const std::exception&) {  // What it is told is the matter of other laws.
@@ -329,12 +329,12 @@ class Waiters {
 
  private:
   const LawRun run_;
-  std::vector<std::unique_ptr<Background>> threads_;
+  std::vector<std::unique_ptr<WatchedThread>> threads_;
 };
 
 void cancel_wakes_every_waiter(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> future = executor->submit([] { return 2; });
   const Waiters waiters(run, future);
   future.cancel();
@@ -343,23 +343,23 @@ void cancel_wakes_every_waiter(LawRun& run) {
 
 void completion_wakes_every_waiter(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Waiters waiters(run, held.futures()[0]);
-  held.release();
+  const BusyWorkers busy(run, *executor);
+  const Waiters waiters(run, busy.futures()[0]);
+  busy.release();
   waiters.expect_woken();
 }
 
 void shutdown_wakes_waiters_while_a_callback_blocks(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> first = executor->submit([] { return 2; });
   const Future<int> second = executor->submit([] { return 3; });
   const Waiters waiters(run, second);
   const Gate gate;
   first.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
-  const Background canceller(run, "shutdown without wait returns",
+  const WatchedThread canceller(run, "shutdown without wait returns",
                              [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
-  if (run.expect(gate.crowd(1), "the callback runs")) waiters.expect_woken();
+  if (run.expect(gate.await_arrivals(1), "the callback runs")) waiters.expect_woken();
   gate.open();
 }
 
@@ -403,10 +403,10 @@ class DroppingExecutor final : public Executor {
 
 void an_executor_that_drops_a_call(LawRun& run) {
   DroppingExecutor executor;
-  const Census census = Census::begin();
-  const Future<int> future = executor.submit([captured = Witness(census)] { return 1; });
+  const CopyCounts counts = CopyCounts::begin();
+  const Future<int> future = executor.submit([captured = CountedObject(counts)] { return 1; });
   expect_throws<BrokenExecutor>(run, [&] { future.result(0s); }, "a call that is dropped gets BrokenExecutor");
-  run.expect(census.alive() == 0, "its callable is destroyed");
+  run.expect(counts.alive() == 0, "its callable is destroyed");
 }
 
 // --- F6, F7
@@ -437,9 +437,9 @@ void one_of_many_outcomes_wins(LawRun& run) {
   const auto winner = std::make_shared<std::atomic<int>>(0);
   const Count wins;
   {
-    std::vector<std::unique_ptr<Background>> producers;
+    std::vector<std::unique_ptr<WatchedThread>> producers;
     for (int i = 1; i <= 4; ++i) {
-      producers.push_back(std::make_unique<Background>(run, "set_result returns", [promise, winner, wins, i] {
+      producers.push_back(std::make_unique<WatchedThread>(run, "set_result returns", [promise, winner, wins, i] {
         try {
           promise->set_result(i);
           *winner = i;

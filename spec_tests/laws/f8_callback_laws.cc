@@ -17,7 +17,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -90,13 +90,13 @@ void callbacks_run_in_order_on_the_worker(LawRun& run) {
 void callbacks_of_a_cancelled_call_run_in_the_canceller(LawRun& run) {
   const auto executor = open(run, 1);
   const auto log = std::make_shared<CallbackLog>();
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> future = executor->submit([] { return 2; });
   for (int i = 0; i < 3; ++i) future.add_done_callback(note(log, i));
   future.cancel();
   run.expect(log->names() == std::vector<int>{0, 1, 2}, "callbacks have run, in order, when cancel returns");
   run.expect(log->all_on(own_tid()), "callbacks run on the thread that cancelled");
-  held.release();
+  busy.release();
   shut_down(run, executor, {});
   run.expect(log->names().size() == 3, "and do not run a second time");
 }
@@ -114,10 +114,10 @@ void once_per_registration(LawRun& run) {
   const auto executor = open(run, 1);
   const auto log = std::make_shared<CallbackLog>();
   const auto callback = note(log, 7);
-  const Held held(run, *executor);
-  held.futures()[0].add_done_callback(callback);
-  held.futures()[0].add_done_callback(callback);
-  held.release();
+  const BusyWorkers busy(run, *executor);
+  busy.futures()[0].add_done_callback(callback);
+  busy.futures()[0].add_done_callback(callback);
+  busy.release();
   run.expect(log->reaches(2), "a callback registered twice runs twice");
   shut_down(run, executor, {});
   run.expect(log->names().size() == 2, "and not more often");
@@ -130,15 +130,15 @@ void registrations_racing_with_completion(LawRun& run) {
   for (int round = 0; round < 5; ++round) {
     const Count called;
     {
-      const Held held(run, *executor);
-      std::vector<std::unique_ptr<Background>> clients;
+      const BusyWorkers busy(run, *executor);
+      std::vector<std::unique_ptr<WatchedThread>> clients;
       for (int i = 0; i < kClients; ++i) {
-        clients.push_back(std::make_unique<Background>(
-            run, "add_done_callback returns", [called, future = held.futures()[0]] {
+        clients.push_back(std::make_unique<WatchedThread>(
+            run, "add_done_callback returns", [called, future = busy.futures()[0]] {
               for (int j = 0; j < kCallbacks; ++j) future.add_done_callback([called](const auto&) { called.add(); });
             }));
       }
-      held.release();
+      busy.release();
     }
     run.expect(called.reaches(kClients * kCallbacks), "each callback runs, whenever it was added");
     expect_result(run, executor->submit([] { return 3; }), 3, "the executor goes on");
@@ -148,7 +148,7 @@ void registrations_racing_with_completion(LawRun& run) {
 
 // Uses the future in every way from another thread, which a lock held by this one would stop.
 void use_fully(const LawRun& run, Executor& executor, const Future<int>& future) {
-  const Background elsewhere(run, "a callback runs with no lock held: others can use the future and the executor",
+  const WatchedThread elsewhere(run, "a callback runs with no lock held: others can use the future and the executor",
                              [future, executor = &executor] {
                                future.wait();
                                future.cancel();
@@ -164,18 +164,18 @@ void use_fully(const LawRun& run, Executor& executor, const Future<int>& future)
 void no_lock_is_held_on_the_worker(LawRun& run) {
   const auto executor = open(run, 1);
   const Count called;
-  const Held held(run, *executor);
-  held.futures()[0].add_done_callback([run, executor = executor.get(), called](const Future<int>& future) {
+  const BusyWorkers busy(run, *executor);
+  busy.futures()[0].add_done_callback([run, executor = executor.get(), called](const Future<int>& future) {
     use_fully(run, *executor, future);
     called.add();
   });
-  held.release();
+  busy.release();
   run.expect(called.reaches(1), "the callback runs");
 }
 
 void no_lock_is_held_in_the_canceller(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Count called;
   const auto callback = [run, executor = executor.get(), called](const Future<int>& future) {
     use_fully(run, *executor, future);
@@ -194,32 +194,32 @@ void a_blocking_callback_delays_no_call_elsewhere(LawRun& run) {
   const auto executor = open(run, 2);
   const Gate gate;
   {
-    const Held held(run, *executor);
-    held.futures()[0].add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
+    const BusyWorkers busy(run, *executor);
+    busy.futures()[0].add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
   }
-  run.expect(gate.crowd(1), "the callback runs");
+  run.expect(gate.await_arrivals(1), "the callback runs");
   for (int i = 0; i < 5; ++i) {
-    expect_result(run, executor->submit(itself, i), i, "calls start and end while a callback blocks elsewhere");
+    expect_result(run, executor->submit(unchanged, i), i, "calls start and end while a callback blocks elsewhere");
   }
   // The callback keeps a worker busy where calls run on threads.
-  const Held others(run, *executor, in_processes(run) ? 2 : 1);
+  const BusyWorkers others(run, *executor, in_processes(run) ? 2 : 1);
   const Future<int> pending = executor->submit([] { return 2; });
   run.expect(pending.cancel(), "calls can be cancelled while a callback blocks elsewhere");
 }
 
 void a_blocking_callback_in_a_shutdown_delays_no_call(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> first = executor->submit([] { return 2; });
   const Future<int> second = executor->submit([] { return 3; });
   const Gate gate;
   first.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
-  const Background canceller(run, "shutdown without wait returns",
+  const WatchedThread canceller(run, "shutdown without wait returns",
                              [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
-  run.expect(gate.crowd(1), "the callback runs");
+  run.expect(gate.await_arrivals(1), "the callback runs");
   expect_error<CancelledError>(run, second, "the other calls are cancelled although a callback blocks");
-  held.release();
-  expect_result(run, held.futures()[0], 1, "a running call ends although a callback blocks in the shutdown");
+  busy.release();
+  expect_result(run, busy.futures()[0], 1, "a running call ends although a callback blocks in the shutdown");
   gate.open();
 }
 
@@ -232,7 +232,7 @@ void added_when_done_runs_at_once(LawRun& run) {
   if (!expect_done(run, finished, "the call ends")) return;
   finished.add_done_callback(note(log, 0));
   run.expect(log->names().size() == 1, "a callback added to a finished future has run when the adding returns");
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> cancelled = executor->submit([] { return 1; });
   cancelled.cancel();
   cancelled.add_done_callback(note(log, 1));
@@ -244,12 +244,12 @@ void added_while_earlier_ones_run(LawRun& run) {
   const auto executor = open(run, 1);
   const auto log = std::make_shared<CallbackLog>();
   const Gate gate;
-  const Held held(run, *executor);
-  const Future<int>& future = held.futures()[0];
+  const BusyWorkers busy(run, *executor);
+  const Future<int>& future = busy.futures()[0];
   future.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
-  held.release();
-  run.expect(gate.crowd(1), "the first callback runs");
-  const Background adder(run, "adding a callback returns while an earlier one blocks", [run, future, log] {
+  busy.release();
+  run.expect(gate.await_arrivals(1), "the first callback runs");
+  const WatchedThread adder(run, "adding a callback returns while an earlier one blocks", [run, future, log] {
     future.add_done_callback(note(log, 0));
     run.expect(log->all_on(own_tid()), "it runs at once in the adder's thread");
   });
@@ -266,13 +266,13 @@ void added_inside_a_callback_runs_once(LawRun& run) {
       same.add_done_callback(note(log, 2));
     });
   };
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> cancelled = executor->submit([] { return 2; });
   cancelled.add_done_callback(add_another);
   cancelled.cancel();
   run.expect(log->names() == std::vector<int>{0, 1, 2}, "callbacks added inside callbacks run, once each");
-  held.futures()[0].add_done_callback(add_another);
-  held.release();
+  busy.futures()[0].add_done_callback(add_another);
+  busy.release();
   run.expect(log->reaches(6), "callbacks added inside callbacks run on a worker too");
   shut_down(run, executor, {});
   run.expect(log->names() == std::vector<int>{0, 1, 2, 0, 1, 2}, "once each");
@@ -289,8 +289,8 @@ void a_callback_that_throws_on_the_worker(LawRun& run) {
   const LogCapture logged;
   const Future<pid_t> before = executor->submit(own_tid);
   {
-    const Held held(run, *executor);
-    const Future<int>& future = held.futures()[0];
+    const BusyWorkers busy(run, *executor);
+    const Future<int>& future = busy.futures()[0];
     future.add_done_callback(throw_standard);
     future.add_done_callback(note(log, 0));
     future.add_done_callback(throw_other);
@@ -309,7 +309,7 @@ void a_callback_that_throws_on_the_worker(LawRun& run) {
 void a_callback_that_throws_in_a_client(LawRun& run) {
   const auto executor = open(run, 1);
   const LogCapture logged;
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> future = executor->submit([] { return 2; });
   future.add_done_callback(throw_standard);
   run.expect(future.cancel(), "cancel passes on nothing that a callback throws");
@@ -331,8 +331,8 @@ void a_callback_that_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
   const auto log = std::make_shared<CallbackLog>();
   {
-    const Held held(run, *executor);
-    const Future<int>& future = held.futures()[0];
+    const BusyWorkers busy(run, *executor);
+    const Future<int>& future = busy.futures()[0];
     future.add_done_callback(note(log, 0));
     future.add_done_callback([](const Future<int>&) { pthread_exit(nullptr); });
     future.add_done_callback(note(log, 1));
@@ -349,13 +349,13 @@ void a_callback_that_ends_its_thread(LawRun& run) {
 void result_does_not_wait_for_callbacks(LawRun& run) {
   const auto executor = open(run, 1);
   const Gate gate;
-  const Held held(run, *executor);
-  const Future<int>& future = held.futures()[0];
+  const BusyWorkers busy(run, *executor);
+  const Future<int>& future = busy.futures()[0];
   future.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
-  held.release();
+  busy.release();
   expect_result(run, future, 1, "result returns while a callback still runs");
   expect_done(run, future, "wait returns while a callback still runs");
-  run.expect(gate.crowd(1), "the callback runs");
+  run.expect(gate.await_arrivals(1), "the callback runs");
 }
 
 constexpr Law kLaws[] = {

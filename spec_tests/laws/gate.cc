@@ -18,7 +18,7 @@ void Gate::Entrance::pass() const {
   opened_.reaches(1, 5 * kPatience);
 }
 
-Background::Background(const LawRun& run, std::string what, std::function<void()> body)
+WatchedThread::WatchedThread(const LawRun& run, std::string what, std::function<void()> body)
     : run_(run), what_(std::move(what)) {
   thread_ = std::thread([body = std::move(body), run, what = what_, started = started_, ended = ended_]() mutable {
     started.add(own_tid());
@@ -34,7 +34,7 @@ Background::Background(const LawRun& run, std::string what, std::function<void()
   });
 }
 
-Background::~Background() {
+WatchedThread::~WatchedThread() {
   if (run_.expect(ends(), what_)) {
     thread_.join();
   } else {
@@ -42,13 +42,13 @@ Background::~Background() {
   }
 }
 
-bool Background::ends() const {
+bool WatchedThread::ends() const {
   const bool in_time = ended_.reaches(1, overdue_ ? std::chrono::milliseconds(1) : kPatience);
   overdue_ = !in_time;
   return in_time;
 }
 
-bool Background::falls_asleep() const {
+bool WatchedThread::falls_asleep() const {
   if (!started_.reaches(1)) return false;
   soon([this] { return has_ended() || is_asleep(started_.value()); });
   return !has_ended();

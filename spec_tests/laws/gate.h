@@ -44,7 +44,7 @@ class Count {
 //
 //   Gate gate;
 //   Future<void> f = executor->submit(pass, gate.entrance());
-//   gate.crowd(1);   // now the call is running
+//   gate.await_arrivals(1);   // now the call is running
 //   gate.open();
 class Gate {
  public:
@@ -80,7 +80,7 @@ class Gate {
   // How many have arrived so far, whether or not they have passed.
   int arrived() const { return entrance_.arrived_.value(); }
   // Waits until `n` have arrived. Returns whether they have.
-  bool crowd(int n, std::chrono::milliseconds patience = kPatience) const {
+  bool await_arrivals(int n, std::chrono::milliseconds patience = kPatience) const {
     return entrance_.arrived_.reaches(n, patience);
   }
 
@@ -93,13 +93,13 @@ inline void pass(const Gate::Entrance& at) { at.pass(); }
 
 // A thread of the check for what might block for ever. If the body has not ended when this is destroyed, it gets the
 // patience to do so, then that is a violation, and the thread is left alone: the body must hold all that it uses.
-class Background {
+class WatchedThread {
  public:
   // `what` is the promise that the body ends.
-  Background(const LawRun& run, std::string what, std::function<void()> body);
-  Background(const Background&) = delete;
-  Background& operator=(const Background&) = delete;
-  ~Background();
+  WatchedThread(const LawRun& run, std::string what, std::function<void()> body);
+  WatchedThread(const WatchedThread&) = delete;
+  WatchedThread& operator=(const WatchedThread&) = delete;
+  ~WatchedThread();
 
   bool has_ended() const { return ended_.value() > 0; }
   // Waits for the end. Returns whether it came. Once it did not, later waits are short.

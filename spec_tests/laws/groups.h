@@ -8,6 +8,7 @@
 namespace futures::spec_tests {
 
 absl::Span<const Law> executor_laws();  // E1 to E7
+absl::Span<const Law> argument_laws();  // E1, M1 and T8: what a call is given
 absl::Span<const Law> call_laws();      // E8 to E10
 absl::Span<const Law> future_laws();    // F1 to F7, F12
 absl::Span<const Law> callback_laws();  // F8 to F11

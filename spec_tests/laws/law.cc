@@ -26,9 +26,9 @@ struct LawRun::Counts {
   std::vector<std::string> violations ABSL_GUARDED_BY(mutex);
 };
 
-LawRun::LawRun(const ExecutorKind& kind) : kind_(kind), counts_(std::make_shared<Counts>()) {}
+LawRun::LawRun(const Candidate& candidate) : candidate_(candidate), counts_(std::make_shared<Counts>()) {}
 
-std::unique_ptr<Executor> LawRun::make(const ExecutorOptions& options) const { return kind_.make(options); }
+std::unique_ptr<Executor> LawRun::make(const ExecutorOptions& options) const { return candidate_.make(options); }
 
 bool LawRun::expect(bool kept, std::string_view what) const {
   absl::MutexLock lock(&counts_->mutex);

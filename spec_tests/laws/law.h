@@ -1,4 +1,4 @@
-// A law as an executable check: a small program against the Executor interface alone, run for every kind of executor.
+// A law as an executable check: a small program against the Executor interface alone, run for every candidate.
 // The law tests and the conformance tool run the same checks.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_LAW_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_LAW_H_
@@ -13,7 +13,7 @@
 #include "absl/base/config.h"
 #include "absl/types/span.h"
 #include "futures/executor.h"
-#include "spec_tests/subjects/executor_kind.h"
+#include "spec_tests/candidates/candidate.h"
 
 namespace futures::spec_tests {
 
@@ -28,18 +28,18 @@ inline constexpr std::chrono::milliseconds kPatience{5'000};
 // Waits until `condition` holds, at most for the patience. Returns whether it does. Polls.
 bool soon(const std::function<bool()>& condition);
 
-// One run of one check on one kind of executor. Collects how often the law's premise held and what broke it.
+// One run of one check on one candidate. Collects how often the law's premise held and what broke it.
 // Thread-safe: bodies and callbacks may call expect. Copies share one collection, so a body that may outlive its check on a
 // broken executor holds a copy.
 class LawRun {
  public:
-  // `kind` must outlive all copies.
-  explicit LawRun(const ExecutorKind& kind);
+  // `candidate` must outlive all copies.
+  explicit LawRun(const Candidate& candidate);
 
-  // A fresh executor of the kind under test.
+  // A fresh executor of the candidate under test.
   std::unique_ptr<Executor> make(const ExecutorOptions& options = {}) const;
   std::unique_ptr<Executor> make(int max_workers) const { return make(ExecutorOptions{.max_workers = max_workers}); }
-  const ExecutorKind& kind() const { return kind_; }
+  const Candidate& candidate() const { return candidate_; }
 
   // The law's premise held and its promise was looked at: a violation if `kept` is false. `what` says in words what the
   // law promised here. Returns `kept`.
@@ -52,7 +52,7 @@ class LawRun {
   std::vector<std::string> violations() const;
 
  private:
-  const ExecutorKind& kind_;
+  const Candidate& candidate_;
   struct Counts;
   std::shared_ptr<Counts> counts_;
 };
@@ -65,13 +65,13 @@ struct Law {
   std::string_view not_in_processes = {};
 };
 
-// Why the check is not for the kind; empty if it is. Group P is for executors whose calls run in other processes, group T
+// Why the check is not for the candidate; empty if it is. Group P is for executors whose calls run in other processes, group T
 // for those whose calls run on threads, and what is left for all but where the check itself says no.
-inline std::string_view why_not(const Law& law, const ExecutorKind& kind) {
-  if (kind.shares_memory) return law.id.starts_with('P') ? "a law of process pools" : "";
+inline std::string_view why_not(const Law& law, const Candidate& candidate) {
+  if (candidate.shares_memory) return law.id.starts_with('P') ? "a law of process pools" : "";
   return law.id.starts_with('T') ? "a law of thread pools" : law.not_in_processes;
 }
-inline bool can_run(const Law& law, const ExecutorKind& kind) { return why_not(law, kind).empty(); }
+inline bool can_run(const Law& law, const Candidate& candidate) { return why_not(law, candidate).empty(); }
 
 // Every check, in the order of the laws. Defined in //spec_tests/laws.
 std::vector<Law> all_laws();

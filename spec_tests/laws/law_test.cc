@@ -1,4 +1,4 @@
-// Every check of every law on every kind of executor, as one test each.
+// Every check of every law on every candidate, as one test each.
 #include "spec_tests/laws/law.h"
 
 #include <filesystem>
@@ -16,8 +16,8 @@
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
-#include "spec_tests/subjects/executor_kind.h"
-#include "spec_tests/subjects/executor_kinds.h"
+#include "spec_tests/candidates/candidate.h"
+#include "spec_tests/candidates/candidates.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -47,14 +47,14 @@ std::string threads_since(const std::set<std::string>& before) {
 
 class LawTest : public testing::Test {
  public:
-  LawTest(const Law& law, const ExecutorKind& kind) : law_(law), kind_(kind) {}
+  LawTest(const Law& law, const Candidate& candidate) : law_(law), candidate_(candidate) {}
 
   void TestBody() override {
-    if (const auto skip = kind_.skips.find(std::string(law_.id)); skip != kind_.skips.end()) {
+    if (const auto skip = candidate_.skips.find(std::string(law_.id)); skip != candidate_.skips.end()) {
       GTEST_SKIP() << skip->second;
     }
     const std::set<std::string> threads_before = threads_of_this_process();
-    LawRun run(kind_);
+    LawRun run(candidate_);
     law_.check(run);
     EXPECT_EQ(absl::StrJoin(run.violations(), "\n"), "");
     EXPECT_GT(run.checked(), 0) << "the law's premise never held";
@@ -65,21 +65,21 @@ class LawTest : public testing::Test {
 
  private:
   const Law law_;
-  const ExecutorKind& kind_;
+  const Candidate& candidate_;
 };
 
 void register_law_tests() {
-  std::vector<const ExecutorKind*> kinds;
-  for (const auto* const some : {&executor_kinds(), &process_kinds()}) {
-    for (const ExecutorKind& kind : *some) kinds.push_back(&kind);
+  std::vector<const Candidate*> candidates;
+  for (const auto* const some : {&thread_candidates(), &process_candidates()}) {
+    for (const Candidate& candidate : *some) candidates.push_back(&candidate);
   }
-  for (const ExecutorKind* const kind_of_test : kinds) {
-    const ExecutorKind& kind = *kind_of_test;
+  for (const Candidate* const kind_of_test : candidates) {
+    const Candidate& candidate = *kind_of_test;
     for (const Law& law : all_laws()) {
-      if (!can_run(law, kind)) continue;
+      if (!can_run(law, candidate)) continue;
       const std::string group(law.id.substr(0, 1));
-      testing::RegisterTest(group.c_str(), absl::StrCat(law.id, "_", law.name, "/", kind.name).c_str(), nullptr, nullptr,
-                            __FILE__, __LINE__, [law, &kind]() -> testing::Test* { return new LawTest(law, kind); });
+      testing::RegisterTest(group.c_str(), absl::StrCat(law.id, "_", law.name, "/", candidate.name).c_str(), nullptr, nullptr,
+                            __FILE__, __LINE__, [law, &candidate]() -> testing::Test* { return new LawTest(law, candidate); });
     }
   }
 }

@@ -24,7 +24,7 @@
 #include "futures/map.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"
-#include "spec_tests/subjects/executor_kinds.h"
+#include "spec_tests/candidates/candidates.h"
 
 namespace {
 
@@ -151,14 +151,14 @@ TEST(Linear, AsCompletedInReverse) {
       6, 3);
 }
 
-class LinearMap : public testing::TestWithParam<ExecutorKind> {};
+class LinearMap : public testing::TestWithParam<Candidate> {};
 
 // What the thread that maps does; the workers do their part elsewhere.
 TEST_P(LinearMap, ResultsOfMany) {
-  const ExecutorKind& kind = GetParam();
+  const Candidate& candidate = GetParam();
   expect_linear(
-      [&kind](int n) {
-        const std::shared_ptr<Executor> executor = kind.make({.max_workers = 1});
+      [&candidate](int n) {
+        const std::shared_ptr<Executor> executor = candidate.make({.max_workers = 1});
         return [executor, n] {
           EXPECT_EQ(std::ranges::distance(executor->map([](int x) { return x; }, std::views::iota(0, n))), n);
         };
@@ -167,10 +167,10 @@ TEST_P(LinearMap, ResultsOfMany) {
 }
 
 TEST_P(LinearMap, UnorderedResultsOfMany) {
-  const ExecutorKind& kind = GetParam();
+  const Candidate& candidate = GetParam();
   expect_linear(
-      [&kind](int n) {
-        const std::shared_ptr<Executor> executor = kind.make({.max_workers = 1});
+      [&candidate](int n) {
+        const std::shared_ptr<Executor> executor = candidate.make({.max_workers = 1});
         return [executor, n] {
           const MapOptions buffered{.buffersize = 1'000};
           EXPECT_EQ(std::ranges::distance(executor->map_unordered([](int x) { return x; }, std::views::iota(0, n), buffered)),
@@ -181,10 +181,10 @@ TEST_P(LinearMap, UnorderedResultsOfMany) {
 }
 
 TEST_P(LinearMap, CancellingMany) {
-  const ExecutorKind& kind = GetParam();
+  const Candidate& candidate = GetParam();
   expect_linear(
-      [&kind](int n) {
-        const std::shared_ptr<Executor> executor = kind.make({.max_workers = 1});
+      [&candidate](int n) {
+        const std::shared_ptr<Executor> executor = candidate.make({.max_workers = 1});
         const auto may_end = std::make_shared<Promise<void>>();
         executor->submit([end = may_end->future()] { end.result(); });
         return [executor, may_end, n] {
@@ -196,7 +196,7 @@ TEST_P(LinearMap, CancellingMany) {
       8, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, LinearMap, testing::ValuesIn(executor_kinds()),
+INSTANTIATE_TEST_SUITE_P(Kinds, LinearMap, testing::ValuesIn(thread_candidates()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

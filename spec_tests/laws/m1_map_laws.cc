@@ -15,10 +15,10 @@
 #include "futures/executor.h"
 #include "futures/map.h"
 #include "spec_tests/laws/law.h"
-#include "spec_tests/laws/crossing.h"
+#include "spec_tests/laws/map_check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -31,39 +31,39 @@ using Ints = std::vector<int>;
 
 void every_call_is_submitted_before_it_returns(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Count taken;
   const auto inputs = endless(taken) | std::views::take(5);
   auto results = executor->map(doubled, inputs, kPatient);
   run.expect(taken.value() == 5, "map takes the whole input before it returns");
   executor->shutdown({.wait = false});
-  held.release();
+  busy.release();
   run.expect(collect(results) == Ints{0, 2, 4, 6, 8}, "every call was submitted before map returned");
 }
 
 void results_in_the_order_of_the_inputs(LawRun& run) {
   const auto executor = open(run, 4);
-  const Crossing crossing(4);
-  auto results = executor->map(crossing.call(), std::views::iota(0, 4), kPatient);
+  const GatedMap gated(4);
+  auto results = executor->map(gated.call(), std::views::iota(0, 4), kPatient);
   for (const int item : {2, 3, 1}) {
-    run.expect(crossing.running(item), "each call has a worker of its own");
-    crossing.open(item);
+    run.expect(gated.running(item), "each call has a worker of its own");
+    gated.open(item);
   }
-  crossing.open(0);
+  gated.open(0);
   run.expect(collect(results) == Ints{0, 1, 2, 3}, "results come in the order of the inputs, whatever ends first");
 }
 
 void lazily(LawRun& run) {
   const auto executor = open(run, 1);
-  const Crossing crossing(3);
-  const Background caller(run, "map waits for no call that is not asked for", [run, executor, call = crossing.call()] {
+  const GatedMap gated(3);
+  const WatchedThread caller(run, "map waits for no call that is not asked for", [run, executor, call = gated.call()] {
     auto results = executor->map(call, std::views::iota(0, 3));
     run.expect(*results.begin() == 0, "the first result is there");
     for (const int result : results | std::views::take(1)) run.expect(result == 0, "taking one waits for one");
   });
-  run.expect(crossing.running(0), "the first call runs");
+  run.expect(gated.running(0), "the first call runs");
   run.expect(caller.falls_asleep(), "the result is waited for once it is asked for");
-  crossing.open(0);
+  gated.open(0);
   run.expect(caller.ends(), "map waits for no call that is not asked for");
 }
 
@@ -74,7 +74,7 @@ void up_to_the_end_of_the_shortest(LawRun& run) {
   const Count taken;
   const auto sum = [](int x, const std::string& text, int y) { return x + 10 * static_cast<int>(text.size()) + 100 * y; };
   {
-    const Background caller(run, "map of several inputs ends", [run, executor, taken, sum, five, three] {
+    const WatchedThread caller(run, "map of several inputs ends", [run, executor, taken, sum, five, three] {
       run.expect(collect(executor->map(sum, five, three, endless(taken))) == Ints{11, 122, 233},
                  "map of several inputs stops at the end of the shortest");
     });
@@ -110,7 +110,7 @@ void any_result(LawRun& run) {
   }
   run.expect(owned.size() == 2 && owned[0].number() == 3 && owned[1].number() == 4, "move-only results can be moved out");
   const Count ran;
-  const auto count = carrying([](const Count& runs, int) { runs.add(); }, ran);
+  const auto count = bind_travelling([](const Count& runs, int) { runs.add(); }, ran);
   int steps = 0;
   for ([[maybe_unused]] const auto& nothing : executor->map(count, Ints{1, 2, 3}, kPatient)) ++steps;
   run.expect(steps == 3 && ran.value() == 3, "a call that returns void takes one step");
@@ -148,20 +148,20 @@ void usable_with_views(LawRun& run) {
 void ready_results_come_out_after_the_deadline(LawRun& run) {
   const auto executor = open(run, 1);
   const auto attempt = [&] {
-    const Crossing crossing(5);
-    crossing.open(0);
-    crossing.open(1);
-    auto results = executor->map(crossing.call(), std::views::iota(0, 5), {.timeout = 0s});
-    run.expect(crossing.running(2), "the calls run one after the other");
+    const GatedMap gated(5);
+    gated.open(0);
+    gated.open(1);
+    auto results = executor->map(gated.call(), std::views::iota(0, 5), {.timeout = 0s});
+    run.expect(gated.running(2), "the calls run one after the other");
     Ints seen;
     expect_throws<TimeoutError>(
         run, [&] { for (const int result : results) seen.push_back(result); }, "then TimeoutError");
     run.expect(results.begin() == results.end(), "the error ends the range");
     // All that is left is the running call's, and what never starts any more is gone.
-    run.expect(crossing.callables() <= 1, "the remaining calls are cancelled when time is up");
-    crossing.open_all();
+    run.expect(gated.callables() <= 1, "the remaining calls are cancelled when time is up");
+    gated.open_all();
     expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-    run.expect(crossing.runs() == 3, "what was cancelled never runs");
+    run.expect(gated.runs() == 3, "what was cancelled never runs");
     return seen == Ints{0, 1};
   };
   run.expect(ready_at_some_attempt(run, attempt), "results that are ready come out after the deadline");
@@ -169,29 +169,29 @@ void ready_results_come_out_after_the_deadline(LawRun& run) {
 
 void the_awaited_call_is_cancelled_when_time_is_up(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Crossing crossing(3);
-  crossing.open_all();
-  auto results = executor->map(crossing.call(), std::views::iota(0, 3), {.timeout = 1ms});
+  const BusyWorkers busy(run, *executor);
+  const GatedMap gated(3);
+  gated.open_all();
+  auto results = executor->map(gated.call(), std::views::iota(0, 3), {.timeout = 1ms});
   expect_throws<TimeoutError>(run, [&] { collect(results); }, "map throws TimeoutError when time is up");
-  run.expect(crossing.callables() == 0, "the awaited and the remaining calls are cancelled");
-  held.release();
+  run.expect(gated.callables() == 0, "the awaited and the remaining calls are cancelled");
+  busy.release();
   expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(crossing.runs() == 0, "what was cancelled never runs");
+  run.expect(gated.runs() == 0, "what was cancelled never runs");
 }
 
 void one_deadline_for_all(LawRun& run) {
   constexpr int kItems = 6;
   const auto executor = open(run, kItems);
-  { const Held held(run, *executor, kItems); }  // All workers are up.
+  { const BusyWorkers busy(run, *executor, kItems); }  // All workers are up.
   // Each call ends within the time of the one before it: a clock started anew at each step would never run out.
   const auto attempt = [&](std::chrono::milliseconds time) {
-    const Crossing crossing(kItems);
-    auto results = executor->map(crossing.call(), std::views::iota(0, kItems), {.timeout = time});
+    const GatedMap gated(kItems);
+    auto results = executor->map(gated.call(), std::views::iota(0, kItems), {.timeout = time});
     const auto until = std::chrono::steady_clock::now() + time;
     int seen = 0;
     try {
-      crossing.open(0);
+      gated.open(0);
       for (auto it = results.begin(); it != results.end(); ++it) {
         ++seen;
         soon([&] { return std::chrono::steady_clock::now() >= until; });
@@ -211,19 +211,19 @@ void one_deadline_for_all(LawRun& run) {
 
 void an_exception_surfaces_at_its_position(LawRun& run) {
   const auto executor = open(run, 1);
-  const Crossing crossing(6);
-  for (const int item : {0, 1, 2}) crossing.open(item);
-  auto results = executor->map(crossing.call({2}), std::views::iota(0, 6), kPatient);
-  run.expect(crossing.running(3), "the call after the one that throws runs");
+  const GatedMap gated(6);
+  for (const int item : {0, 1, 2}) gated.open(item);
+  auto results = executor->map(gated.call({2}), std::views::iota(0, 6), kPatient);
+  run.expect(gated.running(3), "the call after the one that throws runs");
   Ints seen;
   expect_throws<std::out_of_range>(
       run, [&] { for (const int result : results) seen.push_back(result); }, "what a call throws surfaces");
   run.expect(seen == Ints{0, 1}, "at its position");
   run.expect(results.begin() == results.end(), "and ends the range");
-  run.expect(crossing.callables() <= 1, "what has not started is cancelled");
-  crossing.open_all();
+  run.expect(gated.callables() <= 1, "what has not started is cancelled");
+  gated.open_all();
   expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(crossing.runs() == 4, "what was cancelled never runs");
+  run.expect(gated.runs() == 4, "what was cancelled never runs");
 }
 
 // --- M4
@@ -231,23 +231,23 @@ void an_exception_surfaces_at_its_position(LawRun& run) {
 // A map range over 4 items, the first of them running, that is destroyed after `steps` steps.
 void destroy_after(const LawRun& run, int steps) {
   const auto executor = open(run, 1);
-  const Crossing crossing(4);
+  const GatedMap gated(4);
   {
-    auto results = executor->map(crossing.call(), std::views::iota(0, 4), kPatient);
-    for (int i = 0; i < steps; ++i) crossing.open(i);
+    auto results = executor->map(gated.call(), std::views::iota(0, 4), kPatient);
+    for (int i = 0; i < steps; ++i) gated.open(i);
     auto it = results.begin();
     for (int i = 0; i < steps; ++i, ++it) run.expect(*it == i, "results come in order");
-    run.expect(crossing.running(steps), "the next call runs");
+    run.expect(gated.running(steps), "the next call runs");
     auto moved = std::move(results);
     { const auto moved_from = std::move(results); }
     if (!in_processes(run)) {
-      run.expect(crossing.callables() >= 4 - steps, "a range that was moved from takes nothing with it");
+      run.expect(gated.callables() >= 4 - steps, "a range that was moved from takes nothing with it");
     }
   }
-  run.expect(crossing.callables() == crossing.calls_kept(run, 1), "destroying the range cancels what has not started");
-  crossing.open_all();
+  run.expect(gated.callables() == gated.calls_kept(run, 1), "destroying the range cancels what has not started");
+  gated.open_all();
   expect_result(run, executor->submit([] { return 1; }), 1, "what is running finishes");
-  run.expect(crossing.runs() == steps + 1, "what was cancelled never runs");
+  run.expect(gated.runs() == steps + 1, "what was cancelled never runs");
 }
 
 void destroying_the_range_cancels(LawRun& run) { destroy_after(run, 1); }
@@ -255,16 +255,16 @@ void destroying_a_range_that_was_never_advanced_cancels(LawRun& run) { destroy_a
 
 void assigning_a_range_cancels_the_old_one(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Crossing crossing(3);
-  crossing.open_all();
-  auto results = executor->map(crossing.call(), std::views::iota(0, 3), kPatient);
-  results = executor->map(crossing.call(), std::views::iota(0, 2), kPatient);
-  run.expect(crossing.callables() == crossing.calls_kept(run, 2),
+  const BusyWorkers busy(run, *executor);
+  const GatedMap gated(3);
+  gated.open_all();
+  auto results = executor->map(gated.call(), std::views::iota(0, 3), kPatient);
+  results = executor->map(gated.call(), std::views::iota(0, 2), kPatient);
+  run.expect(gated.callables() == gated.calls_kept(run, 2),
              "assigning to a range cancels what the old one has not started");
-  held.release();
+  busy.release();
   run.expect(collect(results) == Ints{0, 1}, "and nothing of the new one");
-  run.expect(crossing.runs() == 2, "what was cancelled never runs");
+  run.expect(gated.runs() == 2, "what was cancelled never runs");
 }
 
 // --- M5
@@ -365,51 +365,51 @@ auto throwing_at(int at) {
 
 void an_input_that_throws(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Crossing crossing(5);
-  crossing.open_all();
+  const BusyWorkers busy(run, *executor);
+  const GatedMap gated(5);
+  gated.open_all();
   expect_throws<std::domain_error>(
-      run, [&] { executor->map(crossing.call(), throwing_at(3)); }, "map rethrows what the input throws");
+      run, [&] { executor->map(gated.call(), throwing_at(3)); }, "map rethrows what the input throws");
   expect_throws<std::domain_error>(
-      run, [&] { executor->map_unordered(crossing.call(), throwing_at(3)); }, "so does map_unordered");
+      run, [&] { executor->map_unordered(gated.call(), throwing_at(3)); }, "so does map_unordered");
   expect_throws<std::domain_error>(
-      run, [&] { executor->map_settled(crossing.call(), throwing_at(3)); }, "so does map_settled");
-  run.expect(crossing.callables() == 0, "what was submitted is cancelled");
-  held.release();
+      run, [&] { executor->map_settled(gated.call(), throwing_at(3)); }, "so does map_settled");
+  run.expect(gated.callables() == 0, "what was submitted is cancelled");
+  busy.release();
   expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(crossing.runs() == 0, "what was cancelled never runs");
+  run.expect(gated.runs() == 0, "what was cancelled never runs");
 }
 
 // A step of `results` takes the input that throws.
 template <typename Results>
-void expect_step_throws(const LawRun& run, Executor& executor, const Crossing& crossing, Results& results,
+void expect_step_throws(const LawRun& run, Executor& executor, const GatedMap& gated, Results& results,
                         std::string_view what) {
-  run.expect(crossing.running(0), "the first call runs");
-  if (!in_processes(run)) run.expect(crossing.callables() >= 3, "the calls of the buffer are submitted");
+  run.expect(gated.running(0), "the first call runs");
+  if (!in_processes(run)) run.expect(gated.callables() >= 3, "the calls of the buffer are submitted");
   expect_throws<std::domain_error>(run, [&] { run.expect(results.begin() == results.end(), "no result"); }, what);
   run.expect(results.begin() == results.end(), "the error ends the range");
-  run.expect(crossing.callables() == crossing.calls_kept(run, 1), "what was submitted and has not started is cancelled");
-  crossing.open_all();
+  run.expect(gated.callables() == gated.calls_kept(run, 1), "what was submitted and has not started is cancelled");
+  gated.open_all();
   expect_result(run, executor.submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(crossing.runs() == 1, "what was cancelled never runs");
+  run.expect(gated.runs() == 1, "what was cancelled never runs");
 }
 
 void an_input_that_throws_in_a_step(LawRun& run) {
   const auto executor = open(run, 1);
   const MapOptions three{.timeout = kPatience, .buffersize = 3};
   {
-    const Crossing crossing(3);
-    auto results = executor->map(crossing.call(), throwing_at(3), three);
-    expect_step_throws(run, *executor, crossing, results, "a step of map rethrows what the input throws");
+    const GatedMap gated(3);
+    auto results = executor->map(gated.call(), throwing_at(3), three);
+    expect_step_throws(run, *executor, gated, results, "a step of map rethrows what the input throws");
   }
   {
-    const Crossing crossing(3);
-    auto results = executor->map_unordered(crossing.call(), throwing_at(3), three);
-    expect_step_throws(run, *executor, crossing, results, "a step of map_unordered rethrows what the input throws");
+    const GatedMap gated(3);
+    auto results = executor->map_unordered(gated.call(), throwing_at(3), three);
+    expect_step_throws(run, *executor, gated, results, "a step of map_unordered rethrows what the input throws");
   }
-  const Crossing crossing(3);
-  auto results = executor->map_settled(crossing.call(), throwing_at(3), three);
-  expect_step_throws(run, *executor, crossing, results, "a step of map_settled rethrows what the input throws");
+  const GatedMap gated(3);
+  auto results = executor->map_settled(gated.call(), throwing_at(3), three);
+  expect_step_throws(run, *executor, gated, results, "a step of map_settled rethrows what the input throws");
 }
 
 // --- M8

@@ -10,10 +10,10 @@
 #include "futures/executor.h"
 #include "futures/map.h"
 #include "spec_tests/laws/law.h"
-#include "spec_tests/laws/crossing.h"
+#include "spec_tests/laws/map_check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -26,13 +26,13 @@ using Ints = std::vector<int>;
 
 void unordered_in_completion_order(LawRun& run) {
   const auto executor = open(run, 4);
-  const Crossing crossing(4);
-  auto results = executor->map_unordered(crossing.call(), std::views::iota(0, 4), kPatient);
-  for (int item = 0; item < 4; ++item) run.expect(crossing.running(item), "each call has a worker of its own");
-  crossing.open(2);
+  const GatedMap gated(4);
+  auto results = executor->map_unordered(gated.call(), std::views::iota(0, 4), kPatient);
+  for (int item = 0; item < 4; ++item) run.expect(gated.running(item), "each call has a worker of its own");
+  gated.open(2);
   auto it = results.begin();
   for (const int item : {2, 0, 3, 1}) {
-    crossing.open(item);
+    gated.open(item);
     run.expect(it != results.end() && *it == item, "map_unordered yields results in completion order");
     ++it;
   }
@@ -41,31 +41,31 @@ void unordered_in_completion_order(LawRun& run) {
 
 void unordered_ends_at_an_error(LawRun& run) {
   const auto executor = open(run, 2);
-  const Crossing crossing(4);
-  auto results = executor->map_unordered(crossing.call({1}), std::views::iota(0, 4), kPatient);
-  run.expect(crossing.running(0) && crossing.running(1), "two calls run");
-  crossing.open(1);
+  const GatedMap gated(4);
+  auto results = executor->map_unordered(gated.call({1}), std::views::iota(0, 4), kPatient);
+  run.expect(gated.running(0) && gated.running(1), "two calls run");
+  gated.open(1);
   expect_throws<std::out_of_range>(run, [&] { collect(results); }, "what a call throws surfaces in completion order");
   run.expect(results.begin() == results.end(), "and ends the range");
-  crossing.open_all();
+  gated.open_all();
   shut_down(run, executor, {});
-  run.expect(crossing.runs() <= 3, "what has not started is cancelled");
+  run.expect(gated.runs() <= 3, "what has not started is cancelled");
 }
 
 void unordered_after_the_deadline(LawRun& run) {
   const auto executor = open(run, 1);
   const auto attempt = [&] {
-    const Crossing crossing(4);
-    crossing.open(0);
-    auto results = executor->map_unordered(crossing.call(), std::views::iota(0, 4), {.timeout = 0s});
-    run.expect(crossing.running(1), "the calls run one after the other");
+    const GatedMap gated(4);
+    gated.open(0);
+    auto results = executor->map_unordered(gated.call(), std::views::iota(0, 4), {.timeout = 0s});
+    run.expect(gated.running(1), "the calls run one after the other");
     Ints seen;
     expect_throws<TimeoutError>(
         run, [&] { for (const int result : results) seen.push_back(result); }, "map_unordered throws when time is up");
-    run.expect(crossing.callables() <= 1, "the remaining calls are cancelled");
-    crossing.open_all();
+    run.expect(gated.callables() <= 1, "the remaining calls are cancelled");
+    gated.open_all();
     expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-    run.expect(crossing.runs() == 2, "what was cancelled never runs");
+    run.expect(gated.runs() == 2, "what was cancelled never runs");
     return seen == Ints{0};
   };
   run.expect(ready_at_some_attempt(run, attempt), "results that are ready come out after the deadline");
@@ -73,15 +73,15 @@ void unordered_after_the_deadline(LawRun& run) {
 
 void unordered_destroyed_early(LawRun& run) {
   const auto executor = open(run, 1);
-  const Crossing crossing(3);
+  const GatedMap gated(3);
   {
-    const auto results = executor->map_unordered(crossing.call(), std::views::iota(0, 3));
-    run.expect(crossing.running(0), "the first call runs");
+    const auto results = executor->map_unordered(gated.call(), std::views::iota(0, 3));
+    run.expect(gated.running(0), "the first call runs");
   }
-  run.expect(crossing.callables() == crossing.calls_kept(run, 1), "destroying the range cancels what has not started");
-  crossing.open_all();
+  run.expect(gated.callables() == gated.calls_kept(run, 1), "destroying the range cancels what has not started");
+  gated.open_all();
   expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(crossing.runs() == 1, "what was cancelled never runs");
+  run.expect(gated.runs() == 1, "what was cancelled never runs");
 }
 
 template <typename E, typename R>
@@ -97,12 +97,12 @@ bool has_error(const Settled<R>& settled) {
 
 void settled_tells_value_or_error_of_each(LawRun& run) {
   const auto executor = open(run, 1);
-  const Crossing crossing(5);
-  auto results = executor->map_settled(crossing.call({0, 2}), std::views::iota(0, 5), kPatient);
-  for (const int item : {0, 1, 2}) crossing.open(item);
-  run.expect(crossing.running(3), "the calls run one after the other");
+  const GatedMap gated(5);
+  auto results = executor->map_settled(gated.call({0, 2}), std::views::iota(0, 5), kPatient);
+  for (const int item : {0, 1, 2}) gated.open(item);
+  run.expect(gated.running(3), "the calls run one after the other");
   executor->shutdown({.wait = false, .cancel_futures = true});
-  crossing.open(3);
+  gated.open(3);
   int item = 0;
   for (const Settled<int>& settled : results) {
     const bool kept = item == 0 || item == 2   ? has_error<std::out_of_range>(settled)
@@ -117,20 +117,20 @@ void settled_tells_value_or_error_of_each(LawRun& run) {
 void settled_when_time_is_up(LawRun& run) {
   const auto executor = open(run, 2);
   const auto attempt = [&] {
-    const Crossing crossing(6);
-    for (const int item : {0, 2}) crossing.open(item);
+    const GatedMap gated(6);
+    for (const int item : {0, 2}) gated.open(item);
     const Count taken;
-    auto results = executor->map_settled(crossing.call(), endless(taken) | std::views::take(6),
+    auto results = executor->map_settled(gated.call(), endless(taken) | std::views::take(6),
                                          {.timeout = 0s, .buffersize = 4});
-    run.expect(crossing.running(1) && crossing.running(3), "the first and the third call end");
+    run.expect(gated.running(1) && gated.running(3), "the first and the third call end");
     std::string outcomes;
     for (const Settled<int>& settled : results) {
       outcomes += settled ? std::to_string(settled.value()) : has_error<TimeoutError>(settled) ? "t" : "?";
     }
-    run.expect(crossing.callables() <= 2, "what has not started is cancelled when time is up");
-    crossing.open_all();
+    run.expect(gated.callables() <= 2, "what has not started is cancelled when time is up");
+    gated.open_all();
     for (int i = 0; i < 2; ++i) expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-    run.expect(crossing.runs() == 4, "what was cancelled never runs");
+    run.expect(gated.runs() == 4, "what was cancelled never runs");
     // How much input was taken before time was found to be up is not said.
     return outcomes.starts_with("0t2t") && outcomes.find_first_not_of('t', 4) == std::string::npos;
   };

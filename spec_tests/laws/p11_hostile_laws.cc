@@ -30,7 +30,7 @@
 #include "futures/future.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -166,8 +166,8 @@ int expect_all_end(const LawRun& run, const std::vector<Call>& calls) {
 }
 
 // A client that waits for the call for as long as it takes, and sleeps now.
-std::unique_ptr<Background> sleeping_client(const LawRun& run, const Call& call) {
-  auto client = std::make_unique<Background>(run, "who waits for a call is woken, whatever a worker writes", [call] {
+std::unique_ptr<WatchedThread> sleeping_client(const LawRun& run, const Call& call) {
+  auto client = std::make_unique<WatchedThread>(run, "who waits for a call is woken, whatever a worker writes", [call] {
     try {
       call.result();
     } catch (const std::exception&) {
@@ -178,7 +178,7 @@ std::unique_ptr<Background> sleeping_client(const LawRun& run, const Call& call)
 }
 
 void expect_destroyed(const LawRun& run, std::unique_ptr<Executor> executor) {
-  const Background destroyer(run, "the destructor returns, whatever a worker has written",
+  const WatchedThread destroyer(run, "the destructor returns, whatever a worker has written",
                              [executor = std::shared_ptr<Executor>(std::move(executor))]() mutable { executor.reset(); });
   soon_at_last([&destroyer] { return destroyer.has_ended(); });
 }
@@ -207,7 +207,7 @@ void run_hostile(const LawRun& run, Garbage garbage, Ending ending) {
     for (int i = 0; i < kBeside; ++i) beside.push_back(executor->submit(&as_it_came_at, gate.entrance(), texts(i)));
     const Call hostile = executor->submit(&overwrite, garbage, ending, begin.entrance(), begun);
     const std::vector<Call> behind = submit_calls(*executor, kBehind);
-    run.expect(gate.crowd(kBeside) && begin.crowd(1), "free workers start the calls that are submitted");
+    run.expect(gate.await_arrivals(kBeside) && begin.await_arrivals(1), "free workers start the calls that are submitted");
     const std::array clients = {sleeping_client(run, hostile), sleeping_client(run, beside[0])};
     begin.open();
     // It may be found out and ended before it has come to that.
@@ -216,7 +216,7 @@ void run_hostile(const LawRun& run, Garbage garbage, Ending ending) {
     const int right = expect_all_end(run, beside) + expect_all_end(run, behind);
     expect_ends(run, hostile, {});
     for (const auto& client : clients) soon_at_last([&client] { return client->has_ended(); });
-    if (run.kind().confines_workers) {
+    if (run.candidate().confines_workers) {
       run.expect(right == kBeside + kBehind, "a hostile call costs no other call");
       const int right_later = expect_all_end(run, submit_calls(*executor, kBehind));
       run.expect(right_later == kBehind, "the executor is as good as new");

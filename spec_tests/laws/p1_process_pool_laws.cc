@@ -31,7 +31,7 @@
 #include "futures/future.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/process_gate.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -44,7 +44,7 @@ void P1_ACallIsPendingUntilAWorkerHasIt(LawRun& run) {
   {
     ProcessGate gate;
     const Future<int> held = executor->submit(&ProcessGate::pass, gate.name());
-    run.expect(gate.crowd(1), "a free worker starts a call");
+    run.expect(gate.await_arrivals(1), "a free worker starts a call");
     run.expect(held.running(), "a call whose body has begun is running");
     std::vector<Future<int>> queued;
     for (int i = 0; i < 3; ++i) queued.push_back(executor->submit(&ProcessGate::arrive, ran.name()));
@@ -249,7 +249,7 @@ void P5_ADeathCostsNoOtherCall(LawRun& run) {
   ProcessGate died;
   ProcessGate gate;
   const Future<int> beside = executor->submit(&ProcessGate::pass, gate.name());
-  run.expect(gate.crowd(1), "a free worker starts a call");
+  run.expect(gate.await_arrivals(1), "a free worker starts a call");
   const Future<int> dying = executor->submit(&arrive_and_die, died.name());
   std::vector<Future<int>> behind;
   for (int i = 0; i < 3; ++i) behind.push_back(executor->submit([](int n) { return n; }, i));

@@ -30,7 +30,7 @@
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -90,7 +90,7 @@ void P6_ADeathAtAnyMomentCostsOnlyTheCallsThatRan(LawRun& run) {
   for (int death = 0; death < kDeaths; ++death) {
     for (int i = 0; i < kCallsPerDeath; ++i) calls.push_back(submit_counted(*executor, i % 3 == 0 ? 100'000 : 10));
     pause_at_random(random);
-    const std::vector<pid_t> workers = run.kind().worker_pids(*executor);
+    const std::vector<pid_t> workers = run.candidate().worker_pids(*executor);
     const pid_t victim = workers.empty() ? 0 : workers[random() % workers.size()];
     if (victim != 0 && ::kill(victim, SIGKILL) == 0) killed.insert(victim);
     // Workers that die again and again before they take a call would break the pool (law P5).
@@ -99,7 +99,7 @@ void P6_ADeathAtAnyMomentCostsOnlyTheCallsThatRan(LawRun& run) {
   std::size_t lost = 0;
   for (const Counted& call : calls) lost += expect_given_or_lost(run, call, killed) ? 1 : 0;
   run.expect(lost <= killed.size(), "no more calls are lost than workers have died");
-  expect_result(run, executor->submit(&itself, 7), 7, "the pool lives on");
+  expect_result(run, executor->submit(&unchanged, 7), 7, "the pool lives on");
 }
 
 // ---------------------------------------------------------------------------------------------- P7
@@ -134,15 +134,15 @@ void P7_WorkersAreReplacedAfterTheirCalls(LawRun& run) {
 // ---------------------------------------------------------------------------------------------- P8
 
 void end_workers(const LawRun& run, const std::shared_ptr<Executor>& executor, int signal) {
-  const Background ender(run, "ending the workers returns", [executor, signal, end = run.kind().end_workers] {
+  const WatchedThread ender(run, "ending the workers returns", [executor, signal, end = run.candidate().end_workers] {
     end(*executor, signal);
   });
 }
 
 void expect_none_survives(const LawRun& run, Executor& executor, const std::vector<pid_t>& workers) {
   for (const pid_t worker : workers) run.expect(has_ended(worker), "no worker survives");
-  run.expect(run.kind().worker_pids(executor).empty(), "an executor whose workers were ended has none");
-  expect_throws<ShutdownError>(run, [&] { executor.submit(&itself, 1); }, "ending the workers closes the intake");
+  run.expect(run.candidate().worker_pids(executor).empty(), "an executor whose workers were ended has none");
+  expect_throws<ShutdownError>(run, [&] { executor.submit(&unchanged, 1); }, "ending the workers closes the intake");
 }
 
 template <typename R>
@@ -156,7 +156,7 @@ std::vector<pid_t> workers_of(const LawRun& run, Executor& executor, std::size_t
   std::vector<pid_t> workers;
   run.expect_soon(
       [&] {
-        workers = run.kind().worker_pids(executor);
+        workers = run.candidate().worker_pids(executor);
         return workers.size() == count;
       },
       "an executor names its workers");
@@ -165,12 +165,12 @@ std::vector<pid_t> workers_of(const LawRun& run, Executor& executor, std::size_t
 
 void expect_all_end(const LawRun& run, int signal) {
   const auto executor = open(run, 2);
-  const Held held(run, *executor, 2);
+  const BusyWorkers busy(run, *executor, 2);
   std::vector<Future<int>> pending;
-  for (int i = 0; i < 3; ++i) pending.push_back(executor->submit(&itself, i));
+  for (int i = 0; i < 3; ++i) pending.push_back(executor->submit(&unchanged, i));
   const std::vector<pid_t> workers = workers_of(run, *executor, 2);
   end_workers(run, executor, signal);
-  for (const Future<int>& future : held.futures()) expect_broken(run, future);
+  for (const Future<int>& future : busy.futures()) expect_broken(run, future);
   for (const Future<int>& future : pending) run.expect(future.cancelled(), "a pending call is cancelled with the workers");
   expect_none_survives(run, *executor, workers);
 }
@@ -196,7 +196,7 @@ void P8_TerminateKillsWorkersThatDoNotObey(LawRun& run) {
   const Count begun;
   const Future<int> ignoring = executor->submit(&ignore_sigterm, gate.entrance());
   const Future<int> stopped = executor->submit(&stop, begun);
-  run.expect(gate.crowd(1) && begun.reaches(1), "free workers start the calls that are submitted");
+  run.expect(gate.await_arrivals(1) && begun.reaches(1), "free workers start the calls that are submitted");
   const std::vector<pid_t> workers = workers_of(run, *executor, 2);
   end_workers(run, executor, SIGTERM);
   expect_broken(run, ignoring);
@@ -209,7 +209,7 @@ void P8_WorkersMayBeEndedAtAnyMoment(LawRun& run) {
   for (int round = 0; round < 8; ++round) {
     const auto executor = open(run, 2);
     std::vector<Future<int>> calls;
-    for (int i = 0; i < 10; ++i) calls.push_back(executor->submit(&itself, i));
+    for (int i = 0; i < 10; ++i) calls.push_back(executor->submit(&unchanged, i));
     pause_at_random(random);
     end_workers(run, executor, round % 2 == 0 ? SIGKILL : SIGTERM);
     for (int i = 0; const Future<int>& call : calls) {
@@ -250,7 +250,7 @@ std::array<ExecMark, 2> exec_marks(const LawRun& run, Executor& executor) {
   const Gate gate;
   const Future<ExecMark> one = executor.submit(&exec_mark_at, gate.entrance());
   const Future<ExecMark> other = executor.submit(&exec_mark_at, gate.entrance());
-  run.expect(gate.crowd(2), "workers run calls, whatever the start method");
+  run.expect(gate.await_arrivals(2), "workers run calls, whatever the start method");
   gate.open();
   return {one.result(kPatience), other.result(kPatience)};
 }
@@ -277,11 +277,11 @@ void P9_ForkIsForProgramsWithOneThread(LawRun& run) {
                                     "an executor that would fork a threaded program is refused");
   }
   if (!kChildMayHaveThreads) return;
-  in_child(run, "workers that are forks of the program run calls", [&run](const ChildVoice& voice) {
+  in_child(run, "workers that are forks of the program run calls", [&run](const ChildReport& report) {
     known_to_forks = 7;
     const std::unique_ptr<Executor> executor = run.make(start_by(ProcessStart::kFork));
-    voice.expect(executor->submit(&what_is_known).result(kPatience) == 7, "a fork knows what main has set");
-    voice.expect(executor->submit(&exec_mark).result(kPatience) == exec_mark(), "a fork comes from no exec");
+    report.expect(executor->submit(&what_is_known).result(kPatience) == 7, "a fork knows what main has set");
+    report.expect(executor->submit(&exec_mark).result(kPatience) == exec_mark(), "a fork comes from no exec");
   });
 }
 
@@ -301,10 +301,10 @@ void P12_ACallThatOverrunsIsEndedAlone(LawRun& run) {
   const Gate gate;
   const Future<int> overrunning = executor->submit(&overrun, worker, gate.entrance());
   std::vector<Future<int>> others;
-  for (int i = 0; i < 10; ++i) others.push_back(executor->submit(&itself, i));
+  for (int i = 0; i < 10; ++i) others.push_back(executor->submit(&unchanged, i));
   expect_error<CallTimeoutError>(run, overrunning, "a call that overruns gets CallTimeoutError");
   run.expect_soon([&worker] { return has_ended(worker.value()); }, "the worker that overran is killed");
-  for (int i = 0; i < 10; ++i) others.push_back(executor->submit(&itself, 10 + i));
+  for (int i = 0; i < 10; ++i) others.push_back(executor->submit(&unchanged, 10 + i));
   for (int i = 0; const Future<int>& other : others) expect_result(run, other, i++, "who overruns costs no other call");
   run.expect(gate.arrived() == 1, "a call that overran is not run again");
 }
@@ -353,7 +353,7 @@ int compute_for_ever() {
 void P12_CpuTimeIsLimited(LawRun& run) {
   const auto executor = open(run, ExecutorOptions{.max_workers = 1, .processes = {.worker_cpu_seconds_max = 1}});
   const Future<int> endless = executor->submit(&compute_for_ever);
-  const Future<int> behind = executor->submit(&itself, 7);
+  const Future<int> behind = executor->submit(&unchanged, 7);
   // A second of processor time, which may be many others' as well.
   for (int i = 0; i < 10 && !endless.done(); ++i) endless.wait(kPatience);
   expect_error<WorkerDiedError>(run, endless, "a call that computes for longer than the limit loses its worker");

@@ -74,7 +74,7 @@ void ProcessGate::open() {
 
 int ProcessGate::arrived() const { return shared_->arrived.load(std::memory_order_acquire); }
 
-bool ProcessGate::crowd(int n) const {
+bool ProcessGate::await_arrivals(int n) const {
   return soon([&] { return arrived() >= n; });
 }
 

@@ -12,7 +12,7 @@ namespace futures::spec_tests {
 //
 //   ProcessGate gate;
 //   Future<int> f = executor->submit(&ProcessGate::pass, gate.name());
-//   gate.crowd(1);   // now the call is running
+//   gate.await_arrivals(1);   // now the call is running
 //   gate.open();
 class ProcessGate {
  public:
@@ -32,7 +32,7 @@ class ProcessGate {
   void open();
   int arrived() const;
   // Waits until `n` have arrived. Returns whether they have.
-  bool crowd(int n) const;
+  bool await_arrivals(int n) const;
 
  private:
   struct Shared {

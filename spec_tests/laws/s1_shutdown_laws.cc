@@ -17,7 +17,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -26,7 +26,7 @@ using namespace std::chrono_literals;
 
 std::vector<Future<int>> submit_some(Executor& executor, int n) {
   std::vector<Future<int>> futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(itself, i));
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(unchanged, i));
   return futures;
 }
 
@@ -65,22 +65,22 @@ pid_t stay(const Count& ends, const Gate::Entrance& at) {
 
 void drains_queued_and_running_calls(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 5);
-  const Background caller(run, "shutdown returns once the calls are done", [run, executor, queued] {
+  const WatchedThread caller(run, "shutdown returns once the calls are done", [run, executor, queued] {
     run.expect(executor->shutdown(), "shutdown with wait says that all is done");
     run.expect(all_done(queued), "shutdown returns when the queued calls are done");
   });
   run.expect(caller.falls_asleep(), "shutdown waits for the running call");
   run.expect(!all_done(queued), "the queued calls wait for the running one");
-  held.release();
+  busy.release();
   expect_results(run, queued, "a queued call runs although the intake is closed");
 }
 
 void closes_the_intake_while_it_waits(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
-  const Background caller(run, "shutdown returns", [executor] { executor->shutdown(); });
+  const BusyWorkers busy(run, *executor);
+  const WatchedThread caller(run, "shutdown returns", [executor] { executor->shutdown(); });
   run.expect_soon(
       [&] {
         try {
@@ -92,7 +92,7 @@ void closes_the_intake_while_it_waits(LawRun& run) {
       },
       "the intake closes although shutdown still waits");
   run.expect(!caller.has_ended(), "shutdown waits for the running call");
-  held.release();
+  busy.release();
 }
 
 void joins_the_workers(LawRun& run) {
@@ -105,7 +105,7 @@ void joins_the_workers(LawRun& run) {
     for (int i = 0; i < kWorkers; ++i) {
       workers.push_back(executor->submit(stay, ends, gate.entrance()));
     }
-    run.expect(gate.crowd(kWorkers), "each call has a worker of its own");
+    run.expect(gate.await_arrivals(kWorkers), "each call has a worker of its own");
   }
   run.expect(shut_down(run, executor, {}) == true, "shutdown with wait says that all is done");
   if (!in_processes(run)) {
@@ -129,11 +129,11 @@ void without_wait_the_work_still_completes(LawRun& run) {
   const auto executor = open(run, 1);
   const Count ends;
   const Future<pid_t> first = executor->submit(stay, ends, Gate::Entrance());
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 5);
   run.expect(shut_down(run, executor, {.wait = false}) == false, "shutdown without wait returns while calls are left");
-  run.expect(!all_done(queued) && held.futures()[0].running(), "it waits for no call");
-  held.release();
+  run.expect(!all_done(queued) && busy.futures()[0].running(), "it waits for no call");
+  busy.release();
   expect_results(run, queued, "the work still completes");
   if (!expect_done(run, first, "the work still completes")) return;
   const bool ended = in_processes(run) ? soon([&] { return has_ended(first.result()); }) : ends.reaches(1);
@@ -142,7 +142,7 @@ void without_wait_the_work_still_completes(LawRun& run) {
 
 void without_wait_its_callbacks_have_run_here(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Count ran_here;
   for (const Future<int>& future : submit_some(*executor, 3)) {
     future.add_done_callback([ran_here, caller = own_tid()](const Future<int>&) {
@@ -157,13 +157,13 @@ void without_wait_its_callbacks_have_run_here(LawRun& run) {
 
 void cancel_futures_cancels_what_has_not_started(LawRun& run) {
   const auto executor = open(run, 2);
-  const Held held(run, *executor, 2);
+  const BusyWorkers busy(run, *executor, 2);
   const std::vector<Future<int>> queued = submit_some(*executor, 5);
   executor->shutdown({.wait = false, .cancel_futures = true});
   run.expect(all_cancelled(queued), "what has not started is cancelled when shutdown returns");
-  for (const Future<int>& future : held.futures()) run.expect(future.running(), "what is running stays so");
-  held.release();
-  for (const Future<int>& future : held.futures()) expect_result(run, future, 1, "what is running finishes");
+  for (const Future<int>& future : busy.futures()) run.expect(future.running(), "what is running stays so");
+  busy.release();
+  for (const Future<int>& future : busy.futures()) expect_result(run, future, 1, "what is running finishes");
   shut_down(run, executor, {});
   run.expect(all_cancelled(queued), "what was cancelled stays so");
 }
@@ -200,11 +200,11 @@ void cancel_futures_racing_with_the_workers(LawRun& run) {
 
 void cancel_futures_racing_with_submits(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const auto accepted = std::make_shared<std::vector<Future<void>>>();
   {
     const Count submitted;
-    const Background client(run, "submit returns", [executor, accepted, submitted] {
+    const WatchedThread client(run, "submit returns", [executor, accepted, submitted] {
       try {
         for (int i = 0; i < 2'000; ++i) {
           accepted->push_back(executor->submit([] {}));
@@ -236,15 +236,15 @@ void both_leave_every_call_finished_or_cancelled(LawRun& run) {
 
 void both_wait_for_the_running_call(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  const Background caller(run, "shutdown returns once the call is done", [run, executor, running = held.futures()[0]] {
+  const WatchedThread caller(run, "shutdown returns once the call is done", [run, executor, running = busy.futures()[0]] {
     executor->shutdown({.wait = true, .cancel_futures = true});
     run.expect(running.done() && !running.cancelled(), "the running call is finished on return");
   });
   run.expect(caller.falls_asleep(), "shutdown waits for the running call");
   run.expect_soon([&] { return all_cancelled(queued); }, "what has not started is cancelled meanwhile");
-  held.release();
+  busy.release();
 }
 
 // --- S5
@@ -262,60 +262,60 @@ void shutdown_again(LawRun& run) {
 
 void shutdown_from_several_threads(LawRun& run) {
   const auto executor = open(run, 2);
-  const Held held(run, *executor, 2);
+  const BusyWorkers busy(run, *executor, 2);
   const std::vector<Future<int>> queued = submit_some(*executor, 5);
-  std::vector<std::unique_ptr<Background>> callers;
+  std::vector<std::unique_ptr<WatchedThread>> callers;
   for (int i = 0; i < 4; ++i) {
-    callers.push_back(std::make_unique<Background>(run, "shutdown returns", [run, executor, queued] {
+    callers.push_back(std::make_unique<WatchedThread>(run, "shutdown returns", [run, executor, queued] {
       run.expect(executor->shutdown(), "each shutdown with wait says that all is done");
       run.expect(all_done(queued), "each shutdown with wait returns when all is done");
     }));
   }
   for (const auto& caller : callers) run.expect(caller->falls_asleep(), "each of them waits");
-  held.release();
+  busy.release();
   for (const auto& caller : callers) run.expect(caller->ends(), "each of them returns");
   expect_results(run, queued, "none of them cancels");
 }
 
 void a_later_cancel_futures_still_cancels(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  const Background waits(run, "the earlier shutdown returns", [executor] { executor->shutdown(); });
+  const WatchedThread waits(run, "the earlier shutdown returns", [executor] { executor->shutdown(); });
   executor->shutdown({.wait = false});
   run.expect(!queued.back().done(), "a plain shutdown cancels nothing");
   executor->shutdown({.wait = false, .cancel_futures = true});
   run.expect(all_cancelled(queued), "a later cancel_futures cancels what is still pending");
   executor->shutdown({.wait = false});
   run.expect(all_cancelled(queued), "a later plain shutdown undoes nothing");
-  held.release();
-  expect_result(run, held.futures()[0], 1, "the running call finishes");
+  busy.release();
+  expect_result(run, busy.futures()[0], 1, "the running call finishes");
 }
 
 // --- S6
 
 void the_destructor_waits(LawRun& run) {
   auto executor = run.make(1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  const Background destroyer(run, "the destructor returns once the calls are done",
+  const WatchedThread destroyer(run, "the destructor returns once the calls are done",
                              [run, queued, executor = executor.release()] {
                                delete executor;
                                run.expect(all_done(queued), "the destructor returns when the calls are done");
                              });
   run.expect(destroyer.falls_asleep(), "the destructor waits for the running call");
-  held.release();
+  busy.release();
   expect_results(run, queued, "the destructor cancels nothing");
 }
 
 void the_destructor_does_not_wait_after_shutdown_without_wait(LawRun& run) {
   auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
   executor->shutdown({.wait = false});
   executor.reset();  // Waits no longer than the patience; that it did not is a violation.
-  run.expect(held.futures()[0].running() && !all_done(queued), "the destructor waits for no call");
-  held.release();
+  run.expect(busy.futures()[0].running() && !all_done(queued), "the destructor waits for no call");
+  busy.release();
   expect_results(run, queued, "the work still completes, without an executor");
 }
 
@@ -380,8 +380,8 @@ void a_callback_shuts_down_its_executor(LawRun& run) {
   const auto executor = open(run, 1);
   const Count called;
   {
-    const Held held(run, *executor);
-    held.futures()[0].add_done_callback([run, executor = executor.get(), called](const Future<int>&) {
+    const BusyWorkers busy(run, *executor);
+    busy.futures()[0].add_done_callback([run, executor = executor.get(), called](const Future<int>&) {
       shut_down_from_inside(run, *executor, {.wait = true});
       called.add();
     });
@@ -438,9 +438,9 @@ void submit_and_cancel_just_before(LawRun& run) {
 void waiters_get_the_outcome(LawRun& run) {
   for (const bool cancel_futures : {true, false}) {
     const auto executor = open(run, 1);
-    const Held held(run, *executor);
+    const BusyWorkers busy(run, *executor);
     const Future<int> pending = executor->submit([] { return 2; });
-    const Background waiter(run, "a waiter is woken", [run, pending, cancel_futures] {
+    const WatchedThread waiter(run, "a waiter is woken", [run, pending, cancel_futures] {
       try {
         run.expect(pending.result() == 2 && !cancel_futures, "a waiter gets the value of a call that was drained");
       } catch (const CancelledError&) {
@@ -449,7 +449,7 @@ void waiters_get_the_outcome(LawRun& run) {
     });
     run.expect(waiter.falls_asleep(), "a waiter sleeps until the call is done");
     executor->shutdown({.wait = false, .cancel_futures = cancel_futures});
-    if (!cancel_futures) held.release();
+    if (!cancel_futures) busy.release();
     run.expect(waiter.ends(), "a waiter is woken by the shutdown's outcome");
   }
 }
@@ -458,14 +458,14 @@ void waiters_get_the_outcome(LawRun& run) {
 
 void a_deadline_says_whether_all_is_done(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
   for (const Timeout& timeout : {Timeout(-1s), Timeout(0s), Timeout(2ms)}) {
     run.expect(shut_down(run, executor, {.timeout = timeout}) == false, "when time is up, shutdown says that calls are left");
   }
   expect_throws<ShutdownError>(run, [&] { executor->submit([] {}); }, "the intake is closed even so");
   run.expect(!all_done(queued), "and nothing is cancelled");
-  held.release();
+  busy.release();
   run.expect(shut_down(run, executor, {.timeout = std::chrono::hours::max()}) == true, "in time, it says that all is done");
   run.expect(all_done(queued), "and it is");
   expect_results(run, queued, "the calls that were left complete");
@@ -473,22 +473,22 @@ void a_deadline_says_whether_all_is_done(LawRun& run) {
 
 void a_deadline_with_cancel_futures(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
   run.expect(shut_down(run, executor, {.cancel_futures = true, .timeout = 2ms}) == false, "a call is left");
   run.expect(all_cancelled(queued), "what has not started is cancelled although time is up");
-  held.release();
+  busy.release();
   run.expect(shut_down(run, executor, {.timeout = kPatience}) == true, "in time, shutdown says that all is done");
 }
 
 void shutdown_now_counts_what_it_cancels(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 5);
   queued[1].cancel();
   run.expect(executor->shutdown_now() == 4, "shutdown_now says how many calls it cancelled, not how many were");
   run.expect(all_cancelled(queued), "and has cancelled what had not started");
-  run.expect(held.futures()[0].running(), "it waits for no call");
+  run.expect(busy.futures()[0].running(), "it waits for no call");
   run.expect(executor->shutdown_now() == 0, "a second one finds nothing to cancel");
   expect_throws<ShutdownError>(run, [&] { executor->submit([] {}); }, "the intake is closed");
 }

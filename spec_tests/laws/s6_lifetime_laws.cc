@@ -18,7 +18,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -27,7 +27,7 @@ using Ints = std::vector<Future<int>>;
 
 Ints submit_some(Executor& executor, int n) {
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(itself, i));
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(unchanged, i));
   return futures;
 }
 
@@ -43,13 +43,13 @@ void leave_scope(const LawRun& run, OnUnwind on_unwind, bool by_exception) {
   const bool cancels = on_unwind == OnUnwind::kCancelPending && by_exception;
   const auto gate = std::make_shared<Gate>();
   const auto queued = std::make_shared<Ints>();
-  std::unique_ptr<Background> opener;
+  std::unique_ptr<WatchedThread> opener;
   try {
     const auto executor = run.make({.max_workers = 1, .on_unwind = on_unwind});
     const Future<void> running = executor->submit(pass, gate->entrance());
-    gate->crowd(1);
+    gate->await_arrivals(1);
     *queued = submit_some(*executor, 3);
-    opener = std::make_unique<Background>(run, "the gate is opened", [=, leaver = own_tid()] {
+    opener = std::make_unique<WatchedThread>(run, "the gate is opened", [=, leaver = own_tid()] {
       soon([&] { return cancels ? count_cancelled(*queued) == 3 : is_asleep(leaver); });
       gate->open();
     });
@@ -65,7 +65,7 @@ void leaving_a_scope(LawRun& run) {
   run.expect(ExecutorOptions().on_unwind == OnUnwind::kDrain, "the default is to drain");
   for (const OnUnwind on_unwind : {OnUnwind::kDrain, OnUnwind::kCancelPending}) {
     for (const bool by_exception : {false, true}) {
-      const Background leaver(run, "the destructor returns", [=] { leave_scope(run, on_unwind, by_exception); });
+      const WatchedThread leaver(run, "the destructor returns", [=] { leave_scope(run, on_unwind, by_exception); });
     }
   }
 }
@@ -80,7 +80,7 @@ void an_older_exception_is_another_scopes(LawRun& run) {
       leave_scope(run, OnUnwind::kCancelPending, true);
     }
   };
-  const Background unwinding(run, "the destructors return", [run] {
+  const WatchedThread unwinding(run, "the destructors return", [run] {
     try {
       const InDestructor in_destructor{run};
       throw std::domain_error("leave");
@@ -111,7 +111,7 @@ void the_callable_held_the_last_handle(LawRun& run) {
 
 void a_cancelled_callable_held_the_last_handle(LawRun& run) {
   const Gate gate;
-  const Background canceller(run, "the cancel that destroys the executor returns", [run, at = gate.entrance()] {
+  const WatchedThread canceller(run, "the cancel that destroys the executor returns", [run, at = gate.entrance()] {
     std::shared_ptr<Executor> executor = run.make(1);
     const Future<void> running = executor->submit([at] { at.pass(); });
     const Future<void> pending = executor->submit([executor] {});
@@ -119,7 +119,7 @@ void a_cancelled_callable_held_the_last_handle(LawRun& run) {
     run.expect(pending.cancel(), "a pending call is cancelled");
     run.expect(running.done(), "on any other thread the destructor waits, also when a callable held the last handle");
   });
-  run.expect(gate.crowd(1) && canceller.falls_asleep(), "the destructor waits for the running call");
+  run.expect(gate.await_arrivals(1) && canceller.falls_asleep(), "the destructor waits for the running call");
   gate.open();
 }
 
@@ -136,7 +136,7 @@ void a_call_may_take_a_stop_token(LawRun& run) {
         return argument;
       },
       5);
-  run.expect(gate.crowd(1), "the call runs");
+  run.expect(gate.await_arrivals(1), "the call runs");
   run.expect(!call.cancel() && call.running(), "cancel on a running call returns false and changes nothing");
   run.expect(call.request_stop(), "the first request is made");
   run.expect(!call.request_stop(), "the second one changes nothing");
@@ -153,32 +153,32 @@ void cancel_of_a_running_call_sets_no_token(LawRun& run) {
     at.pass();
     return token.stop_requested();
   });
-  run.expect(gate.crowd(1) && !call.cancel(), "cancel on a running call returns false");
+  run.expect(gate.await_arrivals(1) && !call.cancel(), "cancel on a running call returns false");
   gate.open();
   expect_result(run, call, false, "cancel on a running call does not ask it to stop");
 }
 
 void a_pending_call_finds_its_token_set(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const auto stopped = [](std::stop_token token) { return token.stop_requested(); };
   const Future<bool> asked = executor->submit(stopped);
   const Future<bool> not_asked = executor->submit(stopped);
   const Future<bool> cancelled = executor->submit(stopped);
   run.expect(asked.request_stop() && !asked.done(), "a pending call can be asked to stop, and stays pending");
   run.expect(cancelled.request_stop() && cancelled.cancel(), "a pending call that was asked to stop can be cancelled");
-  held.release();
+  busy.release();
   expect_result(run, asked, true, "a call that was asked before it started runs and finds its token set");
   expect_result(run, not_asked, false, "the tokens of other calls are not set");
 }
 
 void a_call_without_a_token(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Future<int> call = executor->submit([] { return 1; });
   run.expect(!call.request_stop(), "a call that takes no token cannot be asked");
   // Both ways to call it would be possible: without the token nobody pays for it.
-  held.release();
+  busy.release();
   expect_result(run, call, 1, "a call that takes no token is not affected");
 }
 
@@ -190,7 +190,7 @@ void token_callbacks_run_in_the_asker(LawRun& run) {
     const std::stop_callback callback(token, [stopped_by] { *stopped_by = own_tid(); });
     at.pass();
   });
-  run.expect(gate.crowd(1), "the call runs");
+  run.expect(gate.await_arrivals(1), "the call runs");
   call.request_stop();
   run.expect(*stopped_by == own_tid(), "the token's callbacks run where the request is made, before it returns");
   gate.open();
@@ -211,7 +211,7 @@ void shutdown_may_stop_all(LawRun& run) {
   });
   const Future<bool> running = executor->submit(waits_for_stop);
   const Future<bool> pending = executor->submit(waits_for_stop);
-  run.expect(gate.crowd(1) && begun.reaches(1), "two calls run");
+  run.expect(gate.await_arrivals(1) && begun.reaches(1), "two calls run");
   executor->shutdown({.wait = false});
   run.expect(!running.done(), "a shutdown asks nobody to stop by itself");
   executor->shutdown({.wait = false, .request_stop = true});

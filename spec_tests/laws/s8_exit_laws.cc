@@ -27,7 +27,7 @@
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -38,41 +38,41 @@ using Ints = std::vector<Future<int>>;
 
 Ints submit_some(Executor& executor, int n) {
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(itself, i));
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(unchanged, i));
   return futures;
 }
 
 // --- S8. In a child: pools are made there, since the threads of the parent's are not.
 
 // The promise is that a child that ends like this has status `status` and has noted `call` `calls` times.
-void expect_exit(const LawRun& run, int status, int calls, const std::function<void(const ChildVoice&)>& body,
+void expect_exit(const LawRun& run, int status, int calls, const std::function<void(const ChildReport&)>& body,
                  std::string_view what) {
-  const ChildEnd end = in_child(run, "the program ends", [&](const ChildVoice& voice) {
-    body(voice);
-    voice.expect(false, "the program has not ended by itself");
+  const ChildEnd end = in_child(run, "the program ends", [&](const ChildReport& report) {
+    body(report);
+    report.expect(false, "the program has not ended by itself");
   });
   run.expect(end.status == status, "the exit code is kept");
   run.expect(std::count(end.notes.begin(), end.notes.end(), "call") == calls, what);
 }
 
-void submit_notes(Executor& executor, const ChildVoice& voice, int n) {
-  for (int i = 0; i < n; ++i) executor.submit([](const ChildVoice& said_by) { said_by.note("call"); }, voice);
+void submit_notes(Executor& executor, const ChildReport& report, int n) {
+  for (int i = 0; i < n; ++i) executor.submit([](const ChildReport& said_by) { said_by.note("call"); }, report);
 }
 
 void exit_waits_for_pending_calls(LawRun& run) {
   expect_exit(
       run, 7, 5,
-      [&](const ChildVoice& voice) {
+      [&](const ChildReport& report) {
         const auto executor = run.make(1);
-        submit_notes(*executor, voice, 5);
+        submit_notes(*executor, report, 5);
         std::exit(7);
       },
       "std::exit waits for the pending calls");
   expect_exit(
       run, 0, 5,
-      [&](const ChildVoice& voice) {
+      [&](const ChildReport& report) {
         auto executor = run.make(2);
-        submit_notes(*executor, voice, 5);
+        submit_notes(*executor, report, 5);
         executor->shutdown({.wait = false});
         executor.reset();
         std::exit(0);
@@ -84,14 +84,14 @@ void exit_in_a_call(LawRun& run) {
   for (const int max_workers : {1, 2}) {
     expect_exit(
         run, 7, 4,
-        [&](const ChildVoice& voice) {
+        [&](const ChildReport& report) {
           const auto executor = run.make(max_workers);
           const auto submitted = std::make_shared<std::atomic<bool>>(false);
           const Future<void> exits = executor->submit([submitted] {
             soon([&] { return submitted->load(); });
             std::exit(7);
           });
-          submit_notes(*executor, voice, 4);
+          submit_notes(*executor, report, 4);
           *submitted = true;
           exits.result();
         },
@@ -100,18 +100,18 @@ void exit_in_a_call(LawRun& run) {
 }
 
 // Fills the worker with a call that ends once the intake is closed, and adds three that note.
-void submit_until_closed(const std::shared_ptr<Executor>& executor, const ChildVoice& voice) {
+void submit_until_closed(const std::shared_ptr<Executor>& executor, const ChildReport& report) {
   const Count running;
   const Count closed;
   executor->submit(
-      [](const ChildVoice& said_by, const Count& begun, const Count& ends) {
+      [](const ChildReport& said_by, const Count& begun, const Count& ends) {
         begun.add();
         ends.reaches(1);
         said_by.note("call");
       },
-      voice, running, closed);
+      report, running, closed);
   running.reaches(1);
-  submit_notes(*executor, voice, 3);
+  submit_notes(*executor, report, 3);
   std::thread([executor, closed] {
     soon([&] {
       try {
@@ -127,9 +127,9 @@ void submit_until_closed(const std::shared_ptr<Executor>& executor, const ChildV
 
 void exit_policies(LawRun& run) {
   const auto exit_with = [&run](ExitPolicy policy) {
-    return [&run, policy](const ChildVoice& voice) {
+    return [&run, policy](const ChildReport& report) {
       const std::shared_ptr<Executor> executor = run.make({.max_workers = 1, .exit_policy = policy});
-      submit_until_closed(executor, voice);
+      submit_until_closed(executor, report);
       std::exit(7);
     };
   };
@@ -168,7 +168,7 @@ void allow_threads() {
 }
 
 void goes_on_with_the_threads_it_has(LawRun& run) {
-  in_child(run, "the pool goes on with the workers it has", [&](const ChildVoice& voice) {
+  in_child(run, "the pool goes on with the workers it has", [&](const ChildReport& report) {
     const auto executor = run.make(3);
     std::atomic<bool> may_end = false;
     const Future<int> first = executor->submit([&may_end] {
@@ -177,10 +177,10 @@ void goes_on_with_the_threads_it_has(LawRun& run) {
     });
     if (forbid_threads()) {
       const Ints more = submit_some(*executor, 3);
-      voice.expect(!more[0].done(), "what no thread is free for is pending");
+      report.expect(!more[0].done(), "what no thread is free for is pending");
       may_end = true;
-      voice.expect(first.result(kPatience) == 1, "the running call ends");
-      for (int i = 0; i < 3; ++i) voice.expect(more[i].result(kPatience) == i, "the calls run on the worker there is");
+      report.expect(first.result(kPatience) == 1, "the running call ends");
+      for (int i = 0; i < 3; ++i) report.expect(more[i].result(kPatience) == i, "the calls run on the worker there is");
     }
     may_end = true;
     executor->shutdown();
@@ -188,21 +188,21 @@ void goes_on_with_the_threads_it_has(LawRun& run) {
 }
 
 void without_any_thread_submit_throws(LawRun& run) {
-  in_child(run, "submit without any thread returns", [&](const ChildVoice& voice) {
+  in_child(run, "submit without any thread returns", [&](const ChildReport& report) {
     const auto executor = run.make(2);
     if (!forbid_threads()) return;
-    const Census census = Census::begin();
+    const CopyCounts counts = CopyCounts::begin();
     std::atomic<int> ran = 0;
-    const auto call = [&ran, witness = Witness(census)] { ++ran; };
-    voice.expect_throws<std::system_error>([&] { executor->submit(call); }, "submit throws if there is no thread at all");
-    voice.expect(census.alive() == 1, "the call is not accepted: its callable is gone");
-    voice.expect_throws<std::system_error>([&] { executor->map([](int x) { return x; }, std::vector<int>{1}); },
+    const auto call = [&ran, counted = CountedObject(counts)] { ++ran; };
+    report.expect_throws<std::system_error>([&] { executor->submit(call); }, "submit throws if there is no thread at all");
+    report.expect(counts.alive() == 1, "the call is not accepted: its callable is gone");
+    report.expect_throws<std::system_error>([&] { executor->map([](int x) { return x; }, std::vector<int>{1}); },
                                            "so does map");
     allow_threads();
     const Future<int> later = executor->submit([] { return 1; });
-    voice.expect(later.result(kPatience) == 1, "the pool runs what is submitted once there are threads again");
+    report.expect(later.result(kPatience) == 1, "the pool runs what is submitted once there are threads again");
     executor->shutdown();
-    voice.expect(ran == 0, "what was not accepted never runs");
+    report.expect(ran == 0, "what was not accepted never runs");
   });
 }
 
@@ -210,34 +210,34 @@ void without_any_thread_submit_throws(LawRun& run) {
 
 // An executor that is busy in every way, to be looked at by a child.
 struct Busy {
-  explicit Busy(const LawRun& run) : executor(run.make(1)), held(run, *executor) {
+  explicit Busy(const LawRun& run) : executor(run.make(1)), busy(run, *executor) {
     finished.result(kPatience);
     cancelled.cancel();
   }
 
   std::unique_ptr<Executor> executor;
   const Future<int> finished = executor->submit([] { return 5; });
-  Held held;
-  const Future<int> running = held.futures()[0];
+  BusyWorkers busy;
+  const Future<int> running = busy.futures()[0];
   const Future<int> pending = executor->submit([] { return 2; });
   const Future<int> cancelled = executor->submit([] { return 3; });
 };
 
-void expect_inert(const ChildVoice& voice, Executor& executor) {
-  voice.expect_throws<BrokenExecutor>([&] { executor.submit([] {}); }, "submit in a forked child throws");
-  voice.expect_throws<BrokenExecutor>([&] { executor.map([](int x) { return x; }, std::vector<int>{1}); },
+void expect_inert(const ChildReport& report, Executor& executor) {
+  report.expect_throws<BrokenExecutor>([&] { executor.submit([] {}); }, "submit in a forked child throws");
+  report.expect_throws<BrokenExecutor>([&] { executor.map([](int x) { return x; }, std::vector<int>{1}); },
                                       "map in a forked child throws");
-  voice.expect_throws<BrokenExecutor>([&] { executor.map([](int x) { return x; }, std::vector<int>()); },
+  report.expect_throws<BrokenExecutor>([&] { executor.map([](int x) { return x; }, std::vector<int>()); },
                                       "map of nothing in a forked child throws");
-  voice.expect_throws<BrokenExecutor>([&] { executor.shutdown(); }, "shutdown in a forked child throws");
-  voice.expect_throws<BrokenExecutor>([&] { executor.shutdown({.wait = false, .cancel_futures = true}); },
+  report.expect_throws<BrokenExecutor>([&] { executor.shutdown(); }, "shutdown in a forked child throws");
+  report.expect_throws<BrokenExecutor>([&] { executor.shutdown({.wait = false, .cancel_futures = true}); },
                                       "shutdown without wait in a forked child throws");
-  voice.expect_throws<BrokenExecutor>([&] { executor.shutdown_now(); }, "shutdown_now in a forked child throws");
+  report.expect_throws<BrokenExecutor>([&] { executor.shutdown_now(); }, "shutdown_now in a forked child throws");
 }
 
-void expect_unfinished(const ChildVoice& voice, const Future<int>& future) {
+void expect_unfinished(const ChildReport& report, const Future<int>& future) {
   const auto throws = [&](const std::function<void()>& action, std::string_view what) {
-    voice.expect_throws<BrokenExecutor>(action, what);
+    report.expect_throws<BrokenExecutor>(action, what);
   };
   throws([&] { future.result(); }, "result of an unfinished future throws in a forked child");
   throws([&] { future.result(1ms); }, "result with a timeout throws in a forked child");
@@ -247,32 +247,32 @@ void expect_unfinished(const ChildVoice& voice, const Future<int>& future) {
   throws([&] { as_completed(Ints{future}); }, "as_completed throws in a forked child");
   throws([&] { future.cancel(); }, "cancel throws in a forked child");
   throws([&] { future.request_stop(); }, "request_stop throws in a forked child");
-  throws([&] { future.add_done_callback([&](const Future<int>&) { voice.note("callback"); }); },
+  throws([&] { future.add_done_callback([&](const Future<int>&) { report.note("callback"); }); },
          "add_done_callback throws in a forked child");
-  voice.expect(!future.done() && !future.cancelled(), "the future shows where the call was");
+  report.expect(!future.done() && !future.cancelled(), "the future shows where the call was");
 }
 
 void the_childs_copy_is_inert(LawRun& run) {
   Busy busy(run);
-  const ChildEnd end = in_child(run, "nothing hangs in a forked child", [&](const ChildVoice& voice) {
-    expect_inert(voice, *busy.executor);
-    expect_unfinished(voice, busy.running);
-    expect_unfinished(voice, busy.pending);
-    voice.expect(busy.finished.result() == 5 && busy.finished.exception() == nullptr, "finished futures keep their results");
-    voice.expect_throws<CancelledError>([&] { busy.cancelled.result(); }, "cancelled futures stay so");
-    voice.expect(!busy.finished.cancel() && busy.cancelled.cancel(), "cancel of a done future tells what it is");
+  const ChildEnd end = in_child(run, "nothing hangs in a forked child", [&](const ChildReport& report) {
+    expect_inert(report, *busy.executor);
+    expect_unfinished(report, busy.running);
+    expect_unfinished(report, busy.pending);
+    report.expect(busy.finished.result() == 5 && busy.finished.exception() == nullptr, "finished futures keep their results");
+    report.expect_throws<CancelledError>([&] { busy.cancelled.result(); }, "cancelled futures stay so");
+    report.expect(!busy.finished.cancel() && busy.cancelled.cancel(), "cancel of a done future tells what it is");
     const Ints done = {busy.finished, busy.cancelled};
-    voice.expect(futures::wait(done).done.size() == 2, "waiting for done futures returns");
+    report.expect(futures::wait(done).done.size() == 2, "waiting for done futures returns");
     bool called = false;
     busy.finished.add_done_callback([&](const Future<int>&) { called = true; });
-    voice.expect(called, "a callback for a done future runs at once");
+    report.expect(called, "a callback for a done future runs at once");
     busy.executor.reset();
-    voice.note("destroyed");
+    report.note("destroyed");
     std::exit(6);
   });
   run.expect(end.notes == std::vector<std::string>{"destroyed"}, "the destructor does nothing, no callback runs");
   run.expect(end.status == 6, "the exit hook does nothing");
-  busy.held.release();
+  busy.busy.release();
   expect_result(run, busy.running, 1, "the parent is unharmed");
   expect_result(run, busy.pending, 2, "the parent is unharmed");
   expect_result(run, busy.executor->submit([] { return 4; }), 4, "the parent is unharmed");
@@ -285,14 +285,14 @@ void ranges_that_the_child_inherits(LawRun& run) {
       busy.executor->map(same, std::vector<int>{1, 2}));
   auto unordered = std::make_unique<decltype(busy.executor->map_unordered(same, std::vector<int>()))>(
       busy.executor->map_unordered(same, std::vector<int>{1, 2}));
-  in_child(run, "nothing hangs in a forked child", [&](const ChildVoice& voice) {
-    voice.expect_throws<BrokenExecutor>([&] { voice.expect(all->begin() == all->end(), "a result"); },
+  in_child(run, "nothing hangs in a forked child", [&](const ChildReport& report) {
+    report.expect_throws<BrokenExecutor>([&] { report.expect(all->begin() == all->end(), "a result"); },
                                         "the next result of a map throws in a forked child");
     all.reset();
     unordered.reset();
-    voice.expect(true, "destroying a map range in a forked child does nothing");
+    report.expect(true, "destroying a map range in a forked child does nothing");
   });
-  busy.held.release();
+  busy.busy.release();
   int sum = 0;
   for (const int result : *all) sum += result;
   for (const int result : *unordered) sum += result;
@@ -304,10 +304,10 @@ void the_child_may_have_pools_of_its_own(LawRun& run) {
   if (!kChildMayHaveThreads) return;
   expect_exit(
       run, 7, 5,
-      [&](const ChildVoice& voice) {
+      [&](const ChildReport& report) {
         const auto executor = run.make(2);
-        voice.expect(executor->submit([] { return 1; }).result(kPatience) == 1, "a pool made in a forked child works");
-        submit_notes(*executor, voice, 5);
+        report.expect(executor->submit([] { return 1; }).result(kPatience) == 1, "a pool made in a forked child works");
+        submit_notes(*executor, report, 5);
         std::exit(7);
       },
       "the exit of a forked child waits for its own pools");

@@ -21,7 +21,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -44,13 +44,13 @@ void expect_default_workers(const LawRun& run, int workers) {
   const auto executor = open(run, ExecutorOptions{});
   const Gate gate;
   for (int i = 0; i < workers + 1; ++i) executor->submit([at = gate.entrance()] { at.pass(); });
-  run.expect(gate.crowd(workers), "by default, as many calls run at once as there are CPUs for this process");
-  run.expect(!gate.crowd(workers + 1, 2ms), "and no more");
+  run.expect(gate.await_arrivals(workers), "by default, as many calls run at once as there are CPUs for this process");
+  run.expect(!gate.await_arrivals(workers + 1, 2ms), "and no more");
 }
 
 void by_default_the_cpus_of_this_process(LawRun& run) {
   expect_default_workers(run, internal::available_cpus());
-  const Background confined(run, "a thread confined to one CPU ends", [run] {
+  const WatchedThread confined(run, "a thread confined to one CPU ends", [run] {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(sched_getcpu(), &one);
@@ -103,7 +103,7 @@ void never_more_threads_than_the_maximum(LawRun& run) {
   {
     const Gate gate;
     for (int i = 0; i < 4 * kWorkers; ++i) executor->submit([at = gate.entrance()] { at.pass(); });
-    run.expect(gate.crowd(kWorkers), "a thread is started for a call that no idle worker can take");
+    run.expect(gate.await_arrivals(kWorkers), "a thread is started for a call that no idle worker can take");
   }
   shut_down(run, executor, {});
   run.expect(started.value() == kWorkers, "there are never more threads than the maximum");
@@ -130,7 +130,7 @@ std::multiset<std::string> names_of(const LawRun& run, const std::string& prefix
         return own_thread_name();
       }));
     }
-    run.expect(gate.crowd(n), "each call has a thread of its own");
+    run.expect(gate.await_arrivals(n), "each call has a thread of its own");
   }
   std::multiset<std::string> found;
   for (const auto& name : names) {
@@ -166,7 +166,7 @@ void the_initializer_runs_once_per_worker_first(LawRun& run) {
         return initializer_runs;
       }));
     }
-    run.expect(gate.crowd(kWorkers), "each call has a thread of its own");
+    run.expect(gate.await_arrivals(kWorkers), "each call has a thread of its own");
   }
   for (const Future<int>& runs : seen) expect_result(run, runs, 1, "each call finds its thread initialized once");
   run.expect(initialized.value() == kWorkers, "the initializer runs once per worker");
@@ -212,18 +212,18 @@ void calls_elsewhere_finish_when_the_pool_breaks(LawRun& run) {
   };
   const LogCapture logged;
   const auto executor = open(run, {.max_workers = 2, .initializer = second_throws});
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   std::vector<Future<int>> pending;
   for (int i = 0; i < 3; ++i) pending.push_back(executor->submit([] { return 2; }));
-  run.expect(initializer.crowd(1), "a second worker starts");
+  run.expect(initializer.await_arrivals(1), "a second worker starts");
   initializer.open();
   for (const Future<int>& future : pending) {
     expect_error<BrokenThreadPool>(run, future, "every pending call gets BrokenThreadPool");
   }
   expect_broken(run, *executor);
-  run.expect(held.futures()[0].running(), "a call that runs elsewhere is left alone");
-  held.release();
-  expect_result(run, held.futures()[0], 1, "a call that runs elsewhere finishes");
+  run.expect(busy.futures()[0].running(), "a call that runs elsewhere is left alone");
+  busy.release();
+  expect_result(run, busy.futures()[0], 1, "a call that runs elsewhere finishes");
 }
 
 void waiters_are_woken_when_the_pool_breaks(LawRun& run) {
@@ -237,10 +237,10 @@ void waiters_are_woken_when_the_pool_breaks(LawRun& run) {
   const Future<int> second = executor->submit([] { return 2; });
   const Gate gate;
   first.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
-  const Background waiter(run, "a waiter is woken", [second] { second.exception(); });
+  const WatchedThread waiter(run, "a waiter is woken", [second] { second.exception(); });
   run.expect(waiter.falls_asleep(), "a waiter sleeps until the pool breaks");
   initializer.open();
-  run.expect(gate.crowd(1), "the callback of a call that breaks runs");
+  run.expect(gate.await_arrivals(1), "the callback of a call that breaks runs");
   run.expect(waiter.ends(), "the other pending calls get BrokenThreadPool although a callback blocks");
   gate.open();
 }

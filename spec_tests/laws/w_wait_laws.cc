@@ -25,7 +25,7 @@
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/stage.h"
+#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -42,7 +42,7 @@ class Steered {
   Steered(const LawRun& run, int n, const std::set<int>& failing = {}) : executor_(open(run, n)), gates_(n) {
     for (int i = 0; i < n; ++i) {
       futures_.push_back(executor_->submit(be_steered, i, failing.contains(i), gates_[i].entrance()));
-      run.expect(gates_[i].crowd(1), "each call has a worker of its own");
+      run.expect(gates_[i].await_arrivals(1), "each call has a worker of its own");
     }
   }
 
@@ -70,7 +70,7 @@ class Steered {
 Ints finished(const LawRun& run, int n) {
   const auto executor = open(run, 2);
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor->submit(itself, i));
+  for (int i = 0; i < n; ++i) futures.push_back(executor->submit(unchanged, i));
   for (const Future<int>& future : futures) expect_done(run, future, "a call ends");
   return futures;
 }
@@ -135,7 +135,7 @@ void duplicates_count_once(LawRun& run) {
 }
 
 void the_empty_range_returns_at_once(LawRun& run) {
-  const Background caller(run, "the empty range returns at once", [run] {
+  const WatchedThread caller(run, "the empty range returns at once", [run] {
     for (const ReturnWhen mode : kEveryMode) {
       const auto result = wait(Ints(), {.return_when = mode});
       run.expect(result.done.empty() && result.not_done.empty(), "wait for nothing gives nothing");
@@ -159,7 +159,7 @@ void a_partition_in_the_order_given(LawRun& run) {
 
 void zero_and_less_polls(LawRun& run) {
   const Steered calls(run, 1);
-  const Background caller(run, "wait with a timeout of zero and less returns at once", [run, future = calls[0]] {
+  const WatchedThread caller(run, "wait with a timeout of zero and less returns at once", [run, future = calls[0]] {
     for (const Timeout timeout : {Timeout(0s), Timeout(-1ns), Timeout(-1h), Timeout(-1e300 * 1s)}) {
       const auto result = wait(Ints{future}, {.timeout = timeout});
       run.expect(result.done.empty() && result.not_done == Ints{future}, "wait does not throw when time is up");
@@ -179,9 +179,9 @@ void time_is_up_not_before_its_time(LawRun& run) {
 // --- W3
 
 // A wait on a thread of its own, whose result has to satisfy `holds`.
-Background waiting(const LawRun& run, const Ints& futures, ReturnWhen mode, std::string what,
+WatchedThread waiting(const LawRun& run, const Ints& futures, ReturnWhen mode, std::string what,
                    std::function<bool(const WaitResult<Future<int>>&)> holds) {
-  return Background(run, what, [run, futures, mode, what, holds = std::move(holds)] {
+  return WatchedThread(run, what, [run, futures, mode, what, holds = std::move(holds)] {
     run.expect(holds(wait(futures, {.return_when = mode})), what);
   });
 }
@@ -249,8 +249,8 @@ void all_completed(LawRun& run) {
 
 // Both kinds of waiting, each on a thread of its own, until all `futures` are done.
 struct Waiters {
-  Background wait_for_all;
-  Background wait_for_each;
+  WatchedThread wait_for_all;
+  WatchedThread wait_for_each;
 
   Waiters(const LawRun& run, const Ints& futures, const std::string& what)
       : wait_for_all(run, "wait: " + what,
@@ -267,13 +267,13 @@ struct Waiters {
 
 Ints submit_pending(Executor& executor, int n) {
   Ints futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(itself, i));
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(unchanged, i));
   return futures;
 }
 
 void a_cancel_ends_the_wait(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Ints pending = submit_pending(*executor, 2);
   const Waiters waiters(run, pending, "a cancelled future counts as done at once");
   run.expect(waiters.fall_asleep(), "a pending future is waited for");
@@ -285,7 +285,7 @@ void a_cancel_ends_the_wait(LawRun& run) {
 
 void a_shutdown_that_cancels_ends_the_wait(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Ints pending = submit_pending(*executor, 3);
   const Waiters waiters(run, pending, "what a shutdown has cancelled counts as done at once");
   run.expect(waiters.fall_asleep(), "a pending future is waited for");
@@ -297,15 +297,15 @@ void a_shutdown_that_cancels_ends_the_wait(LawRun& run) {
 
 void a_blocked_callback_delays_no_wait(LawRun& run) {
   const auto executor = open(run, 1);
-  const Held held(run, *executor);
+  const BusyWorkers busy(run, *executor);
   const Ints pending = submit_pending(*executor, 3);
   const Gate gate;
   pending[0].add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
   const Waiters waiters(run, pending, "a blocked callback delays no wait");
   run.expect(waiters.fall_asleep(), "a pending future is waited for");
-  const Background canceller(run, "shutdown without wait returns",
+  const WatchedThread canceller(run, "shutdown without wait returns",
                              [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
-  run.expect(gate.crowd(1), "the callback runs");
+  run.expect(gate.await_arrivals(1), "the callback runs");
   run.expect(waiters.end(), "a cancelled future counts as done at once, whatever the callbacks of others do");
   gate.open();
 }
@@ -384,7 +384,7 @@ void time_is_up_in_as_completed(LawRun& run) {
 void views_of_as_completed(LawRun& run) {
   const Steered calls(run, 3);
   calls.end(2);
-  const Background caller(run, "taking one of as_completed waits for one", [run, futures = calls.futures()] {
+  const WatchedThread caller(run, "taking one of as_completed waits for one", [run, futures = calls.futures()] {
     for (const Future<int>& future : as_completed(futures) | std::views::take(1)) {
       run.expect(future == futures[2], "the first that is done comes first");
     }
@@ -444,20 +444,20 @@ void the_clock_runs_while_the_range_is_read(LawRun& run) {
 
 // --- W7
 
-// Futures of calls that are running and pending, with witnesses in arguments and results.
-std::vector<Future<Witness>> with_witnesses(Executor& executor, const Census& census, int n) {
-  std::vector<Future<Witness>> futures;
+// Futures of calls that are running and pending, with counted objects in arguments and results.
+std::vector<Future<CountedObject>> with_counted_objects(Executor& executor, const CopyCounts& counts, int n) {
+  std::vector<Future<CountedObject>> futures;
   for (int i = 0; i < n; ++i) {
-    futures.push_back(executor.submit([](const Witness& argument) { return argument; }, Witness(census, i)));
+    futures.push_back(executor.submit([](const CountedObject& argument) { return argument; }, CountedObject(counts, i)));
   }
   return futures;
 }
 
 void leaving_early_lets_go_of_every_future(LawRun& run) {
-  const Census census = Census::begin();
+  const CopyCounts counts = CopyCounts::begin();
   const auto executor = open(run, 1);
-  std::optional<Held> held(std::in_place, run, *executor);
-  std::vector<Future<Witness>> futures = with_witnesses(*executor, census, 20);
+  std::optional<BusyWorkers> busy(std::in_place, run, *executor);
+  std::vector<Future<CountedObject>> futures = with_counted_objects(*executor, counts, 20);
   for (int i = 0; i < 10; ++i) {
     wait(futures, {.timeout = 0s});
     wait(futures, {.timeout = 100us, .return_when = ReturnWhen::kFirstException});
@@ -468,48 +468,48 @@ void leaving_early_lets_go_of_every_future(LawRun& run) {
         "time is up in as_completed");
   }
   futures[0].cancel();
-  for (const Future<Witness>& future : as_completed(futures, kPatience)) {
+  for (const Future<CountedObject>& future : as_completed(futures, kPatience)) {
     run.expect(future == futures[0], "what is done comes first");
     break;
   }
   run.expect(wait(futures, {.timeout = kPatience, .return_when = ReturnWhen::kFirstCompleted}).done.size() == 1,
              "wait returns at the first completed");
   // Whoever were still registered would be told now.
-  held.reset();
-  for (const Future<Witness>& future : futures) expect_done(run, future, "the calls go on");
-  run.expect(census.alive() == 19, "each call has left its result and nothing else");
+  busy.reset();
+  for (const Future<CountedObject>& future : futures) expect_done(run, future, "the calls go on");
+  run.expect(counts.alive() == 19, "each call has left its result and nothing else");
   futures.clear();
-  run.expect_soon([&] { return census.alive() == 0; }, "nothing stays referenced once the last handle has gone");
+  run.expect_soon([&] { return counts.alive() == 0; }, "nothing stays referenced once the last handle has gone");
 }
 
 void leaving_while_futures_get_done(LawRun& run) {
-  const Census census = Census::begin();
+  const CopyCounts counts = CopyCounts::begin();
   const auto executor = open(run, 2);
   for (int round = 0; round < 50; ++round) {
-    const std::vector<Future<Witness>> futures = with_witnesses(*executor, census, 10);
+    const std::vector<Future<CountedObject>> futures = with_counted_objects(*executor, counts, 10);
     wait(futures, {.timeout = kPatience, .return_when = ReturnWhen::kFirstCompleted});
-    for (const Future<Witness>& future : as_completed(futures, kPatience) | std::views::take(3)) {
+    for (const Future<CountedObject>& future : as_completed(futures, kPatience) | std::views::take(3)) {
       run.expect(future.done(), "as_completed yields what is done");
     }
   }
   shut_down(run, executor, {});
-  run.expect(census.alive() == 0, "nothing stays referenced, whatever got done meanwhile");
+  run.expect(counts.alive() == 0, "nothing stays referenced, whatever got done meanwhile");
 }
 
 void a_yielded_future_is_let_go(LawRun& run) {
-  const Census census = Census::begin();
+  const CopyCounts counts = CopyCounts::begin();
   const auto executor = open(run, 1);
-  std::vector<Future<Witness>> futures = with_witnesses(*executor, census, 3);
-  for (const Future<Witness>& future : futures) expect_done(run, future, "a call ends");
+  std::vector<Future<CountedObject>> futures = with_counted_objects(*executor, counts, 3);
+  for (const Future<CountedObject>& future : futures) expect_done(run, future, "a call ends");
   shut_down(run, executor, {});
   auto range = as_completed(futures, kPatience);
   futures.clear();
   int left = 3;
-  for (const Future<Witness>& future : range) {
-    run.expect(future.done() && census.alive() == left, "as_completed keeps what it has not yielded and the current one");
+  for (const Future<CountedObject>& future : range) {
+    run.expect(future.done() && counts.alive() == left, "as_completed keeps what it has not yielded and the current one");
     --left;
   }
-  run.expect(left == 0 && census.alive() == 0, "and nothing at its end");
+  run.expect(left == 0 && counts.alive() == 0, "and nothing at its end");
 }
 
 constexpr Law kLaws[] = {

@@ -20,8 +20,8 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "gtest/gtest.h"
-#include "spec_tests/subjects/executor_kind.h"
-#include "spec_tests/subjects/executor_kinds.h"
+#include "spec_tests/candidates/candidate.h"
+#include "spec_tests/candidates/candidates.h"
 #include "spec_tests/programs/program.h"
 
 namespace futures::spec_tests {
@@ -80,8 +80,8 @@ void occupy(Executor& executor, std::function<void()> body) {
 }
 
 // Occupies a worker until the intake is closed; then the call prints the line. Returns when it runs.
-void occupy_until_closed(const ExecutorKind& kind, Executor* executor, const std::string& line) {
-  if (kind.shares_memory) {
+void occupy_until_closed(const Candidate& candidate, Executor* executor, const std::string& line) {
+  if (candidate.shares_memory) {
     return occupy(*executor, [executor, line] {
       run_until_closed(*executor);
       print(line);
@@ -123,15 +123,15 @@ Future<void> submit_wait(Executor& executor, const std::string& name) {
 
 // --- The programs.
 
-int return_from_main(const ExecutorKind& kind) {
-  Executor* const executor = &leak(kind.make({.max_workers = 2}));
-  occupy_until_closed(kind, executor, "call");
+int return_from_main(const Candidate& candidate) {
+  Executor* const executor = &leak(candidate.make({.max_workers = 2}));
+  occupy_until_closed(candidate, executor, "call");
   submit_calls(*executor, 4);
   return 7;
 }
 
-int shut_down_without_wait(const ExecutorKind& kind) {
-  const auto executor = kind.make({.max_workers = 1});
+int shut_down_without_wait(const Candidate& candidate) {
+  const auto executor = candidate.make({.max_workers = 1});
   submit_wait(*executor, "returning");
   submit_calls(*executor, 5);
   executor->shutdown({.wait = false});
@@ -139,21 +139,21 @@ int shut_down_without_wait(const ExecutorKind& kind) {
   return 7;
 }
 
-int exit_in_main(const ExecutorKind& kind) {
-  const auto executor = kind.make({.max_workers = 1});
+int exit_in_main(const Candidate& candidate) {
+  const auto executor = candidate.make({.max_workers = 1});
   submit_calls(*executor, 5);
   std::exit(7);
 }
 
-int exit_in_another_thread(const ExecutorKind& kind) {
-  const auto executor = kind.make({.max_workers = 1});
+int exit_in_another_thread(const Candidate& candidate) {
+  const auto executor = candidate.make({.max_workers = 1});
   submit_calls(*executor, 5);
   std::thread([] { std::exit(7); }).join();
   return 1;
 }
 
 // The main thread goes on to `then` while a call exits.
-int exit_in_call(const ExecutorKind& kind, int max_workers, const std::function<void(std::unique_ptr<Executor>)>& then) {
+int exit_in_call(const Candidate& candidate, int max_workers, const std::function<void(std::unique_ptr<Executor>)>& then) {
   // Destroyed by the exit, on the exiting thread: meanwhile the main thread must not go on.
   struct LateLook {
     ~LateLook() {
@@ -161,7 +161,7 @@ int exit_in_call(const ExecutorKind& kind, int max_workers, const std::function<
     }
   };
   static LateLook late_look;
-  auto executor = kind.make({.max_workers = max_workers});
+  auto executor = candidate.make({.max_workers = max_workers});
   executor->submit([] {
     flag("submitted").wait();
     std::exit(7);
@@ -174,20 +174,20 @@ int exit_in_call(const ExecutorKind& kind, int max_workers, const std::function<
 }
 
 Part exit_in_call_while_destroying(int max_workers) {
-  return [=](const ExecutorKind& kind) {
-    return exit_in_call(kind, max_workers, [](std::unique_ptr<Executor> executor) { executor.reset(); });
+  return [=](const Candidate& candidate) {
+    return exit_in_call(candidate, max_workers, [](std::unique_ptr<Executor> executor) { executor.reset(); });
   };
 }
 
 Part exit_in_call_while_shutting_down(int max_workers) {
-  return [=](const ExecutorKind& kind) {
-    return exit_in_call(kind, max_workers, [](std::unique_ptr<Executor> executor) { executor->shutdown(); });
+  return [=](const Candidate& candidate) {
+    return exit_in_call(candidate, max_workers, [](std::unique_ptr<Executor> executor) { executor->shutdown(); });
   };
 }
 
 Part exit_in_callback(int max_workers) {
-  return [=](const ExecutorKind& kind) {
-    const auto executor = kind.make({.max_workers = max_workers});
+  return [=](const Candidate& candidate) {
+    const auto executor = candidate.make({.max_workers = max_workers});
     const Future<void> call = submit_wait(*executor, "submitted");
     call.add_done_callback([](const Future<void>&) { std::exit(7); });
     submit_calls(*executor, 4);
@@ -198,8 +198,8 @@ Part exit_in_callback(int max_workers) {
 }
 
 // A callback of a cancelled call exits, in main, while a running call still waits for another cancelled one.
-int exit_in_callback_of_cancelled(const ExecutorKind& kind) {
-  const auto executor = kind.make({.max_workers = 1});
+int exit_in_callback_of_cancelled(const Candidate& candidate) {
+  const auto executor = candidate.make({.max_workers = 1});
   const auto second = std::make_shared<Future<int>>();
   occupy(*executor, [second] {
     flag("submitted").wait();
@@ -217,23 +217,23 @@ int exit_in_callback_of_cancelled(const ExecutorKind& kind) {
   return 1;
 }
 
-int statics_on_both_sides(const ExecutorKind& kind) {
+int statics_on_both_sides(const Candidate& candidate) {
   static const Announcer before("before");
-  static Executor* const executor = &leak(kind.make({.max_workers = 1}));
+  static Executor* const executor = &leak(candidate.make({.max_workers = 1}));
   static const Announcer after("after");
-  occupy_until_closed(kind, executor, "call");
+  occupy_until_closed(candidate, executor, "call");
   return 7;
 }
 
-int static_executor(const ExecutorKind& kind) {
+int static_executor(const Candidate& candidate) {
   static const Announcer before("before");
-  static const std::unique_ptr<Executor> executor = kind.make({.max_workers = 1});
+  static const std::unique_ptr<Executor> executor = candidate.make({.max_workers = 1});
   submit_calls(*executor, 5);
   return 7;
 }
 
-int static_executor_exit_in_call(const ExecutorKind& kind) {
-  static const std::unique_ptr<Executor> executor = kind.make({.max_workers = 1});
+int static_executor_exit_in_call(const Candidate& candidate) {
+  static const std::unique_ptr<Executor> executor = candidate.make({.max_workers = 1});
   executor->submit([] {
     flag("submitted").wait();
     std::exit(7);
@@ -244,10 +244,10 @@ int static_executor_exit_in_call(const ExecutorKind& kind) {
 }
 
 // Built before the first executor, so destroyed when all has been drained.
-int static_owner_exit_in_call(const ExecutorKind& kind) {
+int static_owner_exit_in_call(const Candidate& candidate) {
   static std::unique_ptr<Executor> owner;
   static const Announcer keeps_the_order("order");
-  owner = kind.make({.max_workers = 2});
+  owner = candidate.make({.max_workers = 2});
   owner->submit([] {
     flag("submitted").wait();
     std::exit(7);
@@ -257,9 +257,9 @@ int static_owner_exit_in_call(const ExecutorKind& kind) {
   block_for_ever();
 }
 
-int two_that_use_each_other(const ExecutorKind& kind) {
-  Executor* const first = &leak(kind.make({.max_workers = 1}));
-  Executor* const second = &leak(kind.make({.max_workers = 1}));
+int two_that_use_each_other(const Candidate& candidate) {
+  Executor* const first = &leak(candidate.make({.max_workers = 1}));
+  Executor* const second = &leak(candidate.make({.max_workers = 1}));
   occupy(*second, [first] { run_until_closed(*first); });
   const Future<int> in_second = second->submit([] { return 1; });
   occupy(*first, [second, in_second] {
@@ -273,22 +273,22 @@ int two_that_use_each_other(const ExecutorKind& kind) {
   return 7;
 }
 
-int a_new_one_during_the_exit(const ExecutorKind& kind) {
-  Executor* const executor = &leak(kind.make({.max_workers = 1}));
-  occupy(*executor, [executor, kind] {
+int a_new_one_during_the_exit(const Candidate& candidate) {
+  Executor* const executor = &leak(candidate.make({.max_workers = 1}));
+  occupy(*executor, [executor, candidate] {
     run_until_closed(*executor);
-    submit_calls(leak(kind.make({.max_workers = 1})), 5);
+    submit_calls(leak(candidate.make({.max_workers = 1})), 5);
   });
   return 7;
 }
 
 Part policy(ExitPolicy exit_policy, bool blocked) {
-  return [=](const ExecutorKind& kind) {
-    Executor* const executor = &leak(kind.make({.max_workers = 1, .exit_policy = exit_policy}));
+  return [=](const Candidate& candidate) {
+    Executor* const executor = &leak(candidate.make({.max_workers = 1, .exit_policy = exit_policy}));
     if (blocked) {
       occupy_for_ever(*executor);
     } else {
-      occupy_until_closed(kind, executor, "running call");
+      occupy_until_closed(candidate, executor, "running call");
     }
     for (int i = 0; i < 3; ++i) {
       executor->submit([] { print("pending call"); }).add_done_callback([](const Future<void>& future) {
@@ -300,8 +300,8 @@ Part policy(ExitPolicy exit_policy, bool blocked) {
 }
 
 Part end_at_once(void (*end)()) {
-  return [=](const ExecutorKind& kind) {
-    Executor* const executor = &leak(kind.make({.max_workers = 1}));
+  return [=](const Candidate& candidate) {
+    Executor* const executor = &leak(candidate.make({.max_workers = 1}));
     occupy_for_ever(*executor);
     submit_calls(*executor, 3);
     end();
@@ -320,7 +320,7 @@ class Exit : public testing::TestWithParam<std::string> {
   }
 
   static bool shares_memory() {
-    const std::vector<std::string> names = kind_names(executor_kinds());
+    const std::vector<std::string> names = candidate_names(thread_candidates());
     return std::find(names.begin(), names.end(), GetParam()) != names.end();
   }
 
@@ -420,9 +420,9 @@ TEST_P(Exit, S8_AbruptEndsWaitForNothing) {
   EXPECT_TRUE(aborted.lines.empty()) << aborted;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Exit, testing::ValuesIn(kind_names(all_kinds())),
+INSTANTIATE_TEST_SUITE_P(Kinds, Exit, testing::ValuesIn(candidate_names(all_candidates())),
                          [](const auto& info) { return info.param; });
-INSTANTIATE_TEST_SUITE_P(Kinds, ExitOfThreads, testing::ValuesIn(kind_names(executor_kinds())),
+INSTANTIATE_TEST_SUITE_P(Kinds, ExitOfThreads, testing::ValuesIn(candidate_names(thread_candidates())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -19,8 +19,8 @@
 #include "futures/future.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"
-#include "spec_tests/subjects/executor_kind.h"
-#include "spec_tests/subjects/executor_kinds.h"
+#include "spec_tests/candidates/candidate.h"
+#include "spec_tests/candidates/candidates.h"
 #include "spec_tests/programs/program.h"
 
 #if defined(ABSL_HAVE_ADDRESS_SANITIZER)
@@ -40,9 +40,9 @@ int wait_for(pid_t child) {
 }
 
 // Both processes return from main, and only one of them has calls to wait for.
-int both_return_from_main(const ExecutorKind& kind) {
+int both_return_from_main(const Candidate& candidate) {
   std::atomic<bool> forked = false;
-  const std::unique_ptr<Executor> executor = kind.make({.max_workers = 1});
+  const std::unique_ptr<Executor> executor = candidate.make({.max_workers = 1});
   executor->submit([&forked] { forked.wait(false); });
   for (int i = 0; i < 5; ++i) executor->submit([] { print("call"); });
   const pid_t child = fork();
@@ -54,12 +54,12 @@ int both_return_from_main(const ExecutorKind& kind) {
 }
 
 // A program goes on in the child with executors of its own, as daemons do.
-int the_child_goes_on(const ExecutorKind& kind) {
-  const std::unique_ptr<Executor> inherited = kind.make({.max_workers = 1});
+int the_child_goes_on(const Candidate& candidate) {
+  const std::unique_ptr<Executor> inherited = candidate.make({.max_workers = 1});
   inherited->submit([] {}).result();
   const pid_t child = fork();
   if (child > 0) return wait_for(child);
-  const std::unique_ptr<Executor> executor = kind.make({.max_workers = 2});
+  const std::unique_ptr<Executor> executor = candidate.make({.max_workers = 2});
   for (int i = 0; i < 5; ++i) executor->submit([] { print("call"); });
   executor->shutdown({.wait = false});
   return 7;
@@ -93,9 +93,9 @@ bool is_refused(Action&& action) {
 }
 
 // The locks of executor and futures are held at any moment by some thread of the parent.
-int forks_at_any_moment(const ExecutorKind& kind) {
+int forks_at_any_moment(const Candidate& candidate) {
   constexpr int kForks = 40;
-  Executor* const executor = kind.make({.max_workers = 2}).release();
+  Executor* const executor = candidate.make({.max_workers = 2}).release();
   const Future<int> finished = executor->submit([] { return 1; });
   finished.result();
   std::atomic<bool> may_end = false;
@@ -149,13 +149,13 @@ TEST_P(Fork, T9_TheChildMayGoOnWithExecutorsOfItsOwn) {
 
 TEST_P(Fork, T9_NothingHangsWheneverTheForkComes) { expect_lines("forks_at_any_moment", {"0 failed, then 2"}); }
 
-std::vector<std::string> kind_names() {
+std::vector<std::string> candidate_names() {
   std::vector<std::string> names;
-  for (const ExecutorKind& kind : executor_kinds()) names.push_back(kind.name);
+  for (const Candidate& candidate : thread_candidates()) names.push_back(candidate.name);
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Fork, testing::ValuesIn(kind_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Kinds, Fork, testing::ValuesIn(candidate_names()), [](const auto& info) { return info.param; });
 
 }  // namespace
 

@@ -25,7 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
-#include "spec_tests/subjects/executor_kinds.h"
+#include "spec_tests/candidates/candidates.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -35,14 +35,14 @@ constexpr std::chrono::seconds kPatience{20};
 
 constexpr std::string_view kPartFlag = "--play=";
 
-[[noreturn]] void become(const std::string& part, const std::string& kind, int output) {
+[[noreturn]] void become(const std::string& part, const std::string& candidate, int output) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Programs that abort leave no core file.
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   dup2(output, STDOUT_FILENO);
   const std::string play_flag = absl::StrCat(kPartFlag, part);
-  execl("/proc/self/exe", "program", play_flag.c_str(), kind.c_str(), nullptr);
+  execl("/proc/self/exe", "program", play_flag.c_str(), candidate.c_str(), nullptr);
   _exit(127);
 }
 
@@ -81,14 +81,14 @@ std::ostream& operator<<(std::ostream& out, const Ended& ended) {
              << absl::StrJoin(ended.lines, ", ") << "]";
 }
 
-Ended play(const std::string& part, const std::string& kind) {
+Ended play(const std::string& part, const std::string& candidate) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   const pid_t child = fork();
   if (child < 0) std::abort();
   if (child == 0) {
     close(ends[0]);
-    become(part, kind, ends[1]);
+    become(part, candidate, ends[1]);
   }
   close(ends[1]);
   std::string text;
@@ -103,15 +103,15 @@ Ended play(const std::string& part, const std::string& kind) {
   return ended;
 }
 
-std::vector<ExecutorKind> all_kinds() {
-  std::vector<ExecutorKind> kinds = executor_kinds();
-  kinds.insert(kinds.end(), process_kinds().begin(), process_kinds().end());
-  return kinds;
+std::vector<Candidate> all_candidates() {
+  std::vector<Candidate> candidates = thread_candidates();
+  candidates.insert(candidates.end(), process_candidates().begin(), process_candidates().end());
+  return candidates;
 }
 
-std::vector<std::string> kind_names(const std::vector<ExecutorKind>& kinds) {
+std::vector<std::string> candidate_names(const std::vector<Candidate>& candidates) {
   std::vector<std::string> names;
-  for (const ExecutorKind& kind : kinds) names.push_back(kind.name);
+  for (const Candidate& candidate : candidates) names.push_back(candidate.name);
   return names;
 }
 
@@ -125,8 +125,8 @@ int main(int argc, char** argv) {
   futures::process_main(argc, argv);
   using namespace futures::spec_tests;
   if (argc == 3 && std::string_view(argv[1]).starts_with(kPartFlag)) {
-    for (const ExecutorKind& kind : all_kinds()) {
-      if (kind.name == argv[2]) return parts().at(argv[1] + kPartFlag.size())(kind);
+    for (const Candidate& candidate : all_candidates()) {
+      if (candidate.name == argv[2]) return parts().at(argv[1] + kPartFlag.size())(candidate);
     }
     return 127;
   }

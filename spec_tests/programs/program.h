@@ -2,7 +2,7 @@
 //
 // A test file defines `parts`, the programs to play, and tests that run them:
 //
-//   Ended end = play("return_from_main", kind);
+//   Ended end = play("return_from_main", candidate);
 //   EXPECT_EQ(end.status, 7);
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_PROGRAMS_PROGRAM_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_PROGRAMS_PROGRAM_H_
@@ -18,22 +18,22 @@
 
 #include "futures/encoding/encoding.h"
 #include "futures/executor.h"
-#include "spec_tests/subjects/executor_kind.h"
+#include "spec_tests/candidates/candidate.h"
 #include "spec_tests/laws/shared_number.h"
 
 namespace futures {
 namespace spec_tests {
 
 // A program: what it returns, main returns.
-using Part = std::function<int(const ExecutorKind&)>;
+using Part = std::function<int(const Candidate&)>;
 
 // Every program of this binary, by name. Defined by the test file.
 const std::map<std::string, Part>& parts();
 
 // Of threads and of processes.
-std::vector<ExecutorKind> all_kinds();
+std::vector<Candidate> all_candidates();
 
-std::vector<std::string> kind_names(const std::vector<ExecutorKind>& kinds);
+std::vector<std::string> candidate_names(const std::vector<Candidate>& candidates);
 
 // Keeps an executor alive to the end of the program and beyond, where a leak checker finds it.
 Executor& leak(std::unique_ptr<Executor> executor);
@@ -66,7 +66,7 @@ struct Ended {
 std::ostream& operator<<(std::ostream& out, const Ended& ended);
 
 // Runs a program to its end.
-Ended play(const std::string& part, const std::string& kind);
+Ended play(const std::string& part, const std::string& candidate);
 
 // How often the program printed this line.
 int count(const Ended& ended, std::string_view line);

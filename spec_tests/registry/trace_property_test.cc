@@ -10,8 +10,8 @@
 #include "rapidcheck/gtest.h"
 #include "optimized/process_main.h"
 #include "spec_tests/judges/concurrent.h"
-#include "spec_tests/subjects/executor_kinds.h"
-#include "spec_tests/subjects/executor_subject.h"
+#include "spec_tests/candidates/candidates.h"
+#include "spec_tests/candidates/executor_player.h"
 #include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_gen.h"
@@ -19,16 +19,16 @@
 namespace futures::spec_tests {
 namespace {
 
-std::vector<std::unique_ptr<ExecutorSubject>> make_subjects() {
-  std::vector<std::unique_ptr<ExecutorSubject>> made;
-  for (const auto* const kinds : {&executor_kinds(), &process_kinds()}) {
-    for (const ExecutorKind& kind : *kinds) made.push_back(std::make_unique<ExecutorSubject>(kind));
+std::vector<std::unique_ptr<ExecutorPlayer>> make_players() {
+  std::vector<std::unique_ptr<ExecutorPlayer>> made;
+  for (const auto* const candidates : {&thread_candidates(), &process_candidates()}) {
+    for (const Candidate& candidate : *candidates) made.push_back(std::make_unique<ExecutorPlayer>(candidate));
   }
   return made;
 }
 
-std::string describe(const Subject& subject, const EpisodeReport& report) {
-  std::string text = subject.name();
+std::string describe(const TracePlayer& player, const EpisodeReport& report) {
+  std::string text = player.name();
   for (const Findings::Violation& violation : report.findings.violations) {
     text += "\n" + violation.law + ": " + violation.what;
   }
@@ -43,26 +43,26 @@ std::string said_at_once(const std::string& failure) {
 }
 
 RC_GTEST_PROP(TraceProperty, EveryStepLooksAsTheModelSays, ()) {
-  static const auto subjects = make_subjects();
+  static const auto players = make_players();
   const Trace trace = *arbitrary_trace();
   std::vector<EpisodeReport> reports;
-  for (const auto& subject : subjects) {
-    reports.push_back(run_stepwise(*subject, trace));
-    if (!reports.back().ok()) RC_FAIL(said_at_once(describe(*subject, reports.back())));
+  for (const auto& player : players) {
+    reports.push_back(run_stepwise(*player, trace));
+    if (!reports.back().ok()) RC_FAIL(said_at_once(describe(*player, reports.back())));
     if (reports.back().record.policy != reports.front().record.policy) continue;
     const std::string difference = differences(reports.back(), reports.front());
-    if (!difference.empty()) RC_FAIL(said_at_once(subject->name() + " " + difference));
+    if (!difference.empty()) RC_FAIL(said_at_once(player->name() + " " + difference));
   }
   RC_CLASSIFY(reports.front().deterministic, "the model leaves no choice");
   RC_CLASSIFY(reports.front().gave_up, "too many worlds");
 }
 
 RC_GTEST_PROP(TraceProperty, EveryConcurrentHistoryIsOneOfTheModels, ()) {
-  static const auto subjects = make_subjects();
+  static const auto players = make_players();
   const Trace trace = *arbitrary_trace();
-  for (const auto& subject : subjects) {
-    const EpisodeReport report = run_concurrent(*subject, trace);
-    if (!report.ok()) RC_FAIL(said_at_once(describe(*subject, report)));
+  for (const auto& player : players) {
+    const EpisodeReport report = run_concurrent(*player, trace);
+    if (!report.ok()) RC_FAIL(said_at_once(describe(*player, report)));
   }
 }
 

@@ -241,7 +241,7 @@ class Parser {
   }
 
   absl::Status parse_line() {
-    if (skip("workers")) return parse_size("workers", kWorkersMax, has_workers_, trace_.workers);
+    if (skip("workers")) return parse_size("workers", kTraceWorkersMax, has_workers_, trace_.workers);
     if (skip("clients")) return parse_size("clients", kClientsMax, has_clients_, trace_.clients);
     return parse_step();
   }
@@ -425,7 +425,7 @@ absl::StatusOr<Trace> parse_trace(std::string_view text) { return Parser().parse
 
 Trace normalised(Trace trace) {
   Trace fitted;
-  fitted.workers = std::clamp(trace.workers, 1, kWorkersMax);
+  fitted.workers = std::clamp(trace.workers, 1, kTraceWorkersMax);
   fitted.clients = std::clamp(trace.clients, 1, kClientsMax);
   Fitter fitter;
   for (Step& step : trace.steps) {

@@ -45,10 +45,10 @@ Weight weight_of(const Trace& trace) {
   return weight;
 }
 
-// Collects the candidates: each edit starts from the same trace, is normalised, and must be smaller and new.
-class Candidates {
+// Collects the edits: each edit starts from the same trace, is normalised, and must be smaller and new.
+class Edits {
  public:
-  explicit Candidates(const Trace& trace) : trace_(trace) {}
+  explicit Edits(const Trace& trace) : trace_(trace) {}
 
   template <typename Edit>
   void add(const Edit& edit) {
@@ -93,11 +93,11 @@ std::vector<Path> paths_of(const Trace& trace) {
   return paths;
 }
 
-void remove_steps(const Trace& trace, Candidates& candidates) {
+void remove_steps(const Trace& trace, Edits& edits) {
   const std::size_t count = trace.steps.size();
   for (std::size_t size = count; size > 0; size /= 2) {
     for (std::size_t begin = 0; begin < count; begin += size) {
-      candidates.add([&](Trace& edited) {
+      edits.add([&](Trace& edited) {
         const auto first = edited.steps.begin() + static_cast<std::ptrdiff_t>(begin);
         edited.steps.erase(first, first + static_cast<std::ptrdiff_t>(std::min(size, count - begin)));
       });
@@ -105,48 +105,48 @@ void remove_steps(const Trace& trace, Candidates& candidates) {
   }
 }
 
-void simplify_bodies(const std::vector<Path>& paths, Candidates& candidates) {
+void simplify_bodies(const std::vector<Path>& paths, Edits& edits) {
   for (const Path& path : paths) {
-    candidates.add([&](Trace& edited) {  // A body that only returns.
+    edits.add([&](Trace& edited) {  // A body that only returns.
       for (Body& body : statement_at(edited, path).body) body = Body();
     });
-    candidates.add([&](Trace& edited) {
+    edits.add([&](Trace& edited) {
       for (Body& body : statement_at(edited, path).body) body.statements.clear();
     });
   }
   for (const Path& path : paths) {
     if (path.size() < 2) continue;
     const Path around(path.begin(), path.end() - 1);
-    candidates.add([&](Trace& edited) {
+    edits.add([&](Trace& edited) {
       auto& statements = statement_at(edited, around).body[0].statements;
       statements.erase(statements.begin() + static_cast<std::ptrdiff_t>(path.back()));
     });
-    candidates.add([&](Trace& edited) {  // The inner submit in place of the outer one.
+    edits.add([&](Trace& edited) {  // The inner submit in place of the outer one.
       Statement inner = statement_at(edited, path);
       if (inner.verb == Verb::kSubmit) statement_at(edited, around) = std::move(inner);
     });
   }
 }
 
-void simplify_sizes(const Trace& trace, Candidates& candidates) {
+void simplify_sizes(const Trace& trace, Edits& edits) {
   for (int workers : {1, trace.workers - 1}) {
-    candidates.add([&](Trace& edited) { edited.workers = workers; });
+    edits.add([&](Trace& edited) { edited.workers = workers; });
   }
   for (int clients : {1, trace.clients - 1}) {
-    candidates.add([&](Trace& edited) { edited.clients = clients; });
+    edits.add([&](Trace& edited) { edited.clients = clients; });
   }
-  candidates.add([](Trace& edited) {
+  edits.add([](Trace& edited) {
     for (Step& step : edited.steps) step.client = 0;
   });
 }
 
-void simplify_numbers(const Trace& trace, const std::vector<Path>& paths, Candidates& candidates) {
+void simplify_numbers(const Trace& trace, const std::vector<Path>& paths, Edits& edits) {
   for (std::size_t i = 0; i < trace.steps.size(); ++i) {
-    candidates.add([&](Trace& edited) { edited.steps[i].client = 0; });
-    candidates.add([&](Trace& edited) { --edited.steps[i].client; });
+    edits.add([&](Trace& edited) { edited.steps[i].client = 0; });
+    edits.add([&](Trace& edited) { --edited.steps[i].client; });
   }
   for (const Path& path : paths) {
-    const auto add = [&](auto edit) { candidates.add([&](Trace& edited) { edit(statement_at(edited, path)); }); };
+    const auto add = [&](auto edit) { edits.add([&](Trace& edited) { edit(statement_at(edited, path)); }); };
     add([](Statement& statement) { statement.wait = false; });
     add([](Statement& statement) { statement.cancel_futures = false; });
     add([](Statement& statement) { statement.gate = 0; });
@@ -176,13 +176,13 @@ void simplify_numbers(const Trace& trace, const std::vector<Path>& paths, Candid
 bool is_smaller(const Trace& left, const Trace& right) { return weight_of(left) < weight_of(right); }
 
 std::vector<Trace> shrinks_of(const Trace& trace) {
-  Candidates candidates(trace);
+  Edits edits(trace);
   const std::vector<Path> paths = paths_of(trace);
-  remove_steps(trace, candidates);
-  simplify_bodies(paths, candidates);
-  simplify_sizes(trace, candidates);
-  simplify_numbers(trace, paths, candidates);
-  return candidates.take();
+  remove_steps(trace, edits);
+  simplify_bodies(paths, edits);
+  simplify_sizes(trace, edits);
+  simplify_numbers(trace, paths, edits);
+  return edits.take();
 }
 
 Trace shrink_trace(const Trace& trace, const std::function<bool(const Trace&)>& still_fails, int tries_max) {

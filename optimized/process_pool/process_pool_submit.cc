@@ -116,7 +116,8 @@ void ProcessPool::schedule(Task task) {
       give_back_room(call);
       check_open();
     }
-    return task.fail(refusal);  // Law P3: this future alone.
+    task.fail(refusal);  // Law P3: this future alone.
+    return;
   }
   std::vector<Settled> settled;
   {

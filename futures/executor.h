@@ -72,16 +72,17 @@ class Executor {
   //
   // Every call is submitted before this returns, or `buffersize` of them and one more for each step of the result, which
   // suits endless inputs. Returns an input range over the results in the order of the inputs; iterating it blocks until
-  // the next result is there. What a call threw surfaces at its place; TimeoutError when `timeout`, counted from here, is
-  // over and the next result is not there. Both end the range, and cancel what has not started, as destroying it does.
+  // the next result is there. What a call threw surfaces at its place, whenever its item is read, and the range goes on.
+  // When `timeout`, counted from here, is over and the next result is not there, looking for it throws TimeoutError; that
+  // ends the range, and cancels what has not started, as destroying the range does.
   //
   // Items and `fn` are copied into each call. Any thread. Throws as submit; std::invalid_argument for a `chunksize` or
   // `buffersize` below 1; what an input throws (what was submitted is then cancelled if it has not started). Laws M1 to M8.
   //
   // In an executor of processes up to `chunksize` consecutive inputs are one call, also to options that count or time calls,
   // if they can travel as submit says. It changes no result: what an item throws, and what of it cannot be encoded or decoded,
-  // is an error of that item; those behind it need not be called. Only what befalls the call, such as the death of its worker,
-  // is an error of each of its items. A call is submitted once all its inputs are taken. Law M6.
+  // is an error of that item alone. Only what befalls the call, such as the death of its worker, is an error of each of its
+  // items. A call is submitted once all its inputs are taken. Law M6.
   template <typename Fn, std::ranges::input_range... Inputs, typename Encoding = internal::map_encoding_t<Fn, Inputs...>>
     requires(sizeof...(Inputs) > 0)
   auto map(Fn fn, Inputs&&... inputs) {
@@ -112,7 +113,7 @@ class Executor {
     return map_in<internal::CompletionOrder, Encoding>(options, std::move(fn), std::forward<Input>(input));
   }
 
-  // As map, but each item of the result is a Settled<R>, a value or an error, so that no call's error ends the range. When
+  // As map, but each item of the result is a Settled<R>, a value or an error, so that reading it throws nothing. When
   // time is up, what is not done settles as TimeoutError, and no more input is taken. With `buffersize`, an input that
   // throws or a submit that is refused, by a broken pool or after a shutdown, still ends it and is thrown. Laws M7, M9.
   template <typename Fn, std::ranges::input_range Input, typename Encoding = internal::map_encoding_t<Fn, Input>>
@@ -201,7 +202,7 @@ class Executor {
   // A call for each input, or for a chunk of them if calls travel and those can.
   template <typename Order, typename R, typename Encoding, typename... Items, typename Fn, typename Zip>
   std::unique_ptr<Order> map_calls(MapOptions options, Fn fn, Zip zip) {
-    using Chunk = internal::ChunkCall<Encoding, Order::kAfterError, Fn, Items...>;
+    using Chunk = internal::ChunkCall<Encoding, Fn, Items...>;
     if constexpr (Chunk::kTravels) {
       if (calls_travel() && internal::inputs_per_call(options) > 1) {
         auto submit_chunk = [this](auto&&... parts) {

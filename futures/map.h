@@ -43,9 +43,8 @@ class Settled {
  public:
   using value_type = internal::stored_t<R>;
 
-  explicit Settled(Future<R> finished) : outcome_(std::move(finished)) {}
-  explicit Settled(internal::ChunkValue<R> value) : outcome_(std::move(value)) {}
-  explicit Settled(std::exception_ptr error) : outcome_(std::move(error)) {}
+  // For Executor.
+  explicit Settled(internal::HeldItem<R> outcome) : outcome_(std::move(outcome)) {}
 
   bool has_value() const noexcept { return error() == nullptr; }
   explicit operator bool() const noexcept { return has_value(); }
@@ -70,7 +69,7 @@ class Settled {
   }
 
  private:
-  std::variant<Future<R>, internal::ChunkValue<R>, std::exception_ptr> outcome_;
+  internal::HeldItem<R> outcome_;
 };
 
 namespace internal {
@@ -88,12 +87,13 @@ inline std::size_t inputs_per_call(const MapOptions& options) {
   return static_cast<std::size_t>(buffersize < chunksize ? buffersize : chunksize);
 }
 
-// The calls of one map in the order of their inputs: those submitted, and the one whose inputs are being taken.
-// Whoever destroys it cancels what has not started (law M4).
+// The calls of one map: those submitted and not yet taken out, and the one whose inputs are being taken. They are
+// numbered 0, 1, ... in the order of their inputs. Whoever destroys it cancels what has not started (law M4).
 //
-// A call is submitted once it has `chunksize` inputs, at most `buffersize`; with fewer at the end of the input, and at the
-// end of the constructor, so that all that is taken up front starts. From then on at least `buffersize` inputs are taken and
-// not yet shown until the input ends, more than wait for their call to be submitted: so there is always a call to wait for.
+// A call is submitted once it has `chunksize` inputs, at most `buffersize`; with fewer at the end of the input, and at
+// the end of the constructor, so that all that is taken up front starts. From then on at least `buffersize` inputs are
+// taken and not yet shown until the input ends, more than wait for their call to be submitted: so there is always a
+// call to wait for.
 template <typename R>
 class MapCalls {
  public:
@@ -102,54 +102,51 @@ class MapCalls {
       : until_(options.timeout.deadline()), inputs_per_call_(inputs_per_call(options)), input_(std::move(input)) {
     try {
       for (long long left = options.buffersize.value_or(0).value(); !options.buffersize || left > 0; --left) {
-        if (!take_one()) break;
+        if (!take_input()) break;
       }
       submit_taken();
     } catch (...) {
-      cancel_all();
+      cancel();
       throw;
     }
     if (!options.buffersize) input_ = nullptr;
   }
   MapCalls(const MapCalls&) = delete;
   MapCalls& operator=(const MapCalls&) = delete;
-  ~MapCalls() { cancel_all(); }
+  ~MapCalls() { cancel(); }
 
   sync::deadline until() const { return until_; }
 
-  // One input more, if there is any. Law M5. If the input or submit throws, cancels what has not started: law M7.
-  void refill() {
-    try {
-      take_one();
-    } catch (...) {
-      cancel_all();
-      throw;
-    }
+  // Takes the next input, if there is one. Throws what the input or submit throws. Law M5.
+  void refill() { take_input(); }
+
+  // How many calls have been submitted.
+  std::size_t submitted() const { return first_ + calls_.size(); }
+  FutureState& state(std::size_t number) const { return calls_[number - first_].state(); }
+  // Moves a call out. Each can be taken once.
+  MapCall<R> take(std::size_t number) {
+    MapCall<R> taken = std::move(calls_[number - first_]);
+    for (; !calls_.empty() && !calls_.front().valid(); ++first_) calls_.pop_front();
+    return taken;
   }
 
-  bool empty() const { return calls_.empty(); }
-  MapCall<R> pop_front() {
-    MapCall<R> front = std::move(calls_.front());
-    calls_.pop_front();
-    return front;
-  }
-
-  // Takes no more input, and cancels what has not started. The calls stay, to be asked for what became of them.
+  // Takes no more input, and cancels what has not started. The calls stay; inputs whose call was not submitted yet
+  // become one that is cancelled.
   void stop() {
     input_ = nullptr;
-    // From the back, since workers take from the front.
-    for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) cancel_abandoned(*call);
+    cancel();
     if (taken_ > 0) calls_.push_back(MapCall<R>::cancelled(std::exchange(taken_, 0)));
-  }
-  void cancel_all() {
-    taken_ = 0;
-    stop();
-    calls_.clear();
   }
 
  private:
+  // From the back, since workers take from the front. Does nothing in a child made by fork(): law T9.
+  void cancel() {
+    for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) {
+      if (call->valid() && call->state().is_of_this_process()) call->state().cancel();
+    }
+  }
   // Returns false at the end of the input.
-  bool take_one() {
+  bool take_input() {
     if (input_ == nullptr) return false;
     const bool is_taken = input_->take();
     if (is_taken) ++taken_;
@@ -166,167 +163,141 @@ class MapCalls {
   const sync::deadline until_;
   const std::size_t inputs_per_call_;
   std::unique_ptr<MapInput<R>> input_;
-  std::size_t taken_ = 0;  // Inputs of the next call.
-  std::deque<MapCall<R>> calls_;
+  std::size_t taken_ = 0;         // Inputs of the next call.
+  std::deque<MapCall<R>> calls_;  // Invalid ones have been taken out.
+  std::size_t first_ = 0;         // The number of calls_.front().
 };
 
-// The results in the order of the input; the first error ends it. Laws M1 to M6.
+// An order says which item comes next. `advance` moves on to it, and returns false at the end. It throws the errors of
+// the range and no error of a call: time is up, or an input or a submit throws. Then the order must be destroyed, which
+// cancels what has not started. `item` gives the item, and throws what its call threw, each time.
+
+// The results in the order of the input. Laws M1 to M6.
 template <typename R>
 class InputOrder {
  public:
   using Item = map_item_t<R>;
-  static constexpr AfterError kAfterError = AfterError::kStop;
 
-  InputOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options) : calls_(std::move(input), options) {}
+  // `settles`: when time is up no more input is taken, and TimeoutError is the error of each item that is not done.
+  // Otherwise it is an error of the range.
+  InputOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options, bool settles = false)
+      : settles_(settles), calls_(std::move(input), options) {}
 
-  // Moves on to the next result. Returns false at the end.
   bool advance() {
     const bool is_of_same_call = current_.next();
-    if (!is_of_same_call && calls_.empty()) return false;
-    calls_.refill();
+    if (!is_of_same_call && next_ == calls_.submitted()) return false;
+    calls_.refill();  // Nothing any more once time is up.
     if (!is_of_same_call) await_next();
-    if (const std::exception_ptr* const error = current_.error()) {
-      calls_.cancel_all();
-      std::rethrow_exception(*error);
-    }
     return true;
   }
   Item& item() const { return current_.value(); }
+  HeldItem<R> hold() { return current_.hold(); }
 
  private:
   void await_next() {
-    MapCall<R> next = calls_.pop_front();
-    try {
-      next.state().get(calls_.until());  // A result that is there comes out after the deadline, too.
-    } catch (...) {
-      calls_.cancel_all();
-      cancel_abandoned(next);
-      throw;
+    FutureState& state = calls_.state(next_);
+    // A result that is there comes out after the deadline, too.
+    if (!is_time_up_ && !state.wait_until(calls_.until())) {
+      if (!settles_) throw TimeoutError();
+      is_time_up_ = true;
+      calls_.stop();
     }
-    current_.open(std::move(next));
+    const bool is_too_late = is_time_up_ && (!state.is_done() || state.phase() == Phase::kCancelled);
+    MapCall<R> call = calls_.take(next_++);
+    if (is_too_late) return current_.open(std::move(call), std::make_exception_ptr(TimeoutError()));
+    current_.open(std::move(call));
   }
 
+  const bool settles_;
   MapCalls<R> calls_;
+  std::size_t next_ = 0;  // The call behind the current item's.
+  bool is_time_up_ = false;
   MapItem<R> current_;
 };
 
-// The results in the order of completion, those of one call in the order of the input; the first error ends it. Law M9.
+// The results in the order of completion, those of one call in the order of the input. Law M9.
 template <typename R>
 class CompletionOrder {
  public:
   using Item = map_item_t<R>;
-  static constexpr AfterError kAfterError = AfterError::kStop;
 
   CompletionOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options) : calls_(std::move(input), options) {
     listen();
   }
-  ~CompletionOrder() { stop(); }
 
   bool advance() {
     const bool is_of_same_call = current_.next();
-    if (!is_of_same_call && waiting_.empty()) return false;
-    try {
-      calls_.refill();
-      listen();
-      if (!is_of_same_call) await_next();
-      if (const std::exception_ptr* const error = current_.error()) std::rethrow_exception(*error);
-    } catch (...) {
-      stop();
-      throw;
-    }
+    if (!is_of_same_call && taken_ == listened_) return false;
+    calls_.refill();
+    listen();
+    if (!is_of_same_call) await_next();
     return true;
   }
   Item& item() const { return current_.value(); }
 
  private:
   void await_next() {
-    const std::optional<std::size_t> number = completions_->next(calls_.until());
+    const std::optional<std::size_t> number = completions_.next(calls_.until());
     if (!number) throw TimeoutError();
-    MapCall<R> next = std::move(waiting_.extract(*number).mapped());
-    next.state().get(std::nullopt);
-    current_.open(std::move(next));
+    calls_.state(*number).wait_until(std::nullopt);  // It may look done a moment after it was heard of.
+    current_.open(calls_.take(*number));
+    ++taken_;
   }
   void listen() {
-    while (!calls_.empty()) {
-      const auto [position, inserted] = waiting_.emplace(listened_++, calls_.pop_front());
-      completions_->add(position->second.state());
-    }
-  }
-  void stop() {
-    completions_.reset();  // Before the states that it listens to may go.
-    calls_.cancel_all();
-    for (const auto& [number, call] : waiting_) cancel_abandoned(call);
-    waiting_.clear();
+    for (; listened_ < calls_.submitted(); ++listened_) completions_.add(calls_.state(listened_));
   }
 
   MapCalls<R> calls_;
-  MapItem<R> current_;
+  Completions completions_;  // Destroyed before the states that it listens to.
   std::size_t listened_ = 0;
-  std::map<std::size_t, MapCall<R>> waiting_;  // By number in completions_.
-  std::optional<Completions> completions_{std::in_place};
+  std::size_t taken_ = 0;
+  MapItem<R> current_;
 };
 
-// Value or error for each input, in the order of the input. When time is up no more input is taken, and whatever is not
-// done by then is cancelled if possible and settles as TimeoutError. Law M9.
+// Value or error for each input, in the order of the input. Law M9.
 template <typename R>
 class SettledOrder {
  public:
   using Item = Settled<R>;
-  static constexpr AfterError kAfterError = AfterError::kGoOn;
 
-  SettledOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options) : calls_(std::move(input), options) {}
+  SettledOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options)
+      : order_(std::move(input), options, /*settles=*/true) {}
 
   bool advance() {
     current_.reset();
-    const bool is_of_same_call = item_.next();
-    if (!is_of_same_call && calls_.empty()) return false;
-    if (!time_is_up_) calls_.refill();
-    if (!is_of_same_call) await_next();
-    if (const std::exception_ptr* const error = item_.error()) {
-      current_.emplace(*error);
-    } else {
-      std::visit([this](auto&& value) { current_.emplace(std::move(value)); }, item_.hold());
-    }
+    if (!order_.advance()) return false;
+    current_.emplace(order_.hold());
     return true;
   }
-  Item& item() const { return *current_; }
+  Item& item() { return *current_; }
 
  private:
-  void await_next() {
-    MapCall<R> next = calls_.pop_front();
-    FutureState& state = next.state();
-    if (!time_is_up_ && !state.wait_until(calls_.until())) {
-      time_is_up_ = true;
-      calls_.stop();
-      cancel_abandoned(next);
-    }
-    const bool is_cancelled = state.phase() == Phase::kCancelled;
-    std::exception_ptr error;
-    if (!state.is_done() || (time_is_up_ && is_cancelled)) {
-      error = std::make_exception_ptr(TimeoutError());
-    } else if (is_cancelled) {
-      error = std::make_exception_ptr(CancelledError());
-    } else {
-      error = state.exception();
-    }
-    item_.open(std::move(next), std::move(error));
-  }
-
-  MapCalls<R> calls_;
-  bool time_is_up_ = false;
-  MapItem<R> item_;
-  mutable std::optional<Settled<R>> current_;
+  InputOrder<R> order_;
+  std::optional<Settled<R>> current_;
 };
 
 }  // namespace internal
 
-// What map, map_unordered and map_settled return: an input range, to be iterated once, by one thread. Movable; works with
-// std::views. Stepping is lazy: looking at an item, or for the end, blocks until the next item is there; `++` does not. So
-// `map(...) | std::views::take(2)` waits for two. An item stays valid until the next step, and may be moved from.
-// Destroying the range cancels the calls that have not started (law M4). With `buffersize` the executor must outlive the
-// range.
+// What map, map_unordered and map_settled return: an input range, to be iterated once, by one thread. Movable; works
+// with std::views. Stepping is lazy: looking at an item, or for the end, blocks until the item is there; `++` waits for
+// no item but the one that it leaves. So `map(...) | std::views::take(2)` waits for two. An item stays valid until the
+// next step, and may be moved from. Destroying the range cancels the calls that have not started (law M4). With
+// `buffersize` the executor must outlive the range.
+//
+// What a call threw is its item's: `*it` throws it, each time; `==` and `++` never do, and `++` goes on to the next
+// item (law M3). To read on behind an error, catch for each item:
+//
+//   for (auto it = results.begin(); it != results.end(); ++it) {
+//     try {
+//       use(*it);
+//     } catch (const ParseError& e) { ... }
+//   }
+//
+// The other errors are the range's: time is up (law M2), an input throws, or a submit is refused (law M7). They are
+// thrown once, by whatever looks first for the item that does not come: `==`, `*` or `++`. What has not started is
+// cancelled, and the range is at its end. In the loop above that is `==`: outside the `try`.
 template <typename Order>
-class MapRange {
+class [[nodiscard("a map that is dropped cancels what has not started")]] MapRange {
  public:
   class Iterator {
    public:
@@ -347,7 +318,7 @@ class MapRange {
     void operator++(int) { ++*this; }
     friend bool operator==(const Iterator& it, std::default_sentinel_t) {
       it.range_->look();
-      return it.range_->is_at_end_;
+      return it.range_->order_ == nullptr;
     }
 
    private:
@@ -367,14 +338,17 @@ class MapRange {
 
   // Makes the step that is due, if there is one.
   void look() {
-    if (!std::exchange(is_step_due_, false)) return;
-    if (std::exchange(is_at_end_, true)) return;
-    is_at_end_ = !order_->advance();  // Stays true if this throws: an error ends the range.
+    if (!std::exchange(is_step_due_, false) || order_ == nullptr) return;
+    try {
+      if (!order_->advance()) order_ = nullptr;
+    } catch (...) {
+      order_ = nullptr;
+      throw;
+    }
   }
 
-  std::unique_ptr<Order> order_;
+  std::unique_ptr<Order> order_;  // Null at the end.
   bool is_step_due_ = true;
-  bool is_at_end_ = false;
 };
 
 }  // namespace futures

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {

@@ -14,9 +14,9 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/judges/oracles.h"
 #include "spec_tests/judges/stepwise.h"
-#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/registry/registry.h"
 #include "spec_tests/traces/trace.h"
 

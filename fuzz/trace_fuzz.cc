@@ -14,8 +14,8 @@
 #include "absl/types/span.h"
 #include "fuzz/trace_check.h"
 #include "optimized/process_main.h"
-#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::fuzz {

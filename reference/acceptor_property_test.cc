@@ -103,7 +103,9 @@ class Walk {
     switch (below(7)) {
       case 0: return {.kind = OpKind::kNext, .calls = some_calls(), .poll = below(2) == 0};
       case 1: return {.kind = OpKind::kAbandon, .calls = some_calls()};
-      case 2: return {.kind = OpKind::kResult, .call = call, .calls = some_calls()};
+      case 2:
+        if (!policy_.map_ends_at_error) break;
+        return {.kind = OpKind::kResult, .call = call, .calls = some_calls()};
       case 3:
         if (submitted_ == scope_.calls) break;
         return {.kind = OpKind::kSubmit, .call = static_cast<Call>(submitted_), .calls = some_calls()};
@@ -299,7 +301,10 @@ INSTANTIATE_TEST_SUITE_P(
                                 {.max_workers = 2, .start_order = StartOrder::kAny, .drain = Drain::kStepwise}},
                     NamedPolicy{"FifoAtomic2Python", {.max_workers = 2, .shutdown_cancels_taken = false}},
                     NamedPolicy{"FifoStepwise2Python",
-                                {.max_workers = 2, .drain = Drain::kStepwise, .shutdown_cancels_taken = false}},
+                                {.max_workers = 2,
+                                 .drain = Drain::kStepwise,
+                                 .shutdown_cancels_taken = false,
+                                 .map_ends_at_error = true}},
                     NamedPolicy{"AnyStepwise2Python",
                                 {.max_workers = 2,
                                  .start_order = StartOrder::kAny,
@@ -321,6 +326,7 @@ INSTANTIATE_TEST_SUITE_P(
                     NamedPolicy{"WaitsOnce", {.drain = Drain::kStepwise, .later_shutdown_waits = false}},
                     NamedPolicy{"PythonsProcesses",
                                 {.drain = Drain::kStepwise,
+                                 .map_ends_at_error = true,
                                  .claims_ahead = 2,
                                  .shutdown_cancels_itself = false,
                                  .later_shutdown_waits = false}},

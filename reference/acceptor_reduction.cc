@@ -140,7 +140,7 @@ class Needs {
     want_effects_of(OpKind::kShutdown);
     want_effects_of(OpKind::kDestroy);
   }
-  // Maps that may come to cancel `call`: those whose awaited call fails, or whose submit is refused.
+  // Maps that may come to cancel `call`: those whose submit is refused, or that end at an error of the awaited call.
   void want_failing_maps(Call call) {
     for_each_effect([&](const Action& effect, const Operation& operation) {
       if (!is_in(operation.calls, call)) return;
@@ -249,7 +249,7 @@ class Needs {
       case OpKind::kPoll:
         if (reply.kind == ReplyKind::kTimeout) return;
         if (!is_done(state_, call)) return want_done(call, &reply);
-        return want(effect);  // Of a map's result that failed; else there is none.
+        return want(effect);  // Of a result that ends its map; else there is none.
       case OpKind::kWait:
         for (Call done = 0; done < kCallSetMax; ++done) {
           if (is_in(static_cast<CallSet>(reply.value), done) && !is_done(state_, done)) want_done(done, nullptr);

@@ -531,7 +531,9 @@ class Explorer {
       operations.push_back({.kind = OpKind::kResult, .call = call});
       operations.push_back({.kind = OpKind::kPoll, .call = call});
       const auto others = static_cast<CallSet>(there & ~set_of(call));
-      if (scope_.waits && others != 0) operations.push_back({.kind = OpKind::kResult, .call = call, .calls = others});
+      if (scope_.waits && scope_.policy.map_ends_at_error && others != 0) {
+        operations.push_back({.kind = OpKind::kResult, .call = call, .calls = others});
+      }
       if (free == state.callbacks.size()) continue;
       const auto registration = static_cast<std::int8_t>(free);
       operations.push_back({.kind = OpKind::kAddCallback, .call = call, .registration = registration});

@@ -150,7 +150,7 @@ bool has_effect(OpKind kind) {
          kind == OpKind::kShutdown || kind == OpKind::kDestroy;
 }
 
-// A map's result whose call has come to anything but a value.
+// A result that ends its map: the call has come to anything but a value.
 bool is_failed_result(const State& state, const Operation& operation) {
   return operation.kind == OpKind::kResult && operation.calls != 0 && is_done(state, operation.call) &&
          result_of(state, operation.call).kind != ReplyKind::kValue;
@@ -245,8 +245,8 @@ bool apply_invoke(const Policy& policy, State& state, Client client, const Opera
     case OpKind::kPoll:
     case OpKind::kAddCallback:
       kept.call = operation.call;
-      if (operation.kind == OpKind::kResult) {
-        if (!are_there(state, operation)) return false;
+      if (operation.kind == OpKind::kResult && operation.calls != 0) {
+        if (!policy.map_ends_at_error || !are_there(state, operation)) return false;
         kept.calls = operation.calls;
       }
       // Only a submit makes a future; one whose return is still to be recorded may already have handed it to its body.

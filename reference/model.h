@@ -26,7 +26,8 @@
 // since they may.
 //
 // A map is a row of operations of its client: a submit for each input, a result for each item, and an abandon where the
-// range is destroyed before its end. Its submits and results carry the calls that the map lets go of if they fail.
+// range is destroyed before its end. Its submits carry the calls that the map lets go of if they are refused; where a map
+// ends at an error (Policy::map_ends_at_error), so do its results.
 #ifndef CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 #define CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 
@@ -87,6 +88,8 @@ struct Policy {
   bool destroy_respects_no_wait = true;
   // Law M4: a map that was never advanced is abandoned like any other. False: its calls stay.
   bool abandons_unadvanced_map = true;
+  // Law M3: what a call of a map threw is its item's, and the map goes on. True: the map ends there and is abandoned.
+  bool map_ends_at_error = false;
   // Law M7: if a submit of a map is refused, what it has submitted is cancelled. False: it stays.
   bool refused_map_cancels = true;
   // Law P1: a call is claimed once a worker has it. More: so many are claimed ahead of that, one after the other, into a
@@ -132,8 +135,9 @@ struct Operation {
   std::int8_t registration = -1;   // kAddCallback: which of the trace's callbacks this is, counted over all of it.
   bool wait = false;               // kShutdown.
   bool cancel_futures = false;     // kShutdown.
-  // kWait: those waited for. kNext: those not yet yielded. kAbandon: those let go. kSubmit and kResult of a map: those
-  // that are cancelled, one by one, before it returns, if it is refused or comes to anything but a value.
+  // kWait: those waited for. kNext: those not yet yielded. kAbandon: those let go. kSubmit of a map: those that are
+  // cancelled, one by one, before it returns, if it is refused. kResult of a map, with map_ends_at_error: the same, if it
+  // comes to anything but a value.
   CallSet calls = 0;
   ReturnWhen when = ReturnWhen::kAllCompleted;  // kWait.
   bool poll = false;                            // kWait, kNext: with timeout 0.
@@ -173,7 +177,7 @@ enum class ActionKind : std::uint8_t {
   kCallback,   // call, operation.registration, client (where it ran; kWorker for a thread of the executor)
   kDeath,      // call: its worker died while the body ran
   // Internal.
-  kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake; a map's result: it has failed)
+  kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake; a map's result: it ends the map)
   kDrainStep,  // client, call: a stepwise shutdown, or a map that is let go, cancels one call; kWorker: the executor does,
                // following a shutdown's note
   kTake,       // call leaves the queue

@@ -79,7 +79,9 @@ struct Step {
   }
 };
 
-enum class Applies { kAlways, kTwoWorkers, kFull, kStepwise, kCallbacks, kTwoCallbacks, kBodies, kStepwiseBodies, kWaits };
+enum class Applies {
+  kAlways, kTwoWorkers, kFull, kStepwise, kCallbacks, kTwoCallbacks, kBodies, kStepwiseBodies, kWaits, kMapsThatEnd,
+};
 
 // A situation that must be met somewhere in each scope that it applies to. Grouped by kind of action, for speed.
 struct Situation {
@@ -253,9 +255,9 @@ constexpr Situation kSituations[] = {
                 return call.phase == Phase::kFinished || call.phase == Phase::kCancelled || call.phase == Phase::kAbsent;
               });
      }},
-    {"a map fails and cancels what is pending", ActionKind::kDrainStep, Applies::kWaits,
+    {"a map ends at an error and cancels what is pending", ActionKind::kDrainStep, Applies::kMapsThatEnd,
      [](const Step& s) { return s.is(OpKind::kResult); }},
-    {"a map fails and another of its calls is running", ActionKind::kEffect, Applies::kWaits,
+    {"a map ends at an error and another of its calls is running", ActionKind::kEffect, Applies::kMapsThatEnd,
      [](const Step& s) { return s.is(OpKind::kResult) && s.any_call_is(Phase::kStarted); }},
     {"a map is refused halfway and cancels", ActionKind::kDrainStep, Applies::kWaits,
      [](const Step& s) { return s.is(OpKind::kSubmit); }},
@@ -313,6 +315,8 @@ bool applies(const Scope& scope, Applies to) {
       return scope.policy.max_workers >= 2 && scope.operations_max >= 4;
     case Applies::kWaits:
       return scope.waits;
+    case Applies::kMapsThatEnd:
+      return scope.waits && scope.policy.map_ends_at_error;
     case Applies::kStepwise:
       return stepwise;
     case Applies::kCallbacks:
@@ -358,7 +362,8 @@ class Census {
 std::string name_of(const Scope& scope) {
   return absl::StrCat(scope.policy.start_order == StartOrder::kFifo ? "Fifo" : "Any",
                       scope.policy.drain == Drain::kAtomic ? "Atomic" : "Stepwise", "Workers",
-                      scope.policy.max_workers, scope.bodies_act ? "BodiesAct" : "", scope.waits ? "Waits" : "");
+                      scope.policy.max_workers, scope.bodies_act ? "BodiesAct" : "", scope.waits ? "Waits" : "",
+                      scope.policy.map_ends_at_error ? "MapsThatEnd" : "");
 }
 
 std::vector<Scope> scopes() {
@@ -375,8 +380,9 @@ std::vector<Scope> scopes() {
     all.push_back({.policy = {.max_workers = 2, .drain = drain}, .bodies_act = true});
   }
   for (const int workers : {1, 2}) {
-    all.push_back(
-        {.policy = {.max_workers = workers, .drain = Drain::kStepwise}, .operations_max = 3, .waits = true});
+    all.push_back({.policy = {.max_workers = workers, .drain = Drain::kStepwise, .map_ends_at_error = workers == 2},
+                   .operations_max = 3,
+                   .waits = true});
   }
   return all;
 }

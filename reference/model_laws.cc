@@ -181,7 +181,14 @@ Broken broken_by_report(const Policy& policy, const State& before, const ClientS
   return "W3: wait returns too early";
 }
 
-// What a map, or one that is let go, must have cancelled when an operation of it returns: laws M3, M4, M7.
+// Law M3: what the call of an item has come to cancels no other call.
+Broken broken_by_drain_step(const Policy& policy, const State& before, const Action& action) {
+  const ClientState* in = find_client(before, action.client);
+  if (policy.map_ends_at_error || in == nullptr || in->operation.kind != OpKind::kResult) return std::nullopt;
+  return absl::StrCat("M3: the item of a map cancels c", static_cast<int>(action.call));
+}
+
+// What a map, or one that is let go, must have cancelled when an operation of it returns: laws M4, M7.
 Broken broken_by_letting_go(const State& before, const ClientState& in) {
   if (in.phase != OpPhase::kDraining) return std::nullopt;
   for (std::size_t i = 0; i < before.calls.size(); ++i) {
@@ -284,6 +291,9 @@ std::optional<std::string> broken_law(const Policy& policy, const State& before,
   if (Broken broken = broken_by_call_step(policy, before, action, after)) return broken;
   if (action.kind == ActionKind::kEffect) {
     if (Broken broken = broken_by_effect(policy, before, action, after)) return broken;
+  }
+  if (action.kind == ActionKind::kDrainStep) {
+    if (Broken broken = broken_by_drain_step(policy, before, action)) return broken;
   }
   if (action.kind == ActionKind::kReturn) {
     if (Broken broken = broken_by_return(policy, before, action)) return broken;

@@ -248,6 +248,22 @@ void as_completed_yields_what_runs(const Policy&, const State& before, std::vect
   add_report(before, OpKind::kNext, {ReplyKind::kDone, 0}, moves);
 }
 
+void an_error_of_a_map_cancels(const Policy&, const State& before, std::vector<Move>& moves) {
+  for (std::size_t i = 0; i < before.clients.size(); ++i) {
+    const Operation& operation = before.clients[i].operation;
+    if (operation.kind != OpKind::kResult || result_of(before, operation.call).kind != ReplyKind::kError) continue;
+    for (std::size_t call = 0; call < before.calls.size(); ++call) {
+      if (before.calls[call].phase != Phase::kTaken) continue;
+      State after = before;
+      after.calls[call].phase = Phase::kCancelled;
+      moves.push_back({.action = {.kind = ActionKind::kDrainStep,
+                                  .client = static_cast<Client>(i),
+                                  .call = static_cast<Call>(call)},
+                       .state = std::move(after)});
+    }
+  }
+}
+
 void failed_map_returns_early(const Policy&, const State& before, std::vector<Move>& moves) {
   for (std::size_t i = 0; i < before.clients.size(); ++i) {
     const ClientState& in = before.clients[i];
@@ -296,6 +312,7 @@ const Mutant kMutants[] = {
     {"WaitSleepsOn", "E7: stuck", kWaits, wait_sleeps_on},
     {"AsCompletedGivesUpTooEarly", "W5", kWaits, as_completed_gives_up_too_early},
     {"AsCompletedYieldsWhatRuns", "W5", kWaits, as_completed_yields_what_runs},
+    {"AnErrorOfAMapCancels", "M3", kWaits, an_error_of_a_map_cancels},
     {"FailedMapReturnsEarly", "M4", kWaits, failed_map_returns_early},
     {"DestructorNeverWaits", "S6", kWaits, destructor_never_waits},
     {"DestructorAlwaysWaits", "S6", kWaits, destructor_always_waits},

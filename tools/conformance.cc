@@ -30,8 +30,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "optimized/process_main.h"
-#include "spec_tests/laws/law.h"
 #include "spec_tests/judges/stepwise.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/registry/registry.h"
 #include "spec_tests/traces/trace.h"
 #include "tools/conformance_report.h"
@@ -87,7 +87,8 @@ std::vector<std::string> executors_asked_for() {
   std::vector<std::string> names = split(absl::GetFlag(FLAGS_executors));
   if (names.empty()) return spec_tests::real_candidate_names();
   for (const std::string& name : names) {
-    if (spec_tests::find_candidate(name) == nullptr) refuse(absl::StrCat("no executor '", name, "'; --list names them"));
+    if (spec_tests::find_candidate(name) == nullptr)
+      refuse(absl::StrCat("no executor '", name, "'; --list names them"));
   }
   return names;
 }

@@ -10,19 +10,19 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "spec_tests/judges/concurrent.h"
-#include "spec_tests/laws/law.h"
-#include "spec_tests/judges/oracles.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/judges/concurrent.h"
+#include "spec_tests/judges/oracles.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/registry/registry.h"
 #include "spec_tests/traces/trace_gen.h"
 
 namespace futures::conformance {
 namespace {
 
+using spec_tests::CandidateEntry;
 using spec_tests::EpisodeReport;
 using spec_tests::Findings;
-using spec_tests::CandidateEntry;
 using spec_tests::Trace;
 
 using Clock = std::chrono::steady_clock;
@@ -45,7 +45,8 @@ enum class Mode { kStepwise, kConcurrent };
 
 std::string_view name_of(Mode mode) { return mode == Mode::kStepwise ? "step by step" : "with clients running freely"; }
 
-EpisodeReport run_once(spec_tests::TracePlayer& player, const Trace& trace, Mode mode, std::chrono::milliseconds patience) {
+EpisodeReport run_once(spec_tests::TracePlayer& player, const Trace& trace, Mode mode,
+                       std::chrono::milliseconds patience) {
   if (mode == Mode::kConcurrent) return run_concurrent(player, trace);
   return run_stepwise(player, trace, {.patience = patience});
 }
@@ -122,7 +123,8 @@ void CandidateRun::check_laws() {
   if (!entry_.candidate.has_value()) return;
   for (const spec_tests::Law& law : spec_tests::all_laws()) {
     // What is broken on purpose promises nothing, and is looked at where it must be caught.
-    if (!can_run(law, *entry_.candidate) || !wants(law.id) || (entry_.broken() && entry_.broken_law != law.id)) continue;
+    if (!can_run(law, *entry_.candidate) || !wants(law.id) || (entry_.broken() && entry_.broken_law != law.id))
+      continue;
     options_.progress(absl::StrCat(entry_.name, "  ", law.id, " ", law.name));
     run_check(law);
   }

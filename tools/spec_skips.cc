@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/registry/registry.h"
+#include "tools/spec_text.h"
 
 namespace futures::conformance {
 namespace {
@@ -67,6 +68,8 @@ std::string disagreements(const Rows& written, const Rows& done) {
 }
 
 }  // namespace
+
+std::string_view spec_text() { return kSpecText; }
 
 std::string disagreements_with(std::string_view spec) {
   return absl::StrCat(disagreements(rows_after("## Skips", spec), skips_of_registry()),

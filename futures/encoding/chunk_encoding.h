@@ -240,14 +240,14 @@ template <typename... Parts>
 void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, ValuesOrErrors<Parts...>& row) {
   RowDecoder<Parts...>(archive).read_into(row);
 }
-template <typename Fn, AfterError kAfterError>
+template <typename Fn>
   requires CallableTravels<Fn>
-void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const ChunkFn<Fn, kAfterError>& chunk) {
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const ChunkFn<Fn>& chunk) {
   write_value(archive, chunk.fn);
 }
-template <typename Fn, AfterError kAfterError>
+template <typename Fn>
   requires CallableTravels<Fn>
-void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, ChunkFn<Fn, kAfterError>& chunk) {
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, ChunkFn<Fn>& chunk) {
   if constexpr (NamedFunction<Fn>) {
     chunk.fn = read_value<Fn>(archive);
   } else if constexpr (!Stateless<Fn>) {

@@ -76,12 +76,9 @@ class ValuesOrErrors {
 template <typename R>
 using ChunkResults = ValuesOrErrors<stored_t<R>>;
 
-// What becomes of the inputs of a chunk that stand behind one whose call threw.
-enum class AfterError { kStop, kGoOn };
-
-// The callable of a chunk: calls `fn` with one input after the other, and notes what each call returns or throws. With kStop
-// the results end at the first error. An input that is an error itself, since it could not be encoded or decoded, is passed on.
-template <typename Fn, AfterError kAfterError>
+// The callable of a chunk: calls `fn` with one input after the other, and notes what each call returns or throws. An input
+// that is an error itself, since it could not be encoded or decoded, is passed on.
+template <typename Fn>
 struct ChunkFn {
   template <typename... Args>
   ChunkResults<call_result_t<Fn, Args...>> operator()(ValuesOrErrors<Args...> inputs) const {
@@ -93,7 +90,6 @@ struct ChunkFn {
       } else {
         call(input.value(), results);
       }
-      if (kAfterError == AfterError::kStop && !results.errors().empty()) break;
     }
     return results;
   }
@@ -131,15 +127,15 @@ struct ChunkFn {
 };
 
 // A chunk of calls of F with Items, as one call; ItemEncoding is how one of them travels alone.
-template <typename ItemEncoding, AfterError kAfterError, typename F, typename... Items>
+template <typename ItemEncoding, typename F, typename... Items>
 struct ChunkCall {
-  using Fn = ChunkFn<F, kAfterError>;
+  using Fn = ChunkFn<F>;
   using Inputs = ValuesOrErrors<Items...>;
   using Encoding = typename EncodingOf<ChunkResults<call_result_t<F, Items...>>, Fn, Inputs>::type;
   static constexpr bool kTravels = !std::is_same_v<Encoding, NoEncoding>;
 };
-template <AfterError kAfterError, typename F, typename... Items>
-struct ChunkCall<NoEncoding, kAfterError, F, Items...> {
+template <typename F, typename... Items>
+struct ChunkCall<NoEncoding, F, Items...> {
   static constexpr bool kTravels = false;
 };
 

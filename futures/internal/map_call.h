@@ -46,6 +46,10 @@ class MapCall {
     return call;
   }
 
+  // False once it was moved away.
+  bool valid() const {
+    return std::visit([](const auto& future) { return future.valid(); }, future_);
+  }
   std::size_t inputs() const { return inputs_; }
   FutureState& state() const {
     return std::visit([](const auto& future) -> FutureState& { return FutureAccess::state(future); }, future_);
@@ -58,12 +62,6 @@ class MapCall {
   std::variant<Future<R>, Future<ChunkResults<R>>> future_;
   std::size_t inputs_ = 1;
 };
-
-// Cancels a call of a map that nobody waits for any more. Does nothing in a child made by fork(): law T9.
-template <typename R>
-void cancel_abandoned(const MapCall<R>& call) {
-  if (call.state().is_of_this_process()) call.state().cancel();
-}
 
 // Where the calls of a map come from: its inputs, and the executor. Used by one thread.
 template <typename R>
@@ -162,13 +160,22 @@ class ChunkValue {
   std::size_t number_;
 };
 
+// An item's outcome, for as long as anybody holds it: its value, or what its call threw.
+template <typename R>
+using HeldItem = std::variant<Future<R>, ChunkValue<R>, std::exception_ptr>;
+
 // The item that a map shows, and what is left of the call that it is of.
 template <typename R>
 class MapItem {
  public:
-  // The first item of a call that is finished with a value, or of one that failed as a whole: each of its items has that
-  // error.
-  void open(MapCall<R> call, std::exception_ptr error = nullptr) {
+  // Shows the first item of a call that is done. Of one that failed as a whole each item has its error.
+  void open(MapCall<R> call) {
+    FutureState& state = call.state();
+    const bool is_cancelled = state.phase() == Phase::kCancelled;
+    open(std::move(call), is_cancelled ? std::make_exception_ptr(CancelledError()) : state.exception());
+  }
+  // The same of a call, done or not, that counts as failed if there is an `error`.
+  void open(MapCall<R> call, std::exception_ptr error) {
     close();
     call_ = std::move(call);
     left_ = call_.inputs();
@@ -198,7 +205,9 @@ class MapItem {
     if (call_error_ != nullptr) return &call_error_;
     return call_.single() == nullptr ? place_.error() : nullptr;
   }
+  // Throws the error if the item is one, each time.
   map_item_t<R>& value() const {
+    if (const std::exception_ptr* const failure = error()) std::rethrow_exception(*failure);
     if constexpr (std::is_lvalue_reference_v<R>) {
       return *FutureAccess::state(*call_.single()).value();
     } else if (call_.single() != nullptr) {
@@ -208,8 +217,9 @@ class MapItem {
     }
   }
 
-  // A hold on the item's value that outlives the next step.
-  std::variant<Future<R>, ChunkValue<R>> hold() {
+  // The outcome, to be kept beyond the next step.
+  HeldItem<R> hold() {
+    if (const std::exception_ptr* const failure = error()) return *failure;
     if (call_.single() != nullptr) return *call_.single();
     if (shared_ == nullptr) shared_ = std::make_shared<SharedChunk<R>>(*call_.chunk());
     return ChunkValue<R>(shared_, std::get<0>(place_.value()), place_.value_number());

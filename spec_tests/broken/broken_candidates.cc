@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "reference/model.h"
-#include "spec_tests/broken/faulty_thread_pool.h"
 #include "spec_tests/broken/faulty_process_pool.h"
+#include "spec_tests/broken/faulty_thread_pool.h"
 #include "spec_tests/candidates/candidates.h"
 
 namespace futures::spec_tests {

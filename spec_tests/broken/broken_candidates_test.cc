@@ -1,15 +1,16 @@
 // The pools that the broken executors are made of keep the laws of traces, and those of processes the laws of group P, as
 // long as they have no fault: what the checks find in them is the fault.
+#include "spec_tests/broken/broken_candidates.h"
+
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
-#include "spec_tests/broken/broken_candidates.h"
-#include "spec_tests/judges/concurrent.h"
 #include "spec_tests/candidates/executor_player.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/judges/concurrent.h"
 #include "spec_tests/judges/stepwise.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_gen.h"
 

@@ -46,7 +46,8 @@ struct FaultyThreadPool::Shared {
   bool refuses() const { return !intake_open && !has(ThreadFault::kAcceptsAfterShutdown); }
 };
 
-FaultyThreadPool::FaultyThreadPool(int max_workers, ThreadFault fault) : shared_(new Shared{.max_workers = max_workers, .fault = fault}) {}
+FaultyThreadPool::FaultyThreadPool(int max_workers, ThreadFault fault)
+    : shared_(new Shared{.max_workers = max_workers, .fault = fault}) {}
 
 FaultyThreadPool::~FaultyThreadPool() {
   std::unique_lock lock(shared_->mutex);
@@ -143,7 +144,8 @@ Executor::ShutdownResult FaultyThreadPool::do_shutdown(const ShutdownOptions& op
     shared.intake_open = false;
     shared.left_alone = shared.left_alone || !options.wait;
     shared.changed.notify_all();
-    const bool loses = shared.has(ThreadFault::kLosesCallOnShutdown) && !options.cancel_futures && !shared.queue.empty();
+    const bool loses =
+        shared.has(ThreadFault::kLosesCallOnShutdown) && !options.cancel_futures && !shared.queue.empty();
     if (loses) lost = next(shared.queue, true);
   }
   lost = Task();

@@ -13,17 +13,17 @@
 namespace futures::spec_tests {
 
 enum class ThreadFault : std::uint8_t {
-  kNone,                  // Beside it the faults are the only differences: it keeps the laws of traces.
-  kDawdles,               // No fault either: it takes its time, awake, between claiming a call and running it.
-  kLosesCallOnShutdown,   // E7: a shutdown drops the last call in the queue.
-  kRunsCancelled,         // F2: what shutdown(cancel_futures) has cancelled runs all the same.
-  kIgnoresMaxWorkers,     // E6: one thread per call.
-  kStartsOutOfOrder,      // E5: last in, first out.
+  kNone,  // Beside it the faults are the only differences: it keeps the laws of traces.
+  kDawdles,  // No fault either: it takes its time, awake, between claiming a call and running it.
+  kLosesCallOnShutdown,  // E7: a shutdown drops the last call in the queue.
+  kRunsCancelled,  // F2: what shutdown(cancel_futures) has cancelled runs all the same.
+  kIgnoresMaxWorkers,  // E6: one thread per call.
+  kStartsOutOfOrder,  // E5: last in, first out.
   kAcceptsAfterShutdown,  // E4: the intake never closes.
-  kSwallowsException,     // E3: a call that throws finishes with the value 0.
-  kCancelMissesOne,       // S3: cancel_futures leaves the last call in the queue.
-  kDropsCallbacks,        // F8: the done callbacks of what shutdown cancels never run.
-  kReturnsEarly,          // S1: a shutdown with wait does not wait.
+  kSwallowsException,  // E3: a call that throws finishes with the value 0.
+  kCancelMissesOne,  // S3: cancel_futures leaves the last call in the queue.
+  kDropsCallbacks,  // F8: the done callbacks of what shutdown cancels never run.
+  kReturnsEarly,  // S1: a shutdown with wait does not wait.
 };
 
 class FaultyThreadPool final : public Executor {

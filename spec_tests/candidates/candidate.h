@@ -1,4 +1,4 @@
-// A candidate that the laws and traces are run on, made through one factory.
+// A candidate: an executor under test, made through one factory, and what it promises.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_CANDIDATE_H_
 
@@ -62,10 +62,11 @@ struct Candidate {
   std::function<std::vector<pid_t>(Executor& executor)> worker_pids = nullptr;
   // Whether a worker that turns hostile can touch no call but those that it is given. Law P11.
   bool confines_workers = false;
-  // The laws that do not apply to this candidate, each with the reason, beside those of which no check and no trace is for it.
-  // Must equal the table in docs/SPEC.md.
+  // The laws that do not apply to this candidate, each with the reason, beside those of which no check and no trace is
+  // for it. Must equal the table in docs/SPEC.md.
   std::map<std::string, std::string> skips;
-  // For a candidate that is broken on purpose: the law at which it must be caught. Such a candidate runs only when named.
+  // For a candidate that is broken on purpose: the law at which it must be caught. Such a candidate runs only when
+  // named.
   std::string broken_law = "";
 };
 

@@ -414,12 +414,8 @@ void Episode::map(Client client, const Statement& statement, Beginning& beginnin
 
   auto it = results->begin();
   for (std::size_t i = 0; i < taken; ++i, ++it) {
-    invoke(client, {.kind = OpKind::kResult,
-                    .call = static_cast<model::Call>(inputs[i].call),
-                    .calls = calls_between(statement, i + 1, inputs.size())});
-    const Reply item = reply_of_result([&] { return it == results->end() ? kNoValue : *it; });
-    reply(client, item);
-    if (item.kind != ReplyKind::kValue) return;
+    invoke(client, {.kind = OpKind::kResult, .call = static_cast<model::Call>(inputs[i].call)});
+    reply(client, reply_of_result([&] { return it == results->end() ? kNoValue : *it; }));
   }
   if (taken == inputs.size()) return;
   invoke(client, {.kind = OpKind::kAbandon, .calls = calls_between(statement, taken, inputs.size())});

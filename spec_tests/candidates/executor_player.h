@@ -21,9 +21,9 @@ class Episode;
 // Client threads serve one episode after the other. An episode that gets stuck is given up with its threads and its
 // executor, which stay as they are until the program ends.
 //
-// observe() waits until no body is between two gates, no callback is due, no client on its way into a shutdown, and it is
-// settled which calls of a map that has been let go still begin: an invisible step that is still to come would make two
-// situations look alike that are not.
+// observe() waits until no body is between two gates, no callback is due, no client on its way into a shutdown, and it
+// is settled which calls of a map that has been let go still begin: an invisible step that is still to come would make
+// two situations look alike that are not.
 //
 // Example:
 //   ExecutorPlayer player(candidate);

@@ -29,8 +29,8 @@ std::string to_string(const Observation& observation);
 // Runs traces on one candidate. Driven by one thread; not thread-safe.
 //
 // One trace is one episode: begin, issue once per step, observe at will, finish. Every event of the episode is recorded
-// in an order consistent with real time: an invoke before the interface is called, a return after it has returned, a body
-// start as the first and a body end as the last thing a body does.
+// in an order consistent with real time: an invoke before the interface is called, a return after it has returned, a
+// body start as the first and a body end as the last thing a body does.
 class TracePlayer {
  public:
   virtual ~TracePlayer() = default;
@@ -50,7 +50,8 @@ class TracePlayer {
   virtual Observation observe() = 0;
 
   // The epilogue: releases all gates, lets every client finish, shuts the executor down with wait, destroys it. Returns
-  // DeadlineExceeded, naming what is stuck, if that takes longer than the player's patience (the executor is then leaked).
+  // DeadlineExceeded, naming what is stuck, if that takes longer than the player's patience (the executor is then
+  // leaked).
   virtual absl::Status finish() = 0;
 
   // The events so far, in order. Complete after finish.

@@ -40,8 +40,8 @@ void on_threads(futures::ThreadPoolExecutor& executor) {
   const std::vector<int> numbers = {1, 2};
   for (int doubled : executor.map([](int x) { return 2 * x; }, numbers)) sum += doubled;
   futures::MapOptions options = {.timeout = 5s};
-  executor.map([](int x, int y) { return x + y; }, numbers, numbers, options);
-  executor.map([](int x) { return 2 * x; }, numbers, futures::MapOptions{.buffersize = 1});
+  static_cast<void>(executor.map([](int x, int y) { return x + y; }, numbers, numbers, options));
+  static_cast<void>(executor.map([](int x) { return 2 * x; }, numbers, futures::MapOptions{.buffersize = 1}));
   const std::vector<futures::Future<std::unique_ptr<int>>> all = {made};
   futures::wait(all, {.timeout = 1s});
   for (const auto& future : futures::as_completed(all, 1s)) future.cancel();

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,10 +17,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "reference/model.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/cpython/driver_text.h"
 #include "spec_tests/cpython/protocol.h"
 #include "spec_tests/cpython/python_process.h"
-#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -30,7 +31,8 @@ namespace {
 constexpr std::chrono::milliseconds kAnswerTime{30'000};
 
 std::string_view mode_of(const CPythonPlayer::Options& options) {
-  if (options.pool == CPythonPlayer::Pool::kProcesses && options.hold == CPythonPlayer::Hold::kNowhere) return "--processes";
+  if (options.pool == CPythonPlayer::Pool::kProcesses && options.hold == CPythonPlayer::Hold::kNowhere)
+    return "--processes";
   switch (options.hold) {
     case CPythonPlayer::Hold::kNowhere:
       return "";
@@ -92,10 +94,21 @@ model::Policy CPythonPlayer::policy(int workers) const {
     policy.destroy_respects_no_wait = false;
   }
   policy.abandons_unadvanced_map = false;
+  policy.map_ends_at_error = map_ends_at_error();
   policy.refused_map_cancels = false;
   policy.ready_after_deadline = false;
   policy.done_at_call_first = false;
   return policy;
+}
+
+bool CPythonPlayer::map_ends_at_error() const {
+  if (!map_ends_at_error_) {
+    auto process = PythonProcess::start(
+        {options_.python, "-I", "-S", "-c", "import sys; print('ends' if sys.version_info < (3, 16) else 'goes on')"});
+    const auto line = process.ok() ? (*process)->read_line(kAnswerTime) : process.status();
+    map_ends_at_error_ = !line.ok() || *line == "ends";
+  }
+  return *map_ends_at_error_;
 }
 
 model::Policy CPythonPlayer::strict_policy(int workers) {
@@ -133,7 +146,7 @@ bool CPythonPlayer::is_asked(const Trace& trace, Pool pool) {
 
 absl::Status CPythonPlayer::start() {
   // Isolated from the user's environment and site packages: only the standard library counts, and it starts faster.
-  std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", kDriverText};
+  std::vector<std::string> arguments = {options_.python, "-I", "-S", "-c", std::string(kDriverText)};
   if (const std::string_view mode = mode_of(options_); !mode.empty()) arguments.emplace_back(mode);
   auto process = PythonProcess::start(arguments);
   if (!process.ok()) {
@@ -146,7 +159,7 @@ absl::Status CPythonPlayer::start() {
 
 // Sends a command and returns what its answer says after the word `answer`. Whatever goes wrong ends the child process.
 absl::StatusOr<std::string> CPythonPlayer::ask(std::string_view command, std::string_view answer,
-                                                std::chrono::milliseconds patience) {
+                                               std::chrono::milliseconds patience) {
   if (process_ == nullptr) return absl::UnavailableError("CPython's process has ended");
   absl::Status status = process_->write(absl::StrCat(command, "\n"));
   if (status.ok()) {

@@ -15,11 +15,11 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "reference/model.h"
-#include "spec_tests/cpython/play.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/cpython/play.h"
+#include "spec_tests/judges/world.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_gen.h"
-#include "spec_tests/judges/world.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -200,6 +200,19 @@ TEST(CPythonDiffers, W4_AWaitForWhatAShutdownHasCancelledHangs) {
   EXPECT_EQ(play.player().finish().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST(CPythonDiffers, M3_AMapEndsAtTheFirstErrorBefore316) {
+  Play play(
+      "workers 1\n"
+      "clients 2\n"
+      "0 map { submit c0 { throw 3 }; submit c1 { gate g0; return 1 }; submit c2 { return 2 }; take 3 }\n"
+      "1 release g0\n");
+  play.begin_step();
+  play.until([](const Observation& seen) { return seen.replies[0] == Reply{ReplyKind::kError, 3}; });
+  const std::vector<Event> history = play.finish_accepted();
+  EXPECT_EQ(lines_with(history, "client 0: returns error 3").size(), 1u);
+  EXPECT_EQ(lines_with(history, "body of c2: ends").empty(), play.player().policy(1).map_ends_at_error);
+}
+
 TEST(CPythonDiffers, M4_AMapThatWasNeverAdvancedCancelsNothing) {
   Play play(
       "workers 1\n"
@@ -353,8 +366,8 @@ void expect_histories_of_the_model(Pool pool, int traces) {
     const std::vector<Event> history = player.history();
     ++tally.traces;
     tally.events += history.size();
-    ASSERT_EQ(rejection(player.policy(trace.workers), trace, history), "")
-        << to_text(trace) << "\n" << text_of(history);
+    ASSERT_EQ(rejection(player.policy(trace.workers), trace, history), "") << to_text(trace) << "\n"
+                                                                           << text_of(history);
     if (!rejection(CPythonPlayer::strict_policy(trace.workers), trace, history).empty()) ++tally.rejected_by_laws;
   }
   testing::Test::RecordProperty("tally", report(tally));

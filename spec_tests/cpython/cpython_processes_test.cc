@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "reference/model.h"
+#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/cpython/play.h"
-#include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {

@@ -1,6 +1,7 @@
 """One trace on one executor: what the clients do, what is seen of it, and its history."""
 
 import concurrent.futures
+import sys
 import threading
 import time
 
@@ -23,6 +24,10 @@ NOT_STARTED, ACTIVE, IN_WAITING_SHUTDOWN, ENDED = -4, -3, -2, -1
 
 # What does something before it blocks that nobody can see.
 UNSEEN = ("wait", "as_completed", "map")
+
+
+# Whether a map ends, and cancels, at what a call of it threw (law M3).
+MAP_ENDS_AT_ERROR = sys.version_info < (3, 16)
 
 
 class TraceError(Exception):
@@ -373,16 +378,17 @@ class Episode:
         if results is None:
             return
         for number in range(statement.taken):
-            self._invoke("result", inputs[number], [submit.call for submit in inputs[number + 1:]])
+            behind = [submit.call for submit in inputs[number + 1:]]
+            self._invoke("result", inputs[number], behind if MAP_ENDS_AT_ERROR else [])
             reply = reply_of(lambda _: next(results), None)
             self._reply(reply)
-            if not reply.startswith("value"):
+            if MAP_ENDS_AT_ERROR and not reply.startswith("value"):
                 return
         # A generator that was never advanced lets go of nothing.
         if statement.taken in (0, len(inputs)):
             return
         self._invoke("abandon", Statement("abandon"), [submit.call for submit in inputs[statement.taken:]])
-        results.close()
+        results = None  # The last reference: that closes a generator at once, and whatever a later Python has in its place.
         self._reply("ok:0")
 
     def _submit(self, statement):

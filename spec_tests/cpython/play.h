@@ -16,8 +16,8 @@
 #include "gtest/gtest.h"
 #include "reference/acceptor.h"
 #include "reference/model.h"
-#include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {

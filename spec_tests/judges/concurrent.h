@@ -2,8 +2,8 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_JUDGES_CONCURRENT_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_JUDGES_CONCURRENT_H_
 
-#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {

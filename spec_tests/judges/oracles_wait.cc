@@ -131,7 +131,14 @@ void check_item(Judge& judge, const OperationRecord& op) {
   }
   const bool kept = op.reply.kind == ReplyKind::kCancelled ? record.starts.empty() : ended && op.reply == record.outcome;
   judge.findings.check("M3", kept || judge.record.policy.worker_death, what);
-  check_let_go(judge, op, "M3");
+  if (judge.record.policy.map_ends_at_error) return check_let_go(judge, op, "M3");
+  if (op.reply.kind != ReplyKind::kCancelled) return;
+  // Nobody can name a call of a map, so only a shutdown cancels one whose item is still to come.
+  const auto& operations = judge.history.operations;
+  const bool is_shut_down = std::any_of(operations.begin(), operations.end(), [&](const OperationRecord& other) {
+    return other.operation.kind == OpKind::kShutdown && other.operation.cancel_futures && other.invoked < op.returned;
+  });
+  judge.findings.check("M3", is_shut_down, absl::StrCat(what, ", and nobody has cancelled it"));
 }
 
 // The first submit of a map, once the intake is closed.

@@ -29,7 +29,8 @@ Observation observe_until_known(TracePlayer& player, const WorldSet& worlds, std
 }
 
 // Compares one quiet moment. Returns false if the model does not know it.
-bool compare(TracePlayer& player, WorldSet& worlds, const StepwiseOptions& options, std::string step, EpisodeReport& report) {
+bool compare(TracePlayer& player, WorldSet& worlds, const StepwiseOptions& options, std::string step,
+             EpisodeReport& report) {
   StepRow row{.step = std::move(step), .expected = worlds.observations()};
   report.deterministic = report.deterministic && row.expected.size() == 1;
   row.seen = observe_until_known(player, worlds, options.patience);
@@ -60,8 +61,7 @@ bool run_steps(TracePlayer& player, WorldSet& worlds, const StepwiseOptions& opt
     report.status = player.issue(index);
     if (!report.status.ok()) return false;
     const bool known = compare(player, worlds, options, std::move(text), report);
-    report.record.quiet.push_back(
-        {.step = index, .events = player.history().size(), .seen = report.rows.back().seen});
+    report.record.quiet.push_back({.step = index, .events = player.history().size(), .seen = report.rows.back().seen});
     if (!known) return false;
   }
   return true;

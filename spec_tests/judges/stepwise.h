@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "spec_tests/judges/oracles.h"
 #include "spec_tests/candidates/trace_player.h"
-#include "spec_tests/traces/trace.h"
+#include "spec_tests/judges/oracles.h"
 #include "spec_tests/judges/world.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 

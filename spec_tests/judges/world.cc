@@ -14,8 +14,8 @@
 #include "absl/strings/str_join.h"
 #include "reference/model.h"
 #include "spec_tests/candidates/trace_player.h"
-#include "spec_tests/traces/trace.h"
 #include "spec_tests/judges/world_explorer.h"
+#include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
 namespace {

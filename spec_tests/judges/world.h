@@ -36,9 +36,9 @@ struct WorldOptions {
 // whichever thread, is skipped.
 //
 // A step is skipped, on every executor alike, if its client is busy, if it names a call whose submit has not returned a
-// future, or if the executor is destroyed, or would be and is not free. All of it can be seen in an Observation, so after
-// keep() all remaining worlds agree. Where they disagree, because the caller plans ahead without looking at an executor, the
-// step is skipped in all of them.
+// future, or if the executor is destroyed, or would be and is not free. All of it can be seen in an Observation, so
+// after keep() all remaining worlds agree. Where they disagree, because the caller plans ahead without looking at an
+// executor, the step is skipped in all of them.
 //
 // A trace that leads through too many worlds is given up at that step: status() says so, and from then on there are no
 // worlds and every step is skipped. Callers count such traces; they prove nothing about an executor.

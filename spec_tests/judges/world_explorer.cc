@@ -132,6 +132,12 @@ std::optional<model::Operation> Explorer::next_operation(const World& world, Cli
   return model::Operation{.kind = OpKind::kNext, .calls = script.left, .poll = statement.poll};
 }
 
+// Whether the script is that of a map that is past its submits: has invoked a result, or more.
+bool Explorer::has_submitted_all(const Script& script) const {
+  const Statement& statement = trace_.steps[static_cast<std::size_t>(script.step)].statement;
+  return statement.verb == Verb::kMap && static_cast<std::size_t>(script.at) > statement.body[0].statements.size();
+}
+
 // First all submits, then the results that are taken, then the rest is let go.
 std::optional<model::Operation> Explorer::next_of_map(const Statement& map, std::size_t at) const {
   const std::vector<Statement>& inputs = map.body[0].statements;
@@ -143,7 +149,7 @@ std::optional<model::Operation> Explorer::next_of_map(const Statement& map, std:
   } else if (at < inputs.size() + taken) {
     const std::size_t item = at - inputs.size();
     operation = {.kind = OpKind::kResult, .call = static_cast<Call>(inputs[item].call)};
-    operation.calls = calls_between(map, item + 1, inputs.size());
+    if (policy_.map_ends_at_error) operation.calls = calls_between(map, item + 1, inputs.size());
   } else {
     const bool lets_go = taken > 0 || policy_.abandons_unadvanced_map;
     if (at > inputs.size() + taken || taken == inputs.size() || !lets_go) return std::nullopt;
@@ -162,7 +168,8 @@ void Explorer::continue_script(World& world, Client client, const model::Reply& 
     case ReplyKind::kDone:
       script.left &= static_cast<std::uint16_t>(~model::set_of(static_cast<Call>(reply.value)));
       break;
-    default:
+    default:  // Of a map's result that may be an item like any other: law M3.
+      if (!policy_.map_ends_at_error && has_submitted_all(script)) break;
       script = {};
       return;
   }
@@ -399,20 +406,25 @@ void Explorer::add_script(const World& world, const Script& script, PossibleEffe
   }
 }
 
-void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut, PossibleEffects& effects) const {
+void Explorer::add_cancels_of_map(const World& world, const Script& script, bool may_be_cut,
+                                  PossibleEffects& effects) const {
   if (script.step < 0) return;
   const Statement& map = trace_.steps[static_cast<std::size_t>(script.step)].statement;
   if (map.verb != Verb::kMap) return;
   const std::vector<Statement>& inputs = map.body[0].statements;
+  const auto taken = static_cast<std::size_t>(map.body[0].value);
+  if (!policy_.map_ends_at_error && (!may_be_cut || has_submitted_all(script))) {
+    effects.cancels |= calls_between(map, taken, inputs.size());  // It is only let go.
+    return;
+  }
   const auto at = static_cast<std::size_t>(script.at);
   const std::size_t awaited = at > inputs.size() ? at - inputs.size() - 1 : 0;  // The first input that may not be done.
   const auto may_fail = [&](const Statement& input) {
     return bodies_[static_cast<std::size_t>(input.call)]->throws ||
            phase_of(world, static_cast<Call>(input.call)) == Phase::kCancelled;
   };
-  const bool takes_all = static_cast<std::size_t>(map.body[0].value) == inputs.size();
-  if (takes_all && !may_be_cut && std::none_of(inputs.begin() + static_cast<std::ptrdiff_t>(std::min(awaited, inputs.size())),
-                                               inputs.end(), may_fail)) {
+  if (taken == inputs.size() && !may_be_cut &&
+      std::none_of(inputs.begin() + static_cast<std::ptrdiff_t>(std::min(awaited, inputs.size())), inputs.end(), may_fail)) {
     return;
   }
   effects.cancels |= calls_between(map, std::min(awaited, inputs.size()), inputs.size());
@@ -442,7 +454,7 @@ std::vector<PossibleEffects> Explorer::possible_effects(const World& world) cons
     executor.owner = kFollower;
     executor.cancels_pending = true;
   }
-  // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls.
+  // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls (if it ends at an error).
   const bool may_be_cut = !world.core.intake_open || std::any_of(all_effects.begin(), all_effects.end(), [](const PossibleEffects& one) {
     return one.closes || one.cancels_pending;
   });
@@ -461,13 +473,15 @@ bool Explorer::is_held(const World& world, Call call) const {
          !contains(world.released, body.statements[position].gate);
 }
 
-bool Explorer::may_go_first(const World& world, const Move& move, const std::vector<PossibleEffects>& all_effects) const {
+bool Explorer::may_go_first(const World& world, const Move& move,
+                            const std::vector<PossibleEffects>& all_effects) const {
   if (may_stay_away(world, move)) return false;
   if (move.passes) {
     const Statement& statement = bodies_[move.call]->statements[static_cast<std::size_t>(world.positions[move.call])];
     if (statement.verb == Verb::kGate || !policy_.bodies_act) return true;
     // Skipped for want of a future, unless somebody may yet deliver it.
-    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), all_effects).submits, statement.call);
+    return !contains(others_than(model::body_client(static_cast<Call>(move.call)), all_effects).submits,
+                     statement.call);
   }
   const Action& action = move.action;
   switch (action.kind) {
@@ -556,7 +570,7 @@ bool Explorer::effect_may_go_first(const World& world, Client client, const Poss
       return !world.core.intake_open || !others.enters;
     case OpKind::kDestroy:
       return !others.enters && !others.closes;
-    case OpKind::kResult:  // Of a map: the call has failed, which stands.
+    case OpKind::kResult:  // It ends its map: the call has failed, which stands.
       return true;
     case OpKind::kNone:
     case OpKind::kPoll:

@@ -106,6 +106,7 @@ class Explorer {
   // The next operation of the client's script; none at its end.
   std::optional<model::Operation> next_operation(const World& world, model::Client client) const;
   std::optional<model::Operation> next_of_map(const Statement& map, std::size_t at) const;
+  bool has_submitted_all(const Script& script) const;
   // The client has had a reply: invokes nothing yet, but ends the script if it is over.
   void continue_script(World& world, model::Client client, const model::Reply& reply) const;
   // Whether the executor is needed for it, and gone.

@@ -192,6 +192,25 @@ TEST(World, ABodySkipsWhatNamesACallOfNobody) {
   EXPECT_EQ(play.go(), Looks{"c0 finished (value 0); c1 finished (value 1); client 0 idle, last reply ok"});
 }
 
+// ---------------------------------------------------------------------------------------------- maps
+
+TEST(World, AMapGoesOnBehindAnError) {
+  const std::string text =
+      "workers 1\nclients 2\n0 map { submit c0 { throw 3 }; submit c1 { gate g0; return 1 }; submit c2 { return 2 }; take 2 }\n"
+      "1 release g0\n";
+  Play goes_on(text);
+  EXPECT_EQ(goes_on.go(1), Looks{"c0 no future, body begun; c1 no future, body begun; c2 no future; "
+                                 "client 0 busy, last reply error 3; client 1 idle"});
+  // Letting go of the third call races with its start.
+  for (const std::string& look : goes_on.go()) {
+    EXPECT_NE(look.find("client 0 idle, last reply ok"), std::string::npos) << look;
+  }
+  Play ends(text, {.map_ends_at_error = true});
+  for (const std::string& look : ends.go(1)) {
+    EXPECT_NE(look.find("client 0 idle, last reply error 3"), std::string::npos) << look;
+  }
+}
+
 // ---------------------------------------------------------------------------------------------- skipped steps
 
 TEST(World, StepsOfBusyClientsAndOfUnknownCallsAreSkipped) {
@@ -357,6 +376,7 @@ std::vector<NamedPolicy> policies() {
         .shutdown_cancels_taken = false,
         .destroy_respects_no_wait = false,
         .abandons_unadvanced_map = false,
+        .map_ends_at_error = true,
         .refused_map_cancels = false,
         .ready_after_deadline = false,
         .done_at_call_first = false}},
@@ -366,6 +386,7 @@ std::vector<NamedPolicy> policies() {
        {.drain = Drain::kStepwise,
         .bodies_act = false,
         .abandons_unadvanced_map = false,
+        .map_ends_at_error = true,
         .refused_map_cancels = false,
         .claims_ahead = 1,
         .shutdown_cancels_itself = false,
@@ -554,7 +575,7 @@ TEST(World, GeneratedTracesReachEverySituation) {
       {"map: waits", 200},
       {"map: ok", 150},
       {"map: value 0", 20},
-      {"map: error 0", 20},
+      {"map: error 0", 10},  // That of its last item.
       {"map: ShutdownError", 30},
       {"destroy: waits", 20},
       {"destroy: ok", 50},

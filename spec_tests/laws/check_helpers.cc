@@ -1,8 +1,10 @@
 #include "spec_tests/laws/check_helpers.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 #include "absl/log/log_sink_registry.h"
 #include "absl/strings/match.h"
@@ -78,6 +80,24 @@ void LogCapture::Send(const absl::LogEntry& entry) {
 bool LogCapture::holds(std::string_view text) const {
   absl::MutexLock lock(&mutex_);
   return absl::StrContains(text_, text);
+}
+
+Ints submit_some(Executor& executor, int n) {
+  Ints futures;
+  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(unchanged, i));
+  return futures;
+}
+
+bool all_done(const Ints& futures) {
+  return std::all_of(futures.begin(), futures.end(), [](const Future<int>& f) { return f.done(); });
+}
+
+bool all_cancelled(const Ints& futures) {
+  return std::all_of(futures.begin(), futures.end(), [](const Future<int>& f) { return f.cancelled(); });
+}
+
+void expect_results(const LawRun& run, const Ints& futures, std::string_view what) {
+  for (int i = 0; i < static_cast<int>(futures.size()); ++i) expect_result(run, futures[i], i, what);
 }
 
 }  // namespace futures::spec_tests

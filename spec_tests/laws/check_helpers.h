@@ -70,8 +70,15 @@ inline constexpr std::string_view kNoExecutor = "does not apply: a worker has no
 // A call that returns what it is given.
 inline int unchanged(int number) { return number; }
 
-// How often objects that are counted were copied and moved in this process, and how many there are; and how many there are
-// in other processes, where calls run. Copies count together.
+using Ints = std::vector<Future<int>>;
+
+// Futures of `n` calls. Call i returns i.
+Ints submit_some(Executor& executor, int n);
+bool all_done(const Ints& futures);
+bool all_cancelled(const Ints& futures);
+
+// How often counted objects were copied and moved in this process, how many there are, and how many there are in other
+// processes, where calls run. Copies of this are the same counts.
 class CopyCounts {
  public:
   // Of nothing.
@@ -98,11 +105,13 @@ class CopyCounts {
   SharedNumber in_workers_;
 };
 
-// An object to be captured, passed or returned. Travels.
+// An object to be captured, passed or returned, which counts its copies. Travels.
 class CountedObject {
  public:
   CountedObject() = default;
-  explicit CountedObject(const CopyCounts& counts, int number = 0) : counts_(counts), number_(number) { counts_.born(1); }
+  explicit CountedObject(const CopyCounts& counts, int number = 0) : counts_(counts), number_(number) {
+    counts_.born(1);
+  }
   CountedObject(const CountedObject& other) : CountedObject(other.counts_, other.number_) { count(counts_.copies_); }
   CountedObject(CountedObject&& other) noexcept : CountedObject(other.counts_, other.number_) { count(counts_.moves_); }
   CountedObject& operator=(const CountedObject&) = delete;
@@ -172,8 +181,8 @@ class BoundTravelling {
   std::tuple<Captured...> captured_;
 };
 
-// A callable that travels with what it captures, as a lambda with captures cannot: bind_travelling(fn, a, b)(c) is fn(a, b, c).
-// `fn` is a lambda without captures.
+// A callable that travels with what it captures, as a lambda with captures cannot: bind_travelling(fn, a, b)(c) is
+// fn(a, b, c). `fn` is a lambda without captures.
 template <typename Fn, typename... Captured>
 BoundTravelling<Fn, std::decay_t<Captured>...> bind_travelling(Fn, Captured&&... captured) {
   return BoundTravelling<Fn, std::decay_t<Captured>...>(std::forward<Captured>(captured)...);
@@ -192,8 +201,8 @@ class LogCapture final : public absl::LogSink {
   std::string text_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Whether calls run in other processes of the program, so that they share no memory with the check but what it shares on
-// purpose: gates, counts, copy counts.
+// Whether calls run in other processes of the program, so that they share no memory with the check but what it shares
+// on purpose: gates, counts, copy counts.
 inline bool in_processes(const LawRun& run) { return !run.candidate().shares_memory; }
 
 // Whether the process is no more.
@@ -202,14 +211,8 @@ bool has_ended(pid_t process);
 // The promise is that `action` throws an E.
 template <typename E, typename Action>
 bool expect_throws(const LawRun& run, Action&& action, std::string_view what) {
-  try {
-    action();
-  } catch (const E&) {
-    return run.expect(true, what);
-  } catch (const std::exception& e) {
-    return run.expect(false, absl::StrCat(what, "; it threw instead: ", e.what()));
-  }
-  return run.expect(false, absl::StrCat(what, "; it did not throw"));
+  const std::string failure = does_not_throw<E>(std::forward<Action>(action));
+  return run.expect(failure.empty(), absl::StrCat(what, failure));
 }
 
 // The promise is that the future is done soon.
@@ -229,6 +232,9 @@ bool expect_result(const LawRun& run, const Future<R>& future, const V& value, s
     return run.expect(false, absl::StrCat(what, "; its result throws"));
   }
 }
+
+// The promise is that the calls of submit_some return what they should.
+void expect_results(const LawRun& run, const Ints& futures, std::string_view what);
 
 // The promise is that the future's result throws an E.
 template <typename E, typename R>

@@ -116,4 +116,18 @@ ChildEnd in_child(const LawRun& run, std::string_view promise, const std::functi
   return end;
 }
 
+void expect_exit(const LawRun& run, int status, int calls, const std::function<void(const ChildReport&)>& body,
+                 std::string_view what) {
+  const ChildEnd end = in_child(run, "the program ends", [&](const ChildReport& report) {
+    body(report);
+    report.expect(false, "the program has not ended by itself");
+  });
+  run.expect(end.status == status, "the exit code is kept");
+  run.expect(std::count(end.notes.begin(), end.notes.end(), "call") == calls, what);
+}
+
+void submit_notes(Executor& executor, const ChildReport& report, int n) {
+  for (int i = 0; i < n; ++i) executor.submit([](const ChildReport& said_by) { said_by.note("call"); }, report);
+}
+
 }  // namespace futures::spec_tests

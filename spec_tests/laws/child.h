@@ -2,16 +2,17 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 
-#include <exception>
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
-
-#include <sys/types.h>
 
 #include "absl/base/config.h"
 #include "futures/encoding/encoding.h"
+#include "futures/executor.h"
 #include "spec_tests/laws/law.h"
 
 namespace futures {
@@ -32,14 +33,8 @@ class ChildReport {
   // The promise is that `action` throws an E.
   template <typename E, typename Action>
   bool expect_throws(Action&& action, std::string_view what) const {
-    try {
-      action();
-    } catch (const E&) {
-      return expect(true, what);
-    } catch (const std::exception& e) {
-      return expect(false, std::string(what) + "; it threw instead: " + e.what());
-    }
-    return expect(false, std::string(what) + "; it did not throw");
+    const std::string failure = does_not_throw<E>(std::forward<Action>(action));
+    return expect(failure.empty(), std::string(what) + failure);
   }
 
  private:
@@ -66,6 +61,13 @@ struct ChildEnd {
 // ends by _exit(0). It may end by std::exit before: what was registered before the first executor, by anyone but this
 // file, is then skipped, so that the child does not end what belongs to the parent.
 ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildReport&)>& body);
+
+// The promise is that a child that runs `body` ends by itself, with `status`, and has noted "call" `calls` times.
+void expect_exit(const LawRun& run, int status, int calls, const std::function<void(const ChildReport&)>& body,
+                 std::string_view what);
+
+// Submits `n` calls that note "call".
+void submit_notes(Executor& executor, const ChildReport& report, int n);
 
 // For a child that a check has forked by itself: from here on its exit, too, ends as in_child says.
 void exit_as_child();

@@ -1,18 +1,16 @@
-// E1 and T8: what a call is given. Exactly the arguments of its submit, by value; and a stop token if its callable asks.
+// E1, and M1 for the items of a map: what a call is given. Exactly the arguments of its submit, by value.
 #include <bitset>
 #include <cstddef>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <ranges>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "futures/executor.h"
 #include "futures/future.h"
@@ -140,43 +138,6 @@ void items_that_stand_for_several_references_are_copied(LawRun& run) {
   run.expect(items_of(results) == std::vector<std::string>{"one1", "two2"}, "map copies what the items refer to");
 }
 
-// --- T8
-
-bool asked(std::stop_token token) { return token.stop_requested(); }
-bool asked_by_reference(const std::stop_token& token) { return token.stop_requested(); }
-
-struct Overloaded {
-  bool operator()() const { return false; }
-  bool operator()(std::stop_token token) const { return token.stop_requested(); }
-};
-
-// Submits behind a busy worker and asks the call to stop. The call returns whether it has a token that says so.
-template <typename... Submitted>
-void expect_token(LawRun& run, bool expected, const char* what, Submitted&&... submitted) {
-  const auto executor = open(run, 1);
-  const BusyWorkers busy(run, *executor);
-  const auto call = executor->submit(std::forward<Submitted>(submitted)...);
-  run.expect(call.request_stop() == expected, absl::StrCat("request_stop says whether there is a token: ", what));
-  busy.release();
-  if (expect_done(run, call, what)) run.expect(static_cast<bool>(call.result()) == expected, what);
-}
-
-void who_is_given_a_token(LawRun& run) {
-  expect_token(run, true, "a function that takes a token", asked);
-  expect_token(run, true, "a function that takes it by reference", asked_by_reference);
-  expect_token(run, true, "a lambda that takes it as an rvalue", [](std::stop_token&& t) { return t.stop_requested(); });
-  expect_token(run, true, "a mutable lambda with an argument behind it",
-               [n = 0](std::stop_token t, int x) mutable { return t.stop_requested() && ++n == x; }, 1);
-  expect_token(run, true, "a std::function that takes a token", std::function<bool(std::stop_token)>(asked));
-  expect_token(run, true, "a lambda whose token has a default", [](std::stop_token t = {}) { return t.stop_requested(); });
-  expect_token(run, true, "a generic lambda that cannot be called without",
-               [](auto token, int) { return token.stop_requested(); }, 1);
-  expect_token(run, false, "a variadic lambda", [](auto... x) { return sizeof...(x) != 2; }, 1, 2);
-  expect_token(run, false, "a bound function without arguments", std::bind([] { return false; }));
-  expect_token(run, false, "an overloaded operator() that can be called without", Overloaded());
-  expect_token(run, false, "a function that is given the caller's own token", asked, std::stop_token());
-}
-
 constexpr std::string_view kCannotTravel = "does not apply: pointers and references do not travel";
 
 constexpr Law kLaws[] = {
@@ -185,7 +146,6 @@ constexpr Law kLaws[] = {
     law<a_reference_to_a_bit_is_copied_as_the_bit>("E1", "AReferenceToABitIsCopiedAsTheBit"),
     law<items_of_a_vector_of_bool_are_copied>("M1", "ItemsOfAVectorOfBoolAreCopied"),
     law<items_that_stand_for_several_references_are_copied>("M1", "ItemsThatStandForSeveralReferencesAreCopied"),
-    law<who_is_given_a_token>("T8", "WhoIsGivenAToken"),
 };
 
 }  // namespace

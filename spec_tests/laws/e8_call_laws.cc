@@ -1,22 +1,22 @@
 // Group E, second half: how long what is submitted lives, what it sees, what it may do.
-#include <exception>
+#include <pthread.h>
+
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <pthread.h>
-
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -38,7 +38,8 @@ struct Destructions {
 class Lingering {
  public:
   Lingering() = default;
-  explicit Lingering(const Destructions& gates) : here_(gates.here.entrance()), in_workers_(gates.in_workers.entrance()) {
+  explicit Lingering(const Destructions& gates)
+      : here_(gates.here.entrance()), in_workers_(gates.in_workers.entrance()) {
     linger_at(here_);
   }
 
@@ -94,7 +95,8 @@ void destroyed_whatever_the_outcome(LawRun& run) {
   const auto executor = open(run, 1);
   const CopyCounts counts = CopyCounts::begin();
   for (int i = 0; i < 10; ++i) {
-    const Future<int> value = executor->submit(bind_travelling([](const CountedObject&) { return 1; }, CountedObject(counts)));
+    const Future<int> value =
+        executor->submit(bind_travelling([](const CountedObject&) { return 1; }, CountedObject(counts)));
     if (expect_done(run, value, "a call ends")) run.expect(none_alive(counts), "destroyed when a value is seen");
     const Future<void> error = executor->submit([](const CountedObject&) { throw 1; }, CountedObject(counts));
     if (expect_done(run, error, "a call ends")) run.expect(none_alive(counts), "destroyed when an error is seen");
@@ -104,13 +106,15 @@ void destroyed_whatever_the_outcome(LawRun& run) {
 void destroyed_when_the_call_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
   const CopyCounts counts = CopyCounts::begin();
-  const Future<void> broken = executor->submit(bind_travelling([](const CountedObject&) { pthread_exit(nullptr); }, CountedObject(counts)));
+  const Future<void> broken =
+      executor->submit(bind_travelling([](const CountedObject&) { pthread_exit(nullptr); }, CountedObject(counts)));
   if (expect_done(run, broken, "a call ends")) run.expect(none_alive(counts), "destroyed when the breakage is seen");
 }
 
 // A call with a counted in its callable and one as its argument.
 Future<void> submit_counted(Executor& executor, const CopyCounts& counts) {
-  return executor.submit(bind_travelling([](const CountedObject&, const CountedObject&) {}, CountedObject(counts)), CountedObject(counts));
+  return executor.submit(bind_travelling([](const CountedObject&, const CountedObject&) {}, CountedObject(counts)),
+                         CountedObject(counts));
 }
 
 void destroyed_before_callbacks(LawRun& run) {

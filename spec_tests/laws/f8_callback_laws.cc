@@ -1,4 +1,6 @@
 // Group F, the done callbacks.
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -6,18 +8,16 @@
 #include <utility>
 #include <vector>
 
-#include <pthread.h>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -133,8 +133,8 @@ void registrations_racing_with_completion(LawRun& run) {
       const BusyWorkers busy(run, *executor);
       std::vector<std::unique_ptr<WatchedThread>> clients;
       for (int i = 0; i < kClients; ++i) {
-        clients.push_back(std::make_unique<WatchedThread>(
-            run, "add_done_callback returns", [called, future = busy.futures()[0]] {
+        clients.push_back(
+            std::make_unique<WatchedThread>(run, "add_done_callback returns", [called, future = busy.futures()[0]] {
               for (int j = 0; j < kCallbacks; ++j) future.add_done_callback([called](const auto&) { called.add(); });
             }));
       }
@@ -149,16 +149,16 @@ void registrations_racing_with_completion(LawRun& run) {
 // Uses the future in every way from another thread, which a lock held by this one would stop.
 void use_fully(const LawRun& run, Executor& executor, const Future<int>& future) {
   const WatchedThread elsewhere(run, "a callback runs with no lock held: others can use the future and the executor",
-                             [future, executor = &executor] {
-                               future.wait();
-                               future.cancel();
-                               future.add_done_callback([](const Future<int>&) {});
-                               try {
-                                 executor->submit([] {});
-                               } catch (const ShutdownError&) {
-                               }
-                               executor->shutdown({.wait = false, .cancel_futures = false});
-                             });
+                                [future, executor = &executor] {
+                                  future.wait();
+                                  future.cancel();
+                                  future.add_done_callback([](const Future<int>&) {});
+                                  try {
+                                    executor->submit([] {});
+                                  } catch (const ShutdownError&) {
+                                  }
+                                  executor->shutdown({.wait = false, .cancel_futures = false});
+                                });
 }
 
 void no_lock_is_held_on_the_worker(LawRun& run) {
@@ -215,7 +215,7 @@ void a_blocking_callback_in_a_shutdown_delays_no_call(LawRun& run) {
   const Gate gate;
   first.add_done_callback([at = gate.entrance()](const Future<int>&) { at.pass(); });
   const WatchedThread canceller(run, "shutdown without wait returns",
-                             [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
+                                [executor] { executor->shutdown({.wait = false, .cancel_futures = true}); });
   run.expect(gate.await_arrivals(1), "the callback runs");
   expect_error<CancelledError>(run, second, "the other calls are cancelled although a callback blocks");
   busy.release();

@@ -30,11 +30,6 @@ class Count {
   // Waits until the value is at least `n`. Returns whether it is.
   bool reaches(int n, std::chrono::milliseconds patience = kPatience) const { return number_.reaches(n, patience); }
 
-  template <typename Archive>
-  void serialize(Archive& archive) {
-    archive(number_);
-  }
-
  private:
   SharedNumber number_;
 };
@@ -56,11 +51,6 @@ class Gate {
 
     // Counts an arrival, then waits until the gate is open.
     void pass() const;
-
-    template <typename Archive>
-    void serialize(Archive& archive) {
-      archive(arrived_, opened_);
-    }
 
    private:
     friend class Gate;

@@ -4,6 +4,7 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_LAW_H_
 
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -29,8 +30,8 @@ inline constexpr std::chrono::milliseconds kPatience{5'000};
 bool soon(const std::function<bool()>& condition);
 
 // One run of one check on one candidate. Collects how often the law's premise held and what broke it.
-// Thread-safe: bodies and callbacks may call expect. Copies share one collection, so a body that may outlive its check on a
-// broken executor holds a copy.
+// Thread-safe: bodies and callbacks may call expect. Copies share one collection, so a body that may outlive its check
+// on a broken executor holds a copy.
 class LawRun {
  public:
   // `candidate` must outlive all copies.
@@ -57,6 +58,20 @@ class LawRun {
   std::shared_ptr<Counts> counts_;
 };
 
+// In words, how `action` fails to throw an E: for a report that begins with what the law promised. Empty if it throws
+// one.
+template <typename E, typename Action>
+std::string does_not_throw(Action&& action) {
+  try {
+    action();
+  } catch (const E&) {
+    return "";
+  } catch (const std::exception& e) {
+    return std::string("; it threw instead: ") + e.what();
+  }
+  return "; it did not throw";
+}
+
 struct Law {
   std::string_view id;    // "S3"
   std::string_view name;  // "CancelFuturesCancelsWhatHasNotStarted"; a law may have several checks
@@ -65,8 +80,8 @@ struct Law {
   std::string_view not_in_processes = {};
 };
 
-// Why the check is not for the candidate; empty if it is. Group P is for executors whose calls run in other processes, group T
-// for those whose calls run on threads, and what is left for all but where the check itself says no.
+// Why the check is not for the candidate; empty if it is. Group P is for executors whose calls run in other processes,
+// group T for those whose calls run on threads, and what is left for all but where the check itself says no.
 inline std::string_view why_not(const Law& law, const Candidate& candidate) {
   if (candidate.shares_memory) return law.id.starts_with('P') ? "a law of process pools" : "";
   return law.id.starts_with('T') ? "a law of thread pools" : law.not_in_processes;

@@ -78,8 +78,9 @@ void register_law_tests() {
     for (const Law& law : all_laws()) {
       if (!can_run(law, candidate)) continue;
       const std::string group(law.id.substr(0, 1));
-      testing::RegisterTest(group.c_str(), absl::StrCat(law.id, "_", law.name, "/", candidate.name).c_str(), nullptr, nullptr,
-                            __FILE__, __LINE__, [law, &candidate]() -> testing::Test* { return new LawTest(law, candidate); });
+      testing::RegisterTest(group.c_str(), absl::StrCat(law.id, "_", law.name, "/", candidate.name).c_str(), nullptr,
+                            nullptr, __FILE__, __LINE__,
+                            [law, &candidate]() -> testing::Test* { return new LawTest(law, candidate); });
     }
   }
 }

@@ -1,5 +1,8 @@
 // Waiting for many futures takes time linear in their number. Counted in operations: locks taken, memory allocated. A scan
 // that takes no locks shows in the time that the thread itself has used, when ten times the futures cost a hundred times it.
+#include <dlfcn.h>
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -14,9 +17,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include <dlfcn.h>
-#include <pthread.h>
 
 #include "absl/base/config.h"
 #include "futures/executor.h"
@@ -196,7 +196,7 @@ TEST_P(LinearMap, CancellingMany) {
       8, 3);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, LinearMap, testing::ValuesIn(thread_candidates()),
+INSTANTIATE_TEST_SUITE_P(Candidates, LinearMap, testing::ValuesIn(thread_candidates()),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

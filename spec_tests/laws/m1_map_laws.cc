@@ -1,4 +1,5 @@
 // M1 to M8: map, and what its variants share.
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <list>
@@ -209,21 +210,109 @@ void one_deadline_for_all(LawRun& run) {
 
 // --- M3
 
+// The promise is that the item where `it` stands throws an E, each time it is read.
+template <typename E, typename Iterator>
+void expect_error_at(const LawRun& run, const Iterator& it) {
+  for (int read = 0; read < 2; ++read) {
+    expect_throws<E>(
+      run, [&] { static_cast<void>(*it); }, "what a call throws surfaces at its place, at each read");
+  }
+}
+
 void an_exception_surfaces_at_its_position(LawRun& run) {
   const auto executor = open(run, 1);
   const GatedMap gated(6);
   for (const int item : {0, 1, 2}) gated.open(item);
-  auto results = executor->map(gated.call({2}), std::views::iota(0, 6), kPatient);
-  run.expect(gated.running(3), "the call after the one that throws runs");
-  Ints seen;
-  expect_throws<std::out_of_range>(
-      run, [&] { for (const int result : results) seen.push_back(result); }, "what a call throws surfaces");
-  run.expect(seen == Ints{0, 1}, "at its position");
-  run.expect(results.begin() == results.end(), "and ends the range");
-  run.expect(gated.callables() <= 1, "what has not started is cancelled");
+  auto results = executor->map(gated.call({2, 3}), std::views::iota(0, 6), kPatient);
+  auto it = results.begin();
+  for (int item = 0; item < 2; ++item, ++it) run.expect(*it == item, "results come in order");
+  run.expect(it != results.end(), "an error is not the end");
+  expect_error_at<std::out_of_range>(run, it);
+  gated.open_all();
+  ++it;
+  ++it;  // Past an error that nobody reads.
+  for (int item = 4; item < 6; ++item, ++it) {
+    run.expect(it != results.end() && *it == item, "the range goes on behind an error");
+  }
+  run.expect(it == results.end(), "up to its end");
+  run.expect(gated.runs() == 6, "an error of a call cancels no other call");
+}
+
+void leaving_behind_an_error_cancels(LawRun& run) {
+  const auto executor = open(run, 1);
+  const GatedMap gated(4);
+  gated.open(0);
+  {
+    auto results = executor->map(gated.call({0}), std::views::iota(0, 4), kPatient);
+    expect_error_at<std::out_of_range>(run, results.begin());
+    run.expect(gated.running(1), "the call behind the one that throws runs");
+  }
+  run.expect(gated.callables() == gated.calls_kept(run, 1), "leaving the range cancels what has not started");
   gated.open_all();
   expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
-  run.expect(gated.runs() == 4, "what was cancelled never runs");
+  run.expect(gated.runs() == 2, "what was cancelled never runs");
+}
+
+void a_timeout_error_of_a_call_is_its_items(LawRun& run) {
+  const auto executor = open(run, 1);
+  const auto second_throws = [](int x) { return x == 1 ? throw TimeoutError() : x; };
+  const std::vector<int> input = {0, 1, 2};
+  run.expect(collect_past<TimeoutError>(executor->map(second_throws, input, kPatient)) == Ints{0, -1, 2},
+             "a TimeoutError that a call threw is not taken for the deadline");
+  Ints unordered = collect_past<TimeoutError>(executor->map_unordered(second_throws, input, kPatient));
+  std::ranges::sort(unordered);
+  run.expect(unordered == Ints{-1, 0, 2}, "nor by map_unordered");
+}
+
+void a_cancelled_call_is_an_error_of_its_item(LawRun& run) {
+  const auto executor = open(run, 1);
+  const GatedMap gated(3);
+  auto results = executor->map(gated.call(), std::views::iota(0, 3), kPatient);
+  run.expect(gated.running(0), "the first call runs");
+  executor->shutdown({.wait = false, .cancel_futures = true});
+  gated.open_all();
+  run.expect(collect_past<CancelledError>(results) == Ints{0, -1, -1}, "what somebody else cancelled is at its place");
+}
+
+// Views that read items where they step, and views that only pass them on.
+void errors_through_views(LawRun& run) {
+  const auto executor = open(run, 2);
+  const auto results_of = [&](const Ints& input) {
+    return executor->map([](int x) { return x == 3 ? throw std::out_of_range("three") : x; }, input, kPatient);
+  };
+  const auto is_even = [](int x) { return x % 2 == 0; };
+  const Ints six = {1, 2, 3, 4, 5, 6};
+  {
+    auto results = results_of(six);
+    auto even = results | std::views::filter(is_even);
+    auto it = even.begin();
+    run.expect(*it == 2, "a filter passes values on");
+    expect_throws<std::out_of_range>(run, [&] { ++it; }, "the error comes out of the step that reads its item");
+    expect_error_at<std::out_of_range>(run, it);
+    Ints rest;
+    for (++it; it != even.end(); ++it) rest.push_back(*it);
+    run.expect(rest == Ints{4, 6}, "the next step goes on behind it");
+  }
+  {
+    auto results = results_of({3, 4});
+    auto even = results | std::views::filter(is_even);
+    for (int read = 0; read < 2; ++read) {
+      expect_throws<std::out_of_range>(
+      run, [&] { static_cast<void>(even.begin()); }, "begin() reads the first item");
+    }
+    ++results.begin();
+    run.expect(*even.begin() == 4, "the range beneath can step over it");
+  }
+  const Ints transformed = collect_past<std::out_of_range>(results_of(six) | std::views::transform(doubled));
+  run.expect(transformed == Ints{2, 4, -1, 8, 10, 12}, "transform shows the error at its place");
+  auto results = results_of(six);
+  Ints seen;
+  expect_throws<std::out_of_range>(
+      run, [&] { for (const int result : results | std::views::take(4)) seen.push_back(result); }, "so does take");
+  ++results.begin();
+  run.expect(seen == Ints{1, 2} && collect(results) == Ints{4, 5, 6}, "and the range can be read on");
+  run.expect(collect_past<std::out_of_range>(results_of(six) | std::views::take(4)) == Ints{1, 2, -1, 4},
+             "an error counts as an item");
 }
 
 // --- M4
@@ -318,9 +407,12 @@ void expect_refused(const LawRun& run, const MapOptions& options, std::string_vi
   const auto executor = open(run, 1);
   const Count taken;
   const auto inputs = endless(taken) | std::views::take(3);
-  expect_throws<std::invalid_argument>(run, [&] { executor->map(doubled, inputs, options); }, what);
-  expect_throws<std::invalid_argument>(run, [&] { executor->map_unordered(doubled, inputs, options); }, what);
-  expect_throws<std::invalid_argument>(run, [&] { executor->map_settled(doubled, inputs, options); }, what);
+  expect_throws<std::invalid_argument>(
+      run, [&] { static_cast<void>(executor->map(doubled, inputs, options)); }, what);
+  expect_throws<std::invalid_argument>(
+      run, [&] { static_cast<void>(executor->map_unordered(doubled, inputs, options)); }, what);
+  expect_throws<std::invalid_argument>(
+      run, [&] { static_cast<void>(executor->map_settled(doubled, inputs, options)); }, what);
   run.expect(taken.value() == 0, "a map that is refused takes no input");
 }
 
@@ -344,14 +436,15 @@ void chunksize_changes_no_result(LawRun& run) {
   }
 }
 
-void an_exception_in_a_chunk_loses_no_earlier_result(LawRun& run) {
+void an_exception_in_a_chunk_costs_no_other_item(LawRun& run) {
   const auto executor = open(run, 2);
-  const auto odd_throws = [](int x) { return x == 4 ? throw std::out_of_range("four") : x; };
-  Ints seen;
-  auto results = executor->map(odd_throws, Ints{0, 1, 2, 3, 4, 5}, {.timeout = kPatience, .chunksize = 3});
-  expect_throws<std::out_of_range>(
-      run, [&] { for (const int result : results) seen.push_back(result); }, "what a call in a chunk throws surfaces");
-  run.expect(seen == Ints{0, 1, 2, 3}, "an exception in a chunk loses no earlier result of it");
+  const auto four_throws = [](int x) { return x == 4 ? throw std::out_of_range("four") : x; };
+  for (const int chunksize : {1, 2, 3, 100}) {
+    const MapOptions options{.timeout = kPatience, .chunksize = chunksize};
+    auto results = executor->map(four_throws, Ints{3, 4, 5, 6}, options);
+    run.expect(collect_past<std::out_of_range>(results) == Ints{3, -1, 5, 6},
+               "what a call in a chunk throws is an error of its item alone");
+  }
 }
 
 // --- M7
@@ -369,11 +462,13 @@ void an_input_that_throws(LawRun& run) {
   const GatedMap gated(5);
   gated.open_all();
   expect_throws<std::domain_error>(
-      run, [&] { executor->map(gated.call(), throwing_at(3)); }, "map rethrows what the input throws");
+      run, [&] { static_cast<void>(executor->map(gated.call(), throwing_at(3))); },
+      "map rethrows what the input throws");
   expect_throws<std::domain_error>(
-      run, [&] { executor->map_unordered(gated.call(), throwing_at(3)); }, "so does map_unordered");
+      run, [&] { static_cast<void>(executor->map_unordered(gated.call(), throwing_at(3))); },
+      "so does map_unordered");
   expect_throws<std::domain_error>(
-      run, [&] { executor->map_settled(gated.call(), throwing_at(3)); }, "so does map_settled");
+      run, [&] { static_cast<void>(executor->map_settled(gated.call(), throwing_at(3))); }, "so does map_settled");
   run.expect(gated.callables() == 0, "what was submitted is cancelled");
   busy.release();
   expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
@@ -418,12 +513,17 @@ void after_shutdown(LawRun& run) {
   const auto executor = open(run, 1);
   shut_down(run, executor, {});
   const Count taken;
-  expect_throws<ShutdownError>(run, [&] { executor->map(doubled, endless(taken)); }, "map after shutdown throws");
-  expect_throws<ShutdownError>(run, [&] { executor->map(doubled, Ints()); }, "also for empty input");
   expect_throws<ShutdownError>(
-      run, [&] { executor->map(doubled, Ints(), {.buffersize = 1}); }, "also for empty input with a buffer");
-  expect_throws<ShutdownError>(run, [&] { executor->map_unordered(doubled, Ints()); }, "so does map_unordered");
-  expect_throws<ShutdownError>(run, [&] { executor->map_settled(doubled, Ints()); }, "so does map_settled");
+      run, [&] { static_cast<void>(executor->map(doubled, endless(taken))); }, "map after shutdown throws");
+  expect_throws<ShutdownError>(
+      run, [&] { static_cast<void>(executor->map(doubled, Ints())); }, "also for empty input");
+  expect_throws<ShutdownError>(
+      run, [&] { static_cast<void>(executor->map(doubled, Ints(), {.buffersize = 1})); },
+      "also for empty input with a buffer");
+  expect_throws<ShutdownError>(
+      run, [&] { static_cast<void>(executor->map_unordered(doubled, Ints())); }, "so does map_unordered");
+  expect_throws<ShutdownError>(
+      run, [&] { static_cast<void>(executor->map_settled(doubled, Ints())); }, "so does map_settled");
   run.expect(taken.value() == 0, "a map after shutdown takes no input");
 }
 
@@ -449,6 +549,10 @@ constexpr Law kLaws[] = {
     law<the_awaited_call_is_cancelled_when_time_is_up>("M2", "TheAwaitedCallIsCancelledWhenTimeIsUp"),
     law<one_deadline_for_all>("M2", "OneDeadlineForAll"),
     law<an_exception_surfaces_at_its_position>("M3", "AnExceptionSurfacesAtItsPosition"),
+    law<leaving_behind_an_error_cancels>("M3", "LeavingBehindAnErrorCancels"),
+    law<a_timeout_error_of_a_call_is_its_items>("M3", "ATimeoutErrorOfACallIsItsItems"),
+    law<a_cancelled_call_is_an_error_of_its_item>("M3", "ACancelledCallIsAnErrorOfItsItem"),
+    law<errors_through_views>("M3", "ErrorsThroughViews"),
     law<destroying_the_range_cancels>("M4", "DestroyingTheRangeCancels"),
     law<destroying_a_range_that_was_never_advanced_cancels>("M4", "DestroyingARangeThatWasNeverAdvancedCancels"),
     law<assigning_a_range_cancels_the_old_one>("M4", "AssigningARangeCancelsTheOldOne"),
@@ -457,7 +561,7 @@ constexpr Law kLaws[] = {
     law<buffersize_beyond_the_end>("M5", "BuffersizeBeyondTheEnd"),
     law<buffersize_below_one_is_refused>("M5", "BuffersizeBelowOneIsRefused"),
     law<chunksize_changes_no_result>("M6", "ChunksizeChangesNoResult"),
-    law<an_exception_in_a_chunk_loses_no_earlier_result>("M6", "AnExceptionInAChunkLosesNoEarlierResult"),
+    law<an_exception_in_a_chunk_costs_no_other_item>("M6", "AnExceptionInAChunkCostsNoOtherItem"),
     law<an_input_that_throws>("M7", "AnInputThatThrows"),
     law<an_input_that_throws_in_a_step>("M7", "AnInputThatThrowsInAStep"),
     law<after_shutdown>("M8", "AfterShutdown"),

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "futures/map.h"
-#include "spec_tests/laws/law.h"
-#include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 
@@ -26,6 +26,20 @@ template <typename Range>
 std::vector<int> collect(Range&& range) {
   std::vector<int> results;
   for (const int result : range) results.push_back(result);
+  return results;
+}
+
+// The same, read on behind errors: -1 for each item that throws an E.
+template <typename E, typename Range>
+std::vector<int> collect_past(Range&& range) {
+  std::vector<int> results;
+  for (auto it = range.begin(); it != range.end(); ++it) {
+    try {
+      results.push_back(*it);
+    } catch (const E&) {
+      results.push_back(-1);
+    }
+  }
   return results;
 }
 

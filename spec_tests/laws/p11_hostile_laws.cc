@@ -28,9 +28,9 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -178,8 +178,9 @@ std::unique_ptr<WatchedThread> sleeping_client(const LawRun& run, const Call& ca
 }
 
 void expect_destroyed(const LawRun& run, std::unique_ptr<Executor> executor) {
-  const WatchedThread destroyer(run, "the destructor returns, whatever a worker has written",
-                             [executor = std::shared_ptr<Executor>(std::move(executor))]() mutable { executor.reset(); });
+  const WatchedThread destroyer(
+      run, "the destructor returns, whatever a worker has written",
+      [executor = std::shared_ptr<Executor>(std::move(executor))]() mutable { executor.reset(); });
   soon_at_last([&destroyer] { return destroyer.has_ended(); });
 }
 
@@ -207,7 +208,8 @@ void run_hostile(const LawRun& run, Garbage garbage, Ending ending) {
     for (int i = 0; i < kBeside; ++i) beside.push_back(executor->submit(&as_it_came_at, gate.entrance(), texts(i)));
     const Call hostile = executor->submit(&overwrite, garbage, ending, begin.entrance(), begun);
     const std::vector<Call> behind = submit_calls(*executor, kBehind);
-    run.expect(gate.await_arrivals(kBeside) && begin.await_arrivals(1), "free workers start the calls that are submitted");
+    run.expect(gate.await_arrivals(kBeside) && begin.await_arrivals(1),
+               "free workers start the calls that are submitted");
     const std::array clients = {sleeping_client(run, hostile), sleeping_client(run, beside[0])};
     begin.open();
     // It may be found out and ended before it has come to that.

@@ -29,32 +29,34 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/process_gate.h"
 #include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/groups.h"
 
 namespace futures::spec_tests {
 namespace {
 
 // ---------------------------------------------------------------------------------------------- P1
 
+int add_one(const Count& count) { return count.add(); }
+
 void P1_ACallIsPendingUntilAWorkerHasIt(LawRun& run) {
   const auto executor = open(run, 1);
-  ProcessGate ran;
+  const Count ran;
   {
-    ProcessGate gate;
-    const Future<int> held = executor->submit(&ProcessGate::pass, gate.name());
+    const Gate gate;
+    const Future<void> running = executor->submit(&pass, gate.entrance());
     run.expect(gate.await_arrivals(1), "a free worker starts a call");
-    run.expect(held.running(), "a call whose body has begun is running");
+    run.expect(running.running(), "a call whose body has begun is running");
     std::vector<Future<int>> queued;
-    for (int i = 0; i < 3; ++i) queued.push_back(executor->submit(&ProcessGate::arrive, ran.name()));
+    for (int i = 0; i < 3; ++i) queued.push_back(executor->submit(&add_one, ran));
     for (Future<int>& future : queued) {
       run.expect(!future.running() && !future.done(), "a call that no worker has is pending");
       run.expect(future.cancel(), "cancel of a call that no worker has succeeds");
     }
   }
   expect_result(run, executor->submit([](int n) { return n; }, 7), 7, "the pool lives on");
-  run.expect(ran.arrived() == 0, "what was cancelled does not run");
+  run.expect(ran.value() == 0, "what was cancelled does not run");
 }
 
 // ---------------------------------------------------------------------------------------------- P2, P3
@@ -239,27 +241,27 @@ void P5_ADeathCostsOneCall(LawRun& run) {
   expect_death(run, *executor, /*by_signal=*/false, 3);
 }
 
-int arrive_and_die(std::uint64_t gate) {
-  ProcessGate::arrive(gate);
+int count_and_die(const Count& begun) {
+  begun.add();
   return end_by(SIGKILL);
 }
 
 void P5_ADeathCostsNoOtherCall(LawRun& run) {
   const auto executor = open(run, 2);
-  ProcessGate died;
-  ProcessGate gate;
-  const Future<int> beside = executor->submit(&ProcessGate::pass, gate.name());
+  const Count begun;
+  const Gate gate;
+  const Future<void> beside = executor->submit(&pass, gate.entrance());
   run.expect(gate.await_arrivals(1), "a free worker starts a call");
-  const Future<int> dying = executor->submit(&arrive_and_die, died.name());
+  const Future<int> dying = executor->submit(&count_and_die, begun);
   std::vector<Future<int>> behind;
   for (int i = 0; i < 3; ++i) behind.push_back(executor->submit([](int n) { return n; }, i));
   expect_error<WorkerDiedError>(run, dying, "a call whose worker dies gets WorkerDiedError");
   for (int i = 0; i < 3; ++i) expect_result(run, behind[i], i, "a call in the queue is not lost with a worker");
   expect_result(run, executor->submit([](int n) { return n; }, 7), 7, "submits after a death are accepted");
-  run.expect(died.arrived() == 1, "a call whose worker died is not run again");
+  run.expect(begun.value() == 1, "a call whose worker died is not run again");
   run.expect(beside.running(), "a call on another worker goes on");
   gate.open();
-  expect_result(run, beside, 1, "a call on another worker comes to its end");
+  expect_done(run, beside, "a call on another worker comes to its end");
 }
 
 // ---------------------------------------------------------------------------------------------- P10

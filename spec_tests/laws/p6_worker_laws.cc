@@ -27,10 +27,10 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -134,9 +134,8 @@ void P7_WorkersAreReplacedAfterTheirCalls(LawRun& run) {
 // ---------------------------------------------------------------------------------------------- P8
 
 void end_workers(const LawRun& run, const std::shared_ptr<Executor>& executor, int signal) {
-  const WatchedThread ender(run, "ending the workers returns", [executor, signal, end = run.candidate().end_workers] {
-    end(*executor, signal);
-  });
+  const WatchedThread ender(run, "ending the workers returns",
+                            [executor, signal, end = run.candidate().end_workers] { end(*executor, signal); });
 }
 
 void expect_none_survives(const LawRun& run, Executor& executor, const std::vector<pid_t>& workers) {

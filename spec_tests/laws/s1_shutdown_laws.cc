@@ -1,46 +1,23 @@
-// Group S: shutdown.
-#include <algorithm>
+// Laws S1 to S7: what a shutdown does, whoever asks for it. The end of a scope, another part of S6, has a file of its
+// own.
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <stdexcept>
-#include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
-
-using namespace std::chrono_literals;
-
-std::vector<Future<int>> submit_some(Executor& executor, int n) {
-  std::vector<Future<int>> futures;
-  for (int i = 0; i < n; ++i) futures.push_back(executor.submit(unchanged, i));
-  return futures;
-}
-
-bool all_done(const std::vector<Future<int>>& futures) {
-  return std::all_of(futures.begin(), futures.end(), [](const Future<int>& f) { return f.done(); });
-}
-
-bool all_cancelled(const std::vector<Future<int>>& futures) {
-  return std::all_of(futures.begin(), futures.end(), [](const Future<int>& f) { return f.cancelled(); });
-}
-
-void expect_results(const LawRun& run, const std::vector<Future<int>>& futures, std::string_view what) {
-  for (int i = 0; i < static_cast<int>(futures.size()); ++i) expect_result(run, futures[i], i, what);
-}
 
 // Counts the end of the thread that runs this, when all that it does is done but to vanish.
 void count_end_of_thread(const Count& ends) {
@@ -238,10 +215,11 @@ void both_wait_for_the_running_call(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  const WatchedThread caller(run, "shutdown returns once the call is done", [run, executor, running = busy.futures()[0]] {
-    executor->shutdown({.wait = true, .cancel_futures = true});
-    run.expect(running.done() && !running.cancelled(), "the running call is finished on return");
-  });
+  const WatchedThread caller(
+      run, "shutdown returns once the call is done", [run, executor, running = busy.futures()[0]] {
+        executor->shutdown({.wait = true, .cancel_futures = true});
+        run.expect(running.done() && !running.cancelled(), "the running call is finished on return");
+      });
   run.expect(caller.falls_asleep(), "shutdown waits for the running call");
   run.expect_soon([&] { return all_cancelled(queued); }, "what has not started is cancelled meanwhile");
   busy.release();
@@ -299,10 +277,10 @@ void the_destructor_waits(LawRun& run) {
   const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 3);
   const WatchedThread destroyer(run, "the destructor returns once the calls are done",
-                             [run, queued, executor = executor.release()] {
-                               delete executor;
-                               run.expect(all_done(queued), "the destructor returns when the calls are done");
-                             });
+                                [run, queued, executor = executor.release()] {
+                                  delete executor;
+                                  run.expect(all_done(queued), "the destructor returns when the calls are done");
+                                });
   run.expect(destroyer.falls_asleep(), "the destructor waits for the running call");
   busy.release();
   expect_results(run, queued, "the destructor cancels nothing");
@@ -421,78 +399,6 @@ void a_call_shuts_down_another_executor(LawRun& run) {
   run.expect(all_done(calls), "and then the other's calls are done");
 }
 
-// --- S9
-
-void submit_and_cancel_just_before(LawRun& run) {
-  for (int i = 0; i < 12; ++i) {
-    const auto executor = open(run, 1 + i % 2);
-    const Count ran;
-    const Future<void> future = executor->submit([](const Count& runs) { runs.add(); }, ran);
-    const bool cancelled = future.cancel();
-    if (!run.expect(shut_down(run, executor, {.cancel_futures = i % 3 == 0}) == true, "shutdown returns")) return;
-    run.expect(future.done(), "the call is done");
-    if (cancelled) run.expect(ran.value() == 0, "and has not run if it was cancelled");
-  }
-}
-
-void waiters_get_the_outcome(LawRun& run) {
-  for (const bool cancel_futures : {true, false}) {
-    const auto executor = open(run, 1);
-    const BusyWorkers busy(run, *executor);
-    const Future<int> pending = executor->submit([] { return 2; });
-    const WatchedThread waiter(run, "a waiter is woken", [run, pending, cancel_futures] {
-      try {
-        run.expect(pending.result() == 2 && !cancel_futures, "a waiter gets the value of a call that was drained");
-      } catch (const CancelledError&) {
-        run.expect(cancel_futures, "a waiter gets CancelledError for a call that shutdown cancelled");
-      }
-    });
-    run.expect(waiter.falls_asleep(), "a waiter sleeps until the call is done");
-    executor->shutdown({.wait = false, .cancel_futures = cancel_futures});
-    if (!cancel_futures) busy.release();
-    run.expect(waiter.ends(), "a waiter is woken by the shutdown's outcome");
-  }
-}
-
-// --- S10
-
-void a_deadline_says_whether_all_is_done(LawRun& run) {
-  const auto executor = open(run, 1);
-  const BusyWorkers busy(run, *executor);
-  const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  for (const Timeout& timeout : {Timeout(-1s), Timeout(0s), Timeout(2ms)}) {
-    run.expect(shut_down(run, executor, {.timeout = timeout}) == false, "when time is up, shutdown says that calls are left");
-  }
-  expect_throws<ShutdownError>(run, [&] { executor->submit([] {}); }, "the intake is closed even so");
-  run.expect(!all_done(queued), "and nothing is cancelled");
-  busy.release();
-  run.expect(shut_down(run, executor, {.timeout = std::chrono::hours::max()}) == true, "in time, it says that all is done");
-  run.expect(all_done(queued), "and it is");
-  expect_results(run, queued, "the calls that were left complete");
-}
-
-void a_deadline_with_cancel_futures(LawRun& run) {
-  const auto executor = open(run, 1);
-  const BusyWorkers busy(run, *executor);
-  const std::vector<Future<int>> queued = submit_some(*executor, 3);
-  run.expect(shut_down(run, executor, {.cancel_futures = true, .timeout = 2ms}) == false, "a call is left");
-  run.expect(all_cancelled(queued), "what has not started is cancelled although time is up");
-  busy.release();
-  run.expect(shut_down(run, executor, {.timeout = kPatience}) == true, "in time, shutdown says that all is done");
-}
-
-void shutdown_now_counts_what_it_cancels(LawRun& run) {
-  const auto executor = open(run, 1);
-  const BusyWorkers busy(run, *executor);
-  const std::vector<Future<int>> queued = submit_some(*executor, 5);
-  queued[1].cancel();
-  run.expect(executor->shutdown_now() == 4, "shutdown_now says how many calls it cancelled, not how many were");
-  run.expect(all_cancelled(queued), "and has cancelled what had not started");
-  run.expect(busy.futures()[0].running(), "it waits for no call");
-  run.expect(executor->shutdown_now() == 0, "a second one finds nothing to cancel");
-  expect_throws<ShutdownError>(run, [&] { executor->submit([] {}); }, "the intake is closed");
-}
-
 constexpr Law kLaws[] = {
     law<drains_queued_and_running_calls>("S1", "DrainsQueuedAndRunningCalls"),
     law<closes_the_intake_while_it_waits>("S1", "ClosesTheIntakeWhileItWaits"),
@@ -517,11 +423,6 @@ constexpr Law kLaws[] = {
     law<a_call_shuts_down_and_cancels>("S7", "ACallShutsDownAndCancels", kNoExecutor),
     law<a_call_shuts_down_without_wait>("S7", "ACallShutsDownWithoutWait", kNoExecutor),
     law<a_call_shuts_down_another_executor>("S7", "ACallShutsDownAnotherExecutor", kNoExecutor),
-    law<submit_and_cancel_just_before>("S9", "SubmitAndCancelJustBefore"),
-    law<waiters_get_the_outcome>("S9", "WaitersGetTheOutcome"),
-    law<a_deadline_says_whether_all_is_done>("S10", "ADeadlineSaysWhetherAllIsDone"),
-    law<a_deadline_with_cancel_futures>("S10", "ADeadlineWithCancelFutures"),
-    law<shutdown_now_counts_what_it_cancels>("S10", "ShutdownNowCountsWhatItCancels"),
 };
 
 }  // namespace

@@ -1,4 +1,7 @@
 // Group T: what is particular to pools of threads.
+#include <pthread.h>
+#include <sched.h>
+
 #include <chrono>
 #include <climits>
 #include <fstream>
@@ -9,19 +12,16 @@
 #include <thread>
 #include <vector>
 
-#include <pthread.h>
-#include <sched.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/internal/cpus.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {

@@ -1,4 +1,6 @@
 // Law S8 on whole programs: how they end while executors live.
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -10,8 +12,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <unistd.h>
 
 #include "absl/base/no_destructor.h"
 #include "absl/synchronization/mutex.h"
@@ -153,7 +153,8 @@ int exit_in_another_thread(const Candidate& candidate) {
 }
 
 // The main thread goes on to `then` while a call exits.
-int exit_in_call(const Candidate& candidate, int max_workers, const std::function<void(std::unique_ptr<Executor>)>& then) {
+int exit_in_call(const Candidate& candidate, int max_workers,
+                 const std::function<void(std::unique_ptr<Executor>)>& then) {
   // Destroyed by the exit, on the exiting thread: meanwhile the main thread must not go on.
   struct LateLook {
     ~LateLook() {
@@ -420,9 +421,9 @@ TEST_P(Exit, S8_AbruptEndsWaitForNothing) {
   EXPECT_TRUE(aborted.lines.empty()) << aborted;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Exit, testing::ValuesIn(candidate_names(all_candidates())),
+INSTANTIATE_TEST_SUITE_P(Candidates, Exit, testing::ValuesIn(candidate_names(all_candidates())),
                          [](const auto& info) { return info.param; });
-INSTANTIATE_TEST_SUITE_P(Kinds, ExitOfThreads, testing::ValuesIn(candidate_names(thread_candidates())),
+INSTANTIATE_TEST_SUITE_P(Candidates, ExitOfThreads, testing::ValuesIn(candidate_names(thread_candidates())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -1,4 +1,7 @@
 // Law T9 on whole programs: forks of a program whose executors are busy, up to the ends of both processes.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -8,9 +11,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "absl/base/config.h"
 #include "absl/strings/str_cat.h"
@@ -155,7 +155,8 @@ std::vector<std::string> candidate_names() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, Fork, testing::ValuesIn(candidate_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Candidates, Fork, testing::ValuesIn(candidate_names()),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 

@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "spec_tests/broken/broken_candidates.h"
-#include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/candidates/candidates.h"
 #include "spec_tests/candidates/executor_player.h"
-#include "spec_tests/laws/law.h"
+#include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/judges/oracles.h"
+#include "spec_tests/laws/law.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -36,7 +36,8 @@ std::map<std::string, std::string> skips_of(const Candidate& candidate) {
 CandidateEntry entry_of(const Candidate& candidate) {
   CandidateEntry entry{
       .name = candidate.name,
-      .make = [&candidate](std::chrono::milliseconds patience) { return std::make_unique<ExecutorPlayer>(candidate, patience); },
+      .make = [&candidate](
+                  std::chrono::milliseconds patience) { return std::make_unique<ExecutorPlayer>(candidate, patience); },
       .candidate = candidate,
       .skips = candidate.skips,
       .broken_law = candidate.broken_law};
@@ -65,9 +66,10 @@ std::map<std::string, std::string> skips_of_cpython(CPythonPlayer::Pool pool) {
 
 CandidateEntry cpython_entry(std::string name, CPythonPlayer::Pool pool) {
   return {.name = std::move(name),
-          .make = [pool](std::chrono::milliseconds patience) {
-            return std::make_unique<CPythonPlayer>(CPythonPlayer::Options{.patience = patience, .pool = pool});
-          },
+          .make =
+              [pool](std::chrono::milliseconds patience) {
+                return std::make_unique<CPythonPlayer>(CPythonPlayer::Options{.patience = patience, .pool = pool});
+              },
           .candidate = std::nullopt,
           .skips = skips_of_cpython(pool),
           .broken_law = "",

@@ -20,6 +20,7 @@ namespace futures::spec_tests {
 // Far beyond what any trace takes, also on a loaded machine.
 inline constexpr std::chrono::milliseconds kPlayerPatience = std::chrono::seconds(10);
 
+// What the registry knows of one executor under test: a candidate, or CPython's, which only plays traces.
 struct CandidateEntry {
   std::string name;
   // `patience`: how long an epilogue may take before the executor counts as stuck.

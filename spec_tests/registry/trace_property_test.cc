@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "optimized/process_main.h"
 #include "rapidcheck.h"
 #include "rapidcheck/gtest.h"
-#include "optimized/process_main.h"
-#include "spec_tests/judges/concurrent.h"
 #include "spec_tests/candidates/candidates.h"
 #include "spec_tests/candidates/executor_player.h"
+#include "spec_tests/judges/concurrent.h"
 #include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 #include "spec_tests/traces/trace_gen.h"

@@ -42,7 +42,7 @@
 
 namespace futures::spec_tests {
 
-inline constexpr int kTraceWorkersMax = 4;   // More adds states to the model and finds nothing that four do not.
+inline constexpr int kTraceWorkersMax = 4;  // More adds states to the model and finds nothing that four do not.
 inline constexpr int kClientsMax = 4;
 inline constexpr int kGatesMax = 4;
 inline constexpr int kCallsMax = 16;    // Bounds the model's states, and the threads' time, per trace.

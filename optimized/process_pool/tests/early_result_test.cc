@@ -24,7 +24,7 @@ namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Gate;
+using testing::GateFile;
 
 constexpr std::size_t kPart = 512 << 10;
 
@@ -126,7 +126,7 @@ TEST_P(ProcessPoolEarlyResult, ItIsReadWhileItIsWritten) {
   // A reader gives up on a worker that does not run, and this machine may be busy.
   const int times_max = GetParam() == Isolation::kShared ? 1000 : 3;
   for (int times = 0; times < times_max && !was_read_early; ++times) {
-    Gate gate;
+    GateFile gate;
     const Future<Parts> future = executor.submit(&make_parts, Between::kWaitForReader, gate.path());
     expect_whole(future.result());
     was_read_early = future.result().was_read_early;
@@ -137,7 +137,7 @@ TEST_P(ProcessPoolEarlyResult, ItIsReadWhileItIsWritten) {
 TEST_P(ProcessPoolEarlyResult, F4_AWaitEndsInTimeInTheMiddleOfIt) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   for (int i = 0; i < 5; ++i) {
-    Gate gate;
+    GateFile gate;
     const Future<Parts> future = executor.submit(&make_parts, Between::kStallUntilOpened, gate.path());
     for (const auto timeout : {10ms, 300ms}) EXPECT_THROW(future.result(timeout), TimeoutError);
     gate.open();
@@ -177,7 +177,7 @@ TEST_P(ProcessPoolEarlyResult, F4_AWaitEndsInTimeHoweverLongTheDecodingTakes) {
     value.texts.assign(100, std::string(internal::kPieceBytes, 'l'));
     return value;
   };
-  Gate gate;
+  GateFile gate;
   LongToLoad::texts_read = 0;
   const Future<LongToLoad> future = executor.submit(make, gate.path());
   EXPECT_THROW(future.result(100ms), TimeoutError);

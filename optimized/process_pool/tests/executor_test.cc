@@ -43,7 +43,7 @@ namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Gate;
+using testing::GateFile;
 using testing::own_pid;
 using testing::pass;
 using testing::soon;
@@ -263,7 +263,7 @@ TEST_P(ProcessPool, P5_BreakPoolIsPythonsWay) {
 }
 
 TEST_P(ProcessPool, P1_CancelIsExactWhileTheCallIsPending) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
@@ -277,7 +277,7 @@ TEST_P(ProcessPool, P1_CancelIsExactWhileTheCallIsPending) {
 }
 
 TEST_P(ProcessPool, S3_CancelFutures) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
@@ -348,7 +348,12 @@ TEST_P(ProcessPool, P1_OutcomesOfAWorkerThatEndsComeInOrder) {
   bool came_early = false;
   std::thread checker([&] {
     SlowResult::begun.acquire();
-    std::this_thread::sleep_for(200ms);  // The worker has long ended.
+    // The only worker has ended when its successor runs a call. The pool's own thread reads that call's result, since
+    // nobody waits for it, and has read all that the first worker left.
+    std::atomic<bool> is_replaced = false;
+    const Future<int> next = executor.submit(add, 2, 2);
+    next.add_done_callback([&is_replaced](const Future<int>&) { is_replaced = true; });
+    EXPECT_TRUE(soon([&is_replaced] { return is_replaced.load(); }));
     {
       const std::lock_guard lock(mutex);
       came_early = behind.done();
@@ -379,7 +384,7 @@ TEST_P(ProcessPool, E6_AnIdleWorkerIsWokenAtOnce) {
   int missed = 0;
   constexpr int kCalls = 40;
   for (int i = 0; i < kCalls; ++i) {
-    std::this_thread::sleep_for(5ms);  // Everybody sleeps.
+    ASSERT_TRUE(soon([&] { return testing::all_others_sleep(executor); }));
     const auto start = std::chrono::steady_clock::now();
     executor.submit(add, 1, 1).result();
     missed += std::chrono::steady_clock::now() - start >= 90ms ? 1 : 0;
@@ -458,7 +463,7 @@ TEST_P(ProcessPool, P7_WorkersAreReplacedAfterTheirCalls) {
 }
 
 TEST_P(ProcessPool, P8_KillWorkers) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   const Future<int> pending = executor.submit(add, 1, 1);
@@ -477,7 +482,7 @@ TEST_P(ProcessPool, P9_EveryStartMethodOfAThreadedProgram) {
 }
 
 TEST_P(ProcessPool, P12_ACallThatOverrunsIsKilled) {
-  Gate gate;
+  GateFile gate;
   // The timeout is far more than the second call takes, on any machine.
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .call_timeout = 500ms});
   EXPECT_THROW(executor.submit(pass, gate.path(), 1).result(), CallTimeoutError);
@@ -485,7 +490,7 @@ TEST_P(ProcessPool, P12_ACallThatOverrunsIsKilled) {
 }
 
 TEST_P(ProcessPool, P12_ACallThatOverrunsIsKilledHoweverQuietThePoolWas) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .call_timeout = 500ms});
   EXPECT_EQ(executor.submit(add, 1, 1).result(), 2);
   EXPECT_TRUE(soon(collector_is_at_rest));
@@ -494,7 +499,7 @@ TEST_P(ProcessPool, P12_ACallThatOverrunsIsKilledHoweverQuietThePoolWas) {
 
 TEST_P(ProcessPool, E5_CallsStartInTheOrderOfTheirSubmits) {
   constexpr int kCalls = 600;  // More than a board has slots.
-  Gate order;
+  GateFile order;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   std::vector<Future<void>> calls;
   for (int i = 0; i < kCalls; ++i) {
@@ -522,7 +527,7 @@ std::set<std::string> mapped_memory() {
 }
 
 TEST_P(ProcessPool, P11_WorkersShareMemoryOnlyIfAskedTo) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   const auto memory = [](const std::string& path) {
     const std::set<std::string> mapped = mapped_memory();
@@ -554,7 +559,7 @@ TEST_P(ProcessPool, F8_CallbacksRunOnAThreadOfThePool) {
   std::latch ran(1);
   std::thread::id on;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  Gate gate;
+  GateFile gate;
   const Future<int> f = executor.submit(pass, gate.path(), 7);
   f.add_done_callback([&](const Future<int>& done) {
     EXPECT_EQ(done.result(), 7);

@@ -187,7 +187,7 @@ TEST_P(ProcessPoolLyingWorker, P11_AWorkerHidesTheOthers) {
   ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .payload_bytes_max = kPayloadBytesMax});
   EXPECT_EQ(right_results(submit_calls(executor, 30)), 30);  // All are there.
   std::this_thread::sleep_for(50ms);                         // And asleep, mostly; nothing depends on it.
-  testing::Gate gate;
+  testing::GateFile gate;
   const Future<int> hostile = executor.submit(hide_others, gate.path());
   EXPECT_EQ(right_results(submit_calls(executor, 20)), 20);
   EXPECT_FALSE(hostile.done());
@@ -270,7 +270,7 @@ int wake_nobody(const std::string& gate) {
 }
 
 TEST_P(ProcessPoolLyingWorker, P11_AClientIsNotLeftAsleep) {
-  testing::Gate gate;
+  testing::GateFile gate;
   ProcessPoolExecutor executor(options(GetParam(), 1));
   const Future<int> call = executor.submit(wake_nobody, gate.path());
   std::thread opener([&gate] {

@@ -83,7 +83,7 @@ TEST_P(ProcessPoolMap, M6_ItemsAndResultsOfEveryKind) {
     flags.push_back(flag);
   }
   EXPECT_EQ(flags, (std::vector<bool>{true, false, false}));
-  const Gate log;
+  const GateFile log;
   int rounds = 0;
   for ([[maybe_unused]] const auto& nothing : executor.map([](const Step& s) { take_step(s); }, steps(3, log), options)) {
     ++rounds;
@@ -232,8 +232,8 @@ TEST_P(ProcessPoolMap, P2_WhatCannotTravelFailsItemByItem) {
 // --- M2
 
 TEST_P(ProcessPoolMap, M2_ReadyItemsOfAChunkComeOutAfterTheDeadline) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   executor.submit(twice, 1).result();  // The worker is up.
   std::vector<Step> input = steps(7, log);
@@ -250,8 +250,8 @@ TEST_P(ProcessPoolMap, M2_ReadyItemsOfAChunkComeOutAfterTheDeadline) {
 }
 
 TEST_P(ProcessPoolMap, M2_SettledWhenTimeIsUp) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> held = executor.submit(pass, gate.path(), 0);
   EXPECT_TRUE(soon([&] { return held.running(); }));
@@ -273,8 +273,8 @@ TEST_P(ProcessPoolMap, M2_SettledWhenTimeIsUp) {
 // --- M4, M5, M7, M8, M9
 
 TEST_P(ProcessPoolMap, M4_DestroyingTheRangeCancelsTheChunksThatHaveNotStarted) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   std::vector<Step> input = steps(8, log);
   input[3].gate = gate.path();
@@ -315,8 +315,8 @@ TEST_P(ProcessPoolMap, M5_BuffersizeCountsInputs) {
 }
 
 TEST_P(ProcessPoolMap, M7_AnInputThatThrows) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const Future<int> held = executor.submit(pass, gate.path(), 0);
   EXPECT_TRUE(soon([&] { return held.running(); }));
@@ -324,8 +324,8 @@ TEST_P(ProcessPoolMap, M7_AnInputThatThrows) {
   const auto input = all | std::views::transform([](const Step& step) {
                        return step.value == 5 ? throw std::logic_error("input 5") : step;
                      });
-  EXPECT_THROW(executor.map(take_step, input, {.chunksize = 2}), std::logic_error);
-  EXPECT_THROW(executor.map_unordered(take_step, input, {.chunksize = 100}), std::logic_error);
+  EXPECT_THROW(static_cast<void>(executor.map(take_step, input, {.chunksize = 2})), std::logic_error);
+  EXPECT_THROW(static_cast<void>(executor.map_unordered(take_step, input, {.chunksize = 100})), std::logic_error);
   gate.open();
   executor.submit(twice, 1).result();
   EXPECT_EQ(logged(log), Ints());
@@ -341,13 +341,13 @@ TEST_P(ProcessPoolMap, M8_AfterShutdown) {
   EXPECT_EQ(*results.begin(), 0);
   executor.shutdown();
   EXPECT_EQ(outcome_of(results).second, "ShutdownError");
-  EXPECT_THROW(executor.map(twice, Ints(), {.chunksize = 2}), ShutdownError);
-  EXPECT_THROW(executor.map(twice, Ints{1}, {.chunksize = 2}), ShutdownError);
+  EXPECT_THROW(static_cast<void>(executor.map(twice, Ints(), {.chunksize = 2})), ShutdownError);
+  EXPECT_THROW(static_cast<void>(executor.map(twice, Ints{1}, {.chunksize = 2})), ShutdownError);
 }
 
 TEST_P(ProcessPoolMap, M9_UnorderedComesByChunks) {
-  const Gate log;
-  Gate gate;
+  const GateFile log;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   std::vector<Step> input = steps(5, log);
   input[1].gate = gate.path();

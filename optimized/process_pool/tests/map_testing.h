@@ -44,13 +44,13 @@ inline int take_step(const Step& step) {
 }
 
 // Steps 0, 1, ... that log themselves.
-inline std::vector<Step> steps(int count, const Gate& log) {
+inline std::vector<Step> steps(int count, const GateFile& log) {
   std::vector<Step> all;
   for (int i = 0; i < count; ++i) all.push_back({.value = i, .log = log.path()});
   return all;
 }
 
-inline Ints logged(const Gate& log) {
+inline Ints logged(const GateFile& log) {
   Ints values;
   std::ifstream file(log.path());
   for (int value = 0; file >> value;) values.push_back(value);
@@ -78,6 +78,20 @@ Outcome outcome_of(Range&& results) {
     return {values, e.what()};
   }
   return {values, ""};
+}
+
+// The same read on behind errors: -1 for each item that throws an E.
+template <typename E, typename Range>
+Ints values_past(Range&& results) {
+  Ints values;
+  for (auto it = results.begin(); it != results.end(); ++it) {
+    try {
+      values.push_back(static_cast<int>(*it));
+    } catch (const E&) {
+      values.push_back(-1);
+    }
+  }
+  return values;
 }
 
 template <typename E, typename R>

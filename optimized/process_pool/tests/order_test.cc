@@ -24,7 +24,7 @@ namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Gate;
+using testing::GateFile;
 using testing::own_pid;
 using testing::pass;
 using testing::pass_text;
@@ -43,7 +43,7 @@ TEST_P(ProcessPoolOrder, W5_OneWorkersOutcomesStayInOrderUnderLoad) {
   const auto until = std::chrono::steady_clock::now() + 3s;
   while (std::chrono::steady_clock::now() < until) {
     announced = 0;
-    Gate gate;
+    GateFile gate;
     const Future<int> first = executor.submit(pass, gate.path(), 0);  // Until all callbacks are there.
     std::vector<Future<int>> calls;
     for (int i = 0; i < kCalls; ++i) {
@@ -67,7 +67,7 @@ TEST_P(ProcessPoolOrder, W5_AResultThatIsReadEarlyIsNotOvertaken) {
   const auto until = std::chrono::steady_clock::now() + 3s;
   while (std::chrono::steady_clock::now() < until) {
     announced = 0;
-    Gate gate;
+    GateFile gate;
     const Future<int> first = executor.submit(pass, gate.path(), 0);  // Until all callbacks are there.
     std::vector<Future<std::string>> large;
     for (int i = 0; i < kCalls; ++i) {
@@ -92,8 +92,8 @@ TEST_P(ProcessPoolOrder, E6_ABurstWakesAsManyWorkersAsItNeeds) {
   constexpr int kRounds = 40;
   int late = 0;
   for (int round = 0; round < kRounds; ++round) {
-    std::this_thread::sleep_for(5ms);  // Everybody sleeps.
-    Gate gate;
+    ASSERT_TRUE(soon([&] { return testing::all_others_sleep(executor); }));
+    GateFile gate;
     std::vector<Future<int>> calls;
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < 3; ++i) calls.push_back(executor.submit(pass, gate.path(), i));
@@ -108,9 +108,9 @@ TEST_P(ProcessPoolOrder, E6_ABurstWakesAsManyWorkersAsItNeeds) {
 // Calls behind the first that waits for room give theirs up for it, also while others run.
 TEST_P(ProcessPoolOrder, E6_NoWorkerIdlesWhileThoseBehindHaveTheRoom) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .payload_bytes_max = 64 << 10});
-  Gate long_gate;
-  Gate short_gate;
-  const auto call = [&](const Gate& gate, std::size_t bytes) {
+  GateFile long_gate;
+  GateFile short_gate;
+  const auto call = [&](const GateFile& gate, std::size_t bytes) {
     return executor.submit(&pass_text, gate.path(), std::string(bytes, 'a'));
   };
   const Future<std::size_t> lasting = call(long_gate, 10'000);
@@ -129,7 +129,7 @@ TEST_P(ProcessPoolOrder, E6_NoWorkerIdlesWhileThoseBehindHaveTheRoom) {
 // However the submits meet.
 TEST_P(ProcessPoolOrder, E6_TheLineForRoomMovesBesideACallThatLasts) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .payload_bytes_max = 1 << 20});
-  Gate gate;
+  GateFile gate;
   const Future<int> lasting = executor.submit(pass, gate.path(), 7);
   EXPECT_TRUE(soon([&] { return lasting.running(); }));
   std::vector<std::thread> clients;
@@ -150,7 +150,7 @@ TEST_P(ProcessPoolOrder, E6_TheLineForRoomMovesBesideACallThatLasts) {
 TEST_P(ProcessPoolOrder, T1_AsManyCallsRunAsThereAreWorkers) {
   constexpr int kWorkers = 300;
   ProcessPoolExecutor executor({.max_workers = kWorkers, .isolation = GetParam(), .payload_bytes_max = 4096});
-  Gate gate;
+  GateFile gate;
   std::vector<Future<int>> calls;
   for (int i = 0; i < kWorkers + 20; ++i) calls.push_back(executor.submit(pass, gate.path(), i));
   for (int i = 0; i < kWorkers; ++i) EXPECT_TRUE(soon([&] { return calls[i].running(); })) << i;
@@ -181,7 +181,7 @@ TEST_P(ProcessPoolOrder, T1_ByDefaultThereIsAWorkerForEachCpu) {
   ProcessPoolExecutor executor({.isolation = GetParam()});
   const auto cpus = static_cast<std::size_t>(internal::available_cpus());
   std::vector<Future<pid_t>> calls;
-  Gate gate;
+  GateFile gate;
   const auto pid_behind = [](const std::string& path) {
     pass(path, 0);
     return own_pid();
@@ -224,13 +224,13 @@ int die_after(const std::string& gate) {
 // breaks the pool.
 TEST_P(ProcessPoolOrder, P5_WhatWasDeliveredBeforeThePoolBrokeCounts) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
-  Gate death;
+  GateFile death;
   const Future<int> dying = executor.submit(die_after, death.path());
   EXPECT_TRUE(soon([&] { return dying.running(); }));
   HeldUp::held_worker = 0;
   HeldUp::may_go = false;
   HeldUp::client = std::this_thread::get_id();
-  std::optional<Gate> begun;  // Opened by the second call.
+  std::optional<GateFile> begun;  // Opened by the second call.
   std::thread breaker([&] {
     while (HeldUp::held_worker == 0) std::this_thread::sleep_for(1ms);
     const auto is_delivered = [&] {  // Then its worker has nothing left to do.

@@ -31,7 +31,7 @@ namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Gate;
+using testing::GateFile;
 using testing::pass;
 using testing::pass_text;
 using testing::soon;
@@ -72,7 +72,7 @@ TEST_P(ProcessPoolPayload, P3_NumbersTravelFromAnyAddress) {
 // Calls get room before they get in line. One that has none and waits at the head must not wait for those behind it.
 TEST_P(ProcessPoolPayload, P3_WhoIsFirstInLineGetsTheRoomOfThoseBehind) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 64 << 10});
-  Gate gate;
+  GateFile gate;
   std::vector<std::pair<Future<std::size_t>, std::size_t>> calls;
   for (const std::size_t bytes : {40'000u, 60'000u, 10'000u, 5'000u, 60'000u, 100u, 20'000u}) {
     calls.emplace_back(executor.submit(&pass_text, gate.path(), std::string(bytes, 'a')), bytes);
@@ -85,7 +85,7 @@ TEST_P(ProcessPoolPayload, P3_WhoIsFirstInLineGetsTheRoomOfThoseBehind) {
 TEST_P(ProcessPoolPayload, E5_ACallThatWaitsForRoomIsNotOvertaken) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .payload_bytes_max = 64 << 10});
   const auto start_of = [](const std::string&) { return std::chrono::steady_clock::now().time_since_epoch().count(); };
-  Gate gate;
+  GateFile gate;
   const Future<std::size_t> has_room = executor.submit(&pass_text, gate.path(), std::string(40'000, 'a'));
   const auto waits_for_room = executor.submit(start_of, std::string(60'000, 'a'));
   const auto tiny = executor.submit(start_of, std::string());
@@ -193,8 +193,8 @@ TEST_P(ProcessPoolPayload, E1_ArgumentsAreWrittenFromWhereTheyAre) {
 TEST_P(ProcessPoolPayload, F5_EveryClientOfACallIsWoken) {
   for (const bool cancel : {false, true}) {
     ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-    Gate running;
-    Gate waiting;
+    GateFile running;
+    GateFile waiting;
     const Future<int> first = executor.submit(&pass, running.path(), 1);
     const Future<int> call = executor.submit(&pass, waiting.path(), 7);
     std::latch started(5);
@@ -239,7 +239,7 @@ TEST_P(ProcessPoolPayload, W5_WhatOneWorkerRanGetsDoneInThatOrder) {
 
 TEST_P(ProcessPoolPayload, P5_AClientThatSleepsHearsOfTheDeath) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  Gate gate;
+  GateFile gate;
   const Future<int> call = executor.submit(&pass, gate.path(), 7);
   // Running may be seen before the fork server has told of the worker.
   ASSERT_TRUE(soon([&] { return call.running() && !executor.worker_pids().empty(); }));
@@ -364,7 +364,7 @@ TEST_P(ProcessPoolPayload, P12_TheRoomOfBuffersIsGivenBack) {
       EXPECT_THROW(executor.submit([](Buffer) -> Buffer { throw std::out_of_range("no"); }, std::move(buffer)).result(),
                    std::out_of_range);
     } else if (i % 4 == 2) {
-      Gate gate;
+      GateFile gate;
       const Future<int> before = executor.submit(&pass, gate.path(), 1);
       const Future<Buffer> call = executor.submit(&incremented, std::move(buffer));
       EXPECT_TRUE(call.cancel());

@@ -14,8 +14,9 @@
 namespace futures::testing {
 namespace {
 
-Process process_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+// By the text of a process's or a thread's "stat" in /proc.
+Process process_of(pid_t pid, const std::string& path) {
+  std::ifstream file(path);
   std::string text;
   std::getline(file, text);
   const std::size_t open = text.find('(');
@@ -34,6 +35,8 @@ Process process_of(pid_t pid) {
   return process;
 }
 
+Process process_of(pid_t pid) { return process_of(pid, "/proc/" + std::to_string(pid) + "/stat"); }
+
 // Waits for workers that came to this process because their fork server died before them. The server itself is waited for
 // by the pool, or the test fails.
 void reap_workers() { testing::reap_orphans("worker"); }
@@ -48,7 +51,7 @@ std::string described(const std::vector<Process>& processes) {
 
 }  // namespace
 
-Gate::Gate()
+GateFile::GateFile()
     : path_([] {
         static int count = 0;
         return "/dev/shm/gate_" + std::to_string(getpid()) + "_" + std::to_string(++count);
@@ -56,7 +59,7 @@ Gate::Gate()
   std::fclose(std::fopen(path_.c_str(), "w"));
 }
 
-void Gate::open() { std::filesystem::remove(path_); }
+void GateFile::open() { std::filesystem::remove(path_); }
 
 int pass(const std::string& gate, int value) {
   // Hundreds may wait here at once, on few processors.
@@ -111,6 +114,17 @@ void reap_orphans(const std::string& name) {
   for (const Process& child : children()) {
     if (child.state == 'Z' && child.name.starts_with(name)) waitpid(child.pid, nullptr, 0);
   }
+}
+
+bool all_others_sleep(const ProcessPoolExecutor& executor) {
+  for (const pid_t worker : executor.worker_pids()) {
+    if (state_of(worker) != 'S') return false;
+  }
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    const pid_t thread = std::stoi(task.path().filename());
+    if (thread != gettid() && process_of(thread, task.path() / "stat").state != 'S') return false;
+  }
+  return true;
 }
 
 std::size_t open_descriptors() {

@@ -15,11 +15,12 @@
 
 namespace futures::testing {
 
-// Waits in the worker until the file is gone: a gate that works across processes, in shared memory of the file system.
-class Gate {
+// A gate that works across processes, also for a program that is started anew: calls wait until a file in shared memory
+// is gone. What calls write into the file, the test can read.
+class GateFile {
  public:
-  Gate();
-  ~Gate() { open(); }
+  GateFile();
+  ~GateFile() { open(); }
   void open();
   const std::string& path() const { return path_; }
 
@@ -53,6 +54,9 @@ pid_t fork_server();
 void reap_orphans(const std::string& name);
 // '?' once it is gone.
 char state_of(pid_t pid);
+
+// Whether all of the pool's workers and all threads of this process but the calling one sleep, blocked in the kernel.
+bool all_others_sleep(const ProcessPoolExecutor& executor);
 
 // How many descriptors this process has.
 std::size_t open_descriptors();

@@ -47,7 +47,7 @@ namespace futures {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Gate;
+using testing::GateFile;
 using testing::own_pid;
 using testing::pass;
 using testing::soon;
@@ -173,7 +173,7 @@ TEST_P(ProcessPoolProgram, P5_SigchldMayBeIgnored) {
 // depend on.
 TEST_P(ProcessPoolProgram, F8_AThreadIsCancelledInCancelOrShutdown) {
   for (const bool in_shutdown : {false, true}) {
-    Gate gate;
+    GateFile gate;
     ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
     const Future<int> running = executor.submit(pass, gate.path(), 7);
     EXPECT_TRUE(soon([&] { return running.running(); }));

@@ -29,7 +29,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::expect_pool_works;
-using testing::Gate;
+using testing::GateFile;
 using testing::own_pid;
 using testing::pass;
 using testing::soon;
@@ -46,7 +46,7 @@ void stop(pid_t pid) {
 // --- The fork server.
 
 TEST_P(ProcessPoolRobustness, P5_TheForkServersDeathCostsNoCall) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
@@ -94,7 +94,7 @@ TEST_P(ProcessPoolRobustness, P5_ForkServersThatDieLeaveNothing) {
 }
 
 TEST_P(ProcessPoolRobustness, P5_TheForkServerIsStopped) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   const pid_t worker = executor.submit(own_pid).result();
@@ -110,7 +110,7 @@ TEST_P(ProcessPoolRobustness, P5_TheForkServerIsStopped) {
 }
 
 TEST_P(ProcessPoolRobustness, P8_KillWorkersWhileTheForkServerIsStopped) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   EXPECT_GT(executor.submit(own_pid).result(), 0);
   const pid_t server = testing::fork_server();
@@ -127,7 +127,7 @@ TEST_P(ProcessPoolRobustness, P8_KillWorkersWhileTheForkServerIsStopped) {
 // --- Workers.
 
 TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedInACall) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   const Future<pid_t> stopped = executor.submit([](const std::string& path) { return pass(path, 0), getpid(); }, gate.path());
   EXPECT_TRUE(soon([&] { return stopped.running(); }));
@@ -145,7 +145,7 @@ TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedInACall) {
 
 TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedBetweenCalls) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
-  Gate gate;
+  GateFile gate;
   const Future<int> first = executor.submit(pass, gate.path(), 1);
   const Future<int> second = executor.submit(pass, gate.path(), 2);
   EXPECT_TRUE(soon([&] { return first.running() && second.running(); }));
@@ -163,7 +163,7 @@ TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedBetweenCalls) {
 // Whoever sees a call run can name, and kill, the worker that runs it: however busy the pool's own threads are.
 TEST_P(ProcessPoolRobustness, P8_AWorkerThatRunsACallIsNamed) {
   for (int i = 0; i < 50; ++i) {
-    Gate gate;
+    GateFile gate;
     ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
     const std::array calls = {executor.submit(pass, gate.path(), 0), executor.submit(pass, gate.path(), 1)};
     while (!calls[0].running() || !calls[1].running()) {
@@ -174,7 +174,7 @@ TEST_P(ProcessPoolRobustness, P8_AWorkerThatRunsACallIsNamed) {
 }
 
 TEST_P(ProcessPoolRobustness, P5_AllWorkersDieAtOnce) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 4, .isolation = GetParam()});
   std::vector<Future<int>> running;
   for (int i = 0; i < 4; ++i) running.push_back(executor.submit(pass, gate.path(), i));
@@ -195,7 +195,7 @@ TEST_P(ProcessPoolRobustness, P5_AllWorkersDieAtOnce) {
 
 // A call that ignores SIGTERM, from when that is_stubborn says until the gate is open.
 std::string mark_of(const std::string& gate) { return gate + "_obeys"; }
-Future<int> submit_stubborn(ProcessPoolExecutor& executor, const Gate& gate) {
+Future<int> submit_stubborn(ProcessPoolExecutor& executor, const GateFile& gate) {
   std::ofstream(mark_of(gate.path())).close();
   const auto ignore = [](const std::string& path) {
     signal(SIGTERM, SIG_IGN);
@@ -204,10 +204,10 @@ Future<int> submit_stubborn(ProcessPoolExecutor& executor, const Gate& gate) {
   };
   return executor.submit(ignore, gate.path());
 }
-bool is_stubborn(const Gate& gate) { return !std::filesystem::exists(mark_of(gate.path())); }
+bool is_stubborn(const GateFile& gate) { return !std::filesystem::exists(mark_of(gate.path())); }
 
 TEST_P(ProcessPoolRobustness, P8_TerminateEscalates) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .terminate_grace = 300ms});
   const Future<int> ignoring = submit_stubborn(executor, gate);
   const Future<int> obeying = executor.submit(pass, gate.path(), 2);
@@ -220,7 +220,7 @@ TEST_P(ProcessPoolRobustness, P8_TerminateEscalates) {
 }
 
 TEST_P(ProcessPoolRobustness, P8_TerminateMayWaitForEver) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor(
       {.max_workers = 1, .isolation = GetParam(), .terminate_grace = std::chrono::nanoseconds::max()});
   const Future<int> ignoring = submit_stubborn(executor, gate);
@@ -233,7 +233,7 @@ TEST_P(ProcessPoolRobustness, P8_TerminateMayWaitForEver) {
 }
 
 TEST_P(ProcessPoolRobustness, P8_TerminateIsAtOnceWhereWorkersObey) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .terminate_grace = 1h});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   EXPECT_TRUE(soon([&] { return running.running(); }));
@@ -282,7 +282,7 @@ bool is_refused(const Act& act) {
 }
 
 TEST_P(ProcessPoolRobustness, T9_AForkedChildsCopyIsInert) {
-  Gate gate;
+  GateFile gate;
   std::optional<ProcessPoolExecutor> executor(std::in_place, ProcessPoolOptions{.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor->submit(pass, gate.path(), 7);
   const Future<int> pending = executor->submit(twice, 21);
@@ -305,7 +305,7 @@ TEST_P(ProcessPoolRobustness, T9_AForkedChildsCopyIsInert) {
 }
 
 TEST_P(ProcessPoolRobustness, P10_ACallForksAChildThatLivesLonger) {
-  Gate gate;
+  GateFile gate;
   {
     ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
     const auto fork_child = [](const std::string& path) {
@@ -436,7 +436,7 @@ bool is_gone(pid_t pid) {
 }
 
 TEST_P(ProcessPoolRobustness, P10_TheProgramIsKilled) {
-  Gate gate;
+  GateFile gate;
   std::vector<pid_t> workers;
   const pid_t program = start_program(GetParam(), false, workers, gate.path());
   ASSERT_GT(program, 0);
@@ -445,7 +445,7 @@ TEST_P(ProcessPoolRobustness, P10_TheProgramIsKilled) {
 }
 
 TEST_P(ProcessPoolRobustness, P10_TheProgramIsKilledAndAChildOfItLives) {
-  Gate gate;
+  GateFile gate;
   std::vector<pid_t> workers;
   const pid_t program = start_program(GetParam(), true, workers, gate.path());
   ASSERT_GT(program, 0);

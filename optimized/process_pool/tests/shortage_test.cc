@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,8 +26,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace {
 constexpr std::size_t kNoLimit = ~std::size_t{0};
@@ -49,7 +50,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::expect_pool_works;
-using testing::Gate;
+using testing::GateFile;
 using testing::own_pid;
 using testing::pass;
 using testing::twice;
@@ -201,7 +202,7 @@ TEST_P(ProcessPoolShortage, P5_NoDescriptorForEver) {
 }
 
 TEST_P(ProcessPoolShortage, P5_NoDescriptorForAReplacement) {
-  Gate gate;
+  GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   const Future<int> running = executor.submit(pass, gate.path(), 1);
   const pid_t other = executor.submit(own_pid).result(20s);
@@ -211,12 +212,21 @@ TEST_P(ProcessPoolShortage, P5_NoDescriptorForAReplacement) {
     rlimit before{};
     getrlimit(RLIMIT_NOFILE, &before);
     const rlimit few = {64, before.rlim_max};
+    pollfd end = {static_cast<int>(syscall(SYS_pidfd_open, other, 0)), POLLIN, 0};
     setrlimit(RLIMIT_NOFILE, &few);
-    kill(other, SIGKILL);
-    const Future<int> waiting = executor.submit(twice, 1);
-    for (int i = 0; i < 200; ++i) {
+    const auto take_all = [&taken] {
       for (int fd = dup(1); fd >= 0; fd = dup(1)) taken.push_back(fd);
-      std::this_thread::sleep_for(1ms);
+    };
+    kill(other, SIGKILL);
+    // Until then it may still take a call, and that one would fail with it.
+    while (poll(&end, 1, 0) == 0) take_all();
+    taken.push_back(end.fd);
+    const Future<int> waiting = executor.submit(twice, 1);
+    // Longer than it takes to try twice. What the dead worker gives back meanwhile is taken at once.
+    const auto until = std::chrono::steady_clock::now() + 200ms;
+    while (std::chrono::steady_clock::now() < until) {
+      take_all();
+      std::this_thread::yield();
     }
     gate.open();
     EXPECT_EQ(running.result(20s), 1);

@@ -48,14 +48,7 @@ void ProcessPoolExecutor::terminate_workers() { pool_->end_workers(SIGTERM); }
 
 void ProcessPoolExecutor::kill_workers() { pool_->end_workers(SIGKILL); }
 
-void ProcessPoolExecutor::schedule(Task task) {
-  internal::FutureState& state = task.state();
-  pool_->schedule(std::move(task), [&state](internal::EncodeSink& room) { return state.encode(room); });
-}
-
-void ProcessPoolExecutor::schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::EncodeSink&)> encode) {
-  pool_->schedule(std::move(task), encode);
-}
+void ProcessPoolExecutor::schedule(Task task) { pool_->schedule(std::move(task)); }
 
 void ProcessPoolExecutor::check_intake() { pool_->check_intake(); }
 

@@ -7,11 +7,11 @@
 #include <cstddef>
 #include <memory>
 #include <stdexcept>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "futures/encoding/buffer.h"
 #include "futures/encoding/encoding.h"
 #include "futures/executor.h"
@@ -65,7 +65,7 @@ class ProcessPoolExecutor final : public Executor {
     static_assert(internal::CallableTravels<std::decay_t<F>>,
                   "ProcessPoolExecutor::submit: the callable cannot travel to another process; give a function, a lambda "
                   "without captures, or a function object with a `serialize`");
-    static_assert((internal::ValueTravels<std::decay_t<Args>> && ...),
+    static_assert((internal::ValueTravels<internal::stored_argument_t<Args>> && ...),
                   "ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and "
                   "views never can, a type of yours needs a `serialize` or travels_bitwise");
     if constexpr (internal::is_callable_v<F, Args...>) {  // Executor::submit says so if not.
@@ -74,18 +74,13 @@ class ProcessPoolExecutor final : public Executor {
                     "and views never can, a type of yours needs a `serialize` or travels_bitwise");
     }
     using Encoding = internal::encoding_of_t<F, Args...>;
-    constexpr bool kStorable =
-        std::is_constructible_v<std::decay_t<F>, F&&> && (std::is_constructible_v<std::decay_t<Args>, Args&&> && ...);
-    if constexpr (!kStorable || std::is_same_v<Encoding, internal::NoEncoding>) {
+    if constexpr (!internal::is_storable_v<F, Args...> || !internal::is_quietly_destroyed_v<F, Args...> ||
+                  std::is_same_v<Encoding, internal::NoEncoding>) {
       return Executor::submit(std::forward<F>(fn), std::forward<Args>(args)...);  // Which says what is wrong.
     } else {
       using R = internal::call_result_t<F, Args...>;
       if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
-      auto* call = new internal::RemoteCall<R, Encoding>();
-      Task task(call);
-      Future<R> future = internal::FutureAccess::future<R>(*call);
-      // From where the caller has them: no copy is stored. What was given to be moved is gone afterwards, as it should be.
-      schedule_encoded(std::move(task), [&](internal::EncodeSink& room) { return Encoding::encode_parts(room, fn, args...); });
+      Future<R> future = submit_encoded<R, std::decay_t<F>, internal::stored_argument_t<Args>...>(fn, args...);
       internal::consume_rvalue(std::forward<F>(fn));
       (internal::consume_rvalue(std::forward<Args>(args)), ...);
       return future;
@@ -107,8 +102,18 @@ class ProcessPoolExecutor final : public Executor {
   void kill_workers();
 
  private:
+  // Encodes the call from where the caller has its parts, without a copy of them.
+  template <typename R, typename Fn, typename... Args>
+  Future<R> submit_encoded(const Fn& fn, const Args&... args) {
+    const auto parts = std::tie(fn, args...);
+    auto* call = new internal::RemoteCall<R, Fn, Args...>(parts);
+    Task task(call);
+    Future<R> future = internal::FutureAccess::future<R>(*call);
+    schedule(std::move(task));
+    return future;
+  }
+
   void schedule(Task task) override;
-  void schedule_encoded(Task task, absl::FunctionRef<std::size_t(internal::EncodeSink&)> encode);
   void check_intake() override;
   ShutdownResult do_shutdown(const ShutdownOptions& options) override;
   bool calls_travel() const noexcept override { return true; }

@@ -26,10 +26,12 @@
 #include <cxxabi.h>
 
 #include "absl/strings/str_cat.h"
-#include "futures/encoding/encoding.h"
+#include "futures/encoding/archive.h"
+#include "futures/encoding/call_encoding.h"
 #include "futures/errors.h"
 #include "futures/encoding/exception_wire.h"
 #include "futures/encoding/map_chunk.h"
+#include "futures/encoding/travels.h"
 
 namespace futures::internal {
 
@@ -227,7 +229,7 @@ class RowDecoder {
   ChunkHeader header_;
 };
 
-// The hooks of cereal, as in encoding.h.
+// The hooks of cereal, as in cereal_hooks.h.
 template <typename... Parts>
   requires(ValueTravels<Parts> && ...)
 void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const ValuesOrErrors<Parts...>& row) {

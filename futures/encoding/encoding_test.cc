@@ -74,7 +74,7 @@ void expect_read_as_it_arrives(const T& value) {
   }
 }
 
-// Writes down what it is told.
+// Records what is published.
 class PieceSink final : public internal::EncodeSink {
  public:
   PieceSink() : EncodeSink({}, /*is_read_early=*/true) {}
@@ -82,12 +82,12 @@ class PieceSink final : public internal::EncodeSink {
     text.resize(bytes);
     return text;
   }
-  void publish_written(std::size_t bytes) override { told.push_back(bytes); }
+  void publish_written(std::size_t bytes) override { published.push_back(bytes); }
   std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override { return std::nullopt; }
   std::shared_ptr<internal::BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
 
   std::string text;
-  std::vector<std::size_t> told;
+  std::vector<std::size_t> published;
 };
 
 enum class Answer : bool { kNo, kYes };
@@ -119,15 +119,15 @@ TEST(Encoding, NothingIsReadBeforeItHasArrived) {
 
 TEST(Encoding, WhatHasBeenWrittenIsTold) {
   const std::vector<std::string> value(5, std::string(100'000, 's'));
-  PieceSink room;
+  PieceSink sink;
   const std::size_t bytes =
-      internal::encode_into(room, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
-  EXPECT_EQ(room.text, encoded(value));
-  ASSERT_FALSE(room.told.empty());
-  EXPECT_EQ(room.told.back(), bytes);
-  for (std::size_t i = 0; i + 1 < room.told.size(); ++i) {
-    EXPECT_GE(room.told[i + 1], room.told[i]);
-    EXPECT_LE(room.told[i + 1] - room.told[i], 2 * internal::kPieceBytes);
+      internal::encode_into(sink, [&value](internal::WireOutput& output) { internal::write_value(output, value); });
+  EXPECT_EQ(sink.text, encoded(value));
+  ASSERT_FALSE(sink.published.empty());
+  EXPECT_EQ(sink.published.back(), bytes);
+  for (std::size_t i = 0; i + 1 < sink.published.size(); ++i) {
+    EXPECT_GE(sink.published[i + 1], sink.published[i]);
+    EXPECT_LE(sink.published[i + 1] - sink.published[i], 2 * internal::kPieceBytes);
   }
 }
 

@@ -144,26 +144,6 @@ class Call final : public ResultState<R> {
   std::optional<std::tuple<Fn, Args...>> call_;
 };
 
-// One accepted call that was encoded as it was submitted: nothing of it is left here but the future's state.
-template <typename R, typename Encoding>
-class RemoteCall final : public ResultState<R> {
- public:
-  RemoteCall() : ResultState<R>(fork_generation()) {}
-  const CallVtable* call_vtable() const noexcept override { return Encoding::encoded_call(); }
-};
-
-// Ends the life of what was given to be moved, as moving it into a call and the call's end would. If it cannot be moved it stays:
-// the call is accepted.
-template <typename T>
-void consume_rvalue(T&& given) noexcept {
-  if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {
-    try {
-      [[maybe_unused]] const T taken = std::move(given);
-    } catch (...) {
-    }
-  }
-}
-
 // How a call of Fn with Args travels, as far as the headers included so far say.
 template <typename Fn, typename... Args>
 struct EncodingIfCallable : std::type_identity<NoEncoding> {};

@@ -48,14 +48,14 @@ Phase FutureState::phase() const {
   return phase_of(word);
 }
 
-std::size_t FutureState::encode(EncodeSink& room) {
-  const std::size_t bytes = call_vtable()->encode(*this, room);
+std::size_t FutureState::encode(EncodeSink& sink) {
+  const std::size_t bytes = call_vtable()->encode(*this, sink);
   discard_call();
   return bytes;
 }
 
-void FutureState::set_remote_owner(std::shared_ptr<RemoteOwner> decision) {
-  remote_ = std::move(decision);
+void FutureState::set_remote_owner(std::shared_ptr<RemoteOwner> owner) {
+  remote_ = std::move(owner);
   word_.fetch_or(kRemote, std::memory_order_release);
 }
 

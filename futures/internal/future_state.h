@@ -159,9 +159,9 @@ class FutureState {
   // How the call travels; null if it cannot.
   virtual const CallVtable* call_vtable() const noexcept { return nullptr; }
   // Encodes the call and destroys the callable. Returns its size. Throws as CallVtable::encode. Needs a call_vtable.
-  std::size_t encode(EncodeSink& room);
-  // From here on `decision` is asked. Before anyone else has a handle.
-  void set_remote_owner(std::shared_ptr<RemoteOwner> decision);
+  std::size_t encode(EncodeSink& sink);
+  // From here on `owner` decides. Before anyone else has a handle.
+  void set_remote_owner(std::shared_ptr<RemoteOwner> owner);
   // kPending -> kRunning, once the call is known to have started. No effect if it is running already.
   void mark_running_remotely() noexcept;
 

@@ -104,12 +104,13 @@ struct alignas(64) Slot {
 static_assert(offsetof(Slot, bytes) == 64);
 static_assert(sizeof(Slot) == 4096, "a slot is a page, so that what one worker writes shares no page with another's");
 
-// Lives at the start of the shared memory. All-zero memory is a valid board with free slots.
+// Lives at the start of the shared memory. No constructor runs there: memory that is all zero is a board with free slots, and
+// every initial value below is zero.
 struct CallBoard {
   alignas(64) sync::atomic<std::uint64_t> head{0};  // The ticket of the first entry not yet passed.
   alignas(64) sync::atomic<std::uint64_t> tail{0};  // The ticket that the next call will get.
   sync::atomic<std::uint32_t> closing{0};           // No call will come any more.
-  sync::atomic<std::uint32_t> workers_end{1};       // Workers' numbers are below this. The parent's.
+  sync::atomic<std::uint32_t> workers_end{0};       // Workers' numbers are below this; 0 before the first. The parent's.
   // By number: a WorkerState. Its worker's, which sleeps on it; the parent clears it when the worker has died.
   alignas(64) std::array<sync::atomic<std::uint32_t>, kWorkersMax + 1> workers{};
   alignas(64) sync::atomic<std::uint32_t> parent_sleeps{0};     // The bell's descriptor must be rung.

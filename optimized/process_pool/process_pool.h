@@ -29,7 +29,6 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/functional/function_ref.h"
 #include "futures/executor.h"
 #include "futures/internal/executor_life.h"
 #include "futures/internal/future_state.h"
@@ -56,10 +55,8 @@ class ProcessPool final : public ExecutorLife,
   ProcessPool(const ProcessPool&) = delete;
   ProcessPool& operator=(const ProcessPool&) = delete;
 
-  // Encodes a call to where it is told, and returns the size.
-  using Encode = absl::FunctionRef<std::size_t(EncodeSink&)>;
-  // As Executor::schedule. `encode` is called once, here and without a lock.
-  void schedule(Task task, Encode encode);
+  // As Executor::schedule. Encodes the call here, without a lock.
+  void schedule(Task task);
   void check_intake();
   // Null if it has to be made of ordinary memory.
   std::shared_ptr<BufferMemory> make_buffer(std::size_t bytes);
@@ -130,7 +127,7 @@ class ProcessPool final : public ExecutorLife,
   bool is_isolated() const { return options_.isolation == Isolation::kPerWorker; }
 
   // --- From submit to the boards (process_pool_submit.cc).
-  std::exception_ptr encode_call(const Task& task, Encode encode, WaitingCall& call, std::shared_ptr<Board>& kept);
+  std::exception_ptr encode_call(const Task& task, WaitingCall& call, std::shared_ptr<Board>& kept);
   void give_back_room(WaitingCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<Board> shared_board();

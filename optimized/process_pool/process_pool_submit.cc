@@ -82,18 +82,17 @@ class ProcessPool::CallSink final : public EncodeSink {
 };
 
 // Returns why the call cannot be encoded; null if it is.
-std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, WaitingCall& call,
-                                            std::shared_ptr<Board>& kept) {
+std::exception_ptr ProcessPool::encode_call(const Task& task, WaitingCall& call, std::shared_ptr<Board>& kept) {
   try {
-    const CallVtable* const wire = task.state().call_vtable();
-    if (wire == nullptr) {
+    const CallVtable* const vtable = task.state().call_vtable();
+    if (vtable == nullptr) {
       throw SerializationError(
           "the call cannot travel to another process: its callable, an argument or the result is of a type that cannot, "
           "or futures/encoding/encoding.h is not included where submit is called");
     }
-    call.run = name_of(reinterpret_cast<const void*>(wire->run));
-    CallSink room(*this, call, kept);
-    room.keep(encode(room));
+    call.run = name_of(reinterpret_cast<const void*>(vtable->run));
+    CallSink sink(*this, call, kept);
+    sink.keep(task.state().encode(sink));
     return nullptr;
   } catch (abi::__forced_unwind&) {
     throw;  // The thread ends (pthread_exit, pthread_cancel), and with it this submit.
@@ -106,24 +105,30 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, Encode encode, Wai
   }
 }
 
-void ProcessPool::schedule(Task task, Encode encode) {
+void ProcessPool::schedule(Task task) {
   check_process();
   std::shared_ptr<Board> kept;  // Longer than the call, which may have room there.
   WaitingCall call;
-  const std::exception_ptr refusal = encode_call(task, encode, call, kept);
+  const std::exception_ptr refusal = encode_call(task, call, kept);
+  if (refusal != nullptr) {
+    {
+      sync::mutex_lock lock(mutex_);
+      give_back_room(call);
+      check_open();
+    }
+    task.fail(refusal);  // Law P3: this future alone.
+    return;
+  }
   std::vector<Settled> settled;
   {
     sync::mutex_lock lock(mutex_);
-    if (refusal != nullptr || !intake_open_ || broken_ != nullptr) give_back_room(call);
+    if (!intake_open_ || broken_ != nullptr) give_back_room(call);
     check_open();
-    if (refusal == nullptr) {
-      task.state().set_remote_owner(shared_from_this());
-      call.task = std::move(task);
-      call.sequence = next_sequence_++;
-      get_in_line(std::move(call), settled);
-    }
+    task.state().set_remote_owner(shared_from_this());
+    call.task = std::move(task);
+    call.sequence = next_sequence_++;
+    get_in_line(std::move(call), settled);
   }
-  if (refusal != nullptr) task.fail(refusal);  // Law P3: this future alone.
   tell(settled);
 }
 

@@ -108,7 +108,7 @@ class ResultSink final : public EncodeSink, public BufferSource {
       : EncodeSink(inline_bytes_, /*is_read_early=*/true), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
     buffer_source() = this;
   }
-  ~ResultSink() { buffer_source() = nullptr; }
+  ~ResultSink() override { buffer_source() = nullptr; }
 
   std::span<char> block(std::size_t bytes) override {
     place_ = wait_for_room(board_, call_, worker_, RoomFor::kResult, bytes, bell_);

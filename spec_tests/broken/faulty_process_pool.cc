@@ -43,8 +43,8 @@ std::string run_encoded(FunctionName name, const std::string& encoded) {
   using Run = std::size_t (*)(std::string_view, internal::EncodeSink&);
   const auto run = reinterpret_cast<Run>(const_cast<void*>(internal::address_of({name[0], name[1]})));
   std::string value;
-  internal::StringSink room(value);
-  run(encoded, room);
+  internal::StringSink sink(value);
+  run(encoded, sink);
   return value;
 }
 
@@ -148,12 +148,12 @@ void FaultyProcessPool::schedule(Task task) {
   check_intake();
   Job job;
   try {
-    const internal::CallVtable* const wire = task.state().call_vtable();
-    if (wire == nullptr) throw SerializationError("the call cannot travel to another process");
-    const internal::ModuleAddress function = internal::name_of(reinterpret_cast<const void*>(wire->run));
+    const internal::CallVtable* const vtable = task.state().call_vtable();
+    if (vtable == nullptr) throw SerializationError("the call cannot travel to another process");
+    const internal::ModuleAddress function = internal::name_of(reinterpret_cast<const void*>(vtable->run));
     job.function = {function.module, function.offset};
-    internal::StringSink room(job.encoded);
-    task.state().encode(room);
+    internal::StringSink sink(job.encoded);
+    task.state().encode(sink);
   } catch (...) {
     task.fail(std::current_exception());
     return;

@@ -217,7 +217,7 @@ struct ThrowsOnMove {
   std::string text;
   ThrowsOnMove() = default;
   ThrowsOnMove(const ThrowsOnMove&) = default;
-  ThrowsOnMove(ThrowsOnMove&&) { throw std::runtime_error("move"); }  // NOLINT: that is the point.
+  ThrowsOnMove(ThrowsOnMove&&) { throw std::runtime_error("move"); }  // NOLINT(performance-noexcept-move-constructor)
   template <typename Archive>
   void serialize(Archive& archive) {
     archive(text);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "futures/count.h"
 #include "futures/executor.h"
 
 namespace futures {
@@ -31,7 +32,7 @@ enum class Isolation {
 
 struct ProcessPoolOptions {
   // The most workers, and so calls that run at once: 1 to 1000. Default: the CPUs this process may use (law T1).
-  std::optional<int> max_workers = std::nullopt;
+  std::optional<Count> max_workers = std::nullopt;
   StartMethod start_method = StartMethod::kForkServer;
   Isolation isolation = Isolation::kShared;
   // Runs first in each worker. If it throws, the pool is broken (law T4). Takes no arguments, and a worker does not see what

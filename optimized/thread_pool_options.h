@@ -7,13 +7,14 @@
 #include <optional>
 #include <string>
 
+#include "futures/count.h"
 #include "futures/executor.h"
 
 namespace futures {
 
 struct ThreadPoolOptions {
   // The most calls that run at once, 1 or more. Default: the CPUs this process may use (law T1).
-  std::optional<int> max_workers = std::nullopt;
+  std::optional<Count> max_workers = std::nullopt;
   // Threads are named prefix_0, prefix_1, ..., cut to the 15 bytes that the kernel keeps (law T3).
   std::string thread_name_prefix = "ThreadPool";
   // Runs first in each worker thread. If it throws, that is logged, and the pool is broken: pending calls and later

@@ -15,7 +15,7 @@
 namespace futures {
 
 struct ReferenceOptions {
-  std::optional<int> max_workers = std::nullopt;  // 1 or more. Default: the CPUs this process may use. Law T1.
+  std::optional<Count> max_workers = std::nullopt;  // 1 or more. Default: the CPUs this process may use. Law T1.
   std::string thread_name_prefix = "Reference";   // Law T3.
   std::function<void()> initializer = nullptr;    // Runs first in each worker thread. Law T4.
   std::size_t stack_bytes = 0;                    // Of each worker thread; 0: the system's default. Law T10.

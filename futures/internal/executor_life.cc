@@ -24,11 +24,11 @@ constinit thread_local OwnThread this_thread{};
 
 }  // namespace
 
-int checked_max_workers(std::optional<int> asked, int most) {
+int checked_max_workers(std::optional<Count> asked, int most) {
   if (!asked) return std::min(available_cpus(), most);
-  if (*asked >= 1 && *asked <= most) return *asked;
-  const std::string bounds = most == std::numeric_limits<int>::max() ? "at least 1" : absl::StrCat("from 1 to ", most);
-  throw std::invalid_argument(absl::StrCat("max_workers must be ", bounds, ", not ", *asked));
+  const long long number = asked->value();
+  if (number >= 1 && number <= most) return static_cast<int>(number);
+  throw std::invalid_argument(absl::StrCat("max_workers must be from 1 to ", most, ", not ", number));
 }
 
 ExecutorLife::ExecutorLife(OnUnwind on_unwind, ExitPolicy exit_policy)

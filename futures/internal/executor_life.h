@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "futures/count.h"
 #include "futures/executor.h"
 #include "futures/internal/exit_and_fork.h"
 #include "futures/internal/sync.h"
@@ -20,7 +21,7 @@ namespace futures::internal {
 
 // Returns how many workers an executor may have: `asked`, or the CPUs that this process may use if nothing was asked
 // for. Throws std::invalid_argument unless 1 <= asked <= most. Law T1.
-int checked_max_workers(std::optional<int> asked, int most = std::numeric_limits<int>::max());
+int checked_max_workers(std::optional<Count> asked, int most = std::numeric_limits<int>::max());
 
 // Any thread, unless a function says otherwise.
 class ExecutorLife : public DrainedAtExit {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -75,6 +76,8 @@ TEST(CheckedMaxWorkers, T1_Bounds) {
   EXPECT_THROW(checked_max_workers(0), std::invalid_argument);
   EXPECT_THROW(checked_max_workers(-1), std::invalid_argument);
   EXPECT_THROW(checked_max_workers(10, 9), std::invalid_argument);
+  EXPECT_THROW(checked_max_workers((1LL << 32) + 1), std::invalid_argument) << "as an int it would be 1";
+  EXPECT_THROW(checked_max_workers(std::numeric_limits<unsigned long long>::max()), std::invalid_argument);
 }
 
 TEST(ExecutorLife, S6_TheDestructorWaits) {

@@ -385,7 +385,7 @@ void ProcessPool::give_to_another(Board& board, std::uint32_t slot, sync::clock:
   } else {
     starting_.push_back(board.worker());
   }
-  if (++board.times_left(slot) < kTimesLeftMax + *options_.max_workers) {
+  if (++board.times_left(slot) < kTimesLeftMax + options_.max_workers->value()) {
     take_back(board, slot);
   } else {
     settle({.task = release(board, slot), .error = untaken_error()}, settled);

@@ -160,8 +160,8 @@ std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
 }
 
 void ProcessPool::add_board(std::uint16_t number) {
-  const std::uint64_t kept_bytes = is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(*options_.max_workers) : kKeptBytes;
-  const auto workers_max = static_cast<std::uint32_t>(*options_.max_workers);
+  const std::uint64_t kept_bytes = is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(options_.max_workers->value()) : kKeptBytes;
+  const auto workers_max = static_cast<std::uint32_t>(options_.max_workers->value());
   auto board = std::make_shared<Board>(number == 0 ? kSlotsAhead + workers_max : 1, number, options_.payload_bytes_max,
                                        kept_bytes);
   board->calls().parent_sleeps.store(wants_rings_ ? 1 : 0, std::memory_order_seq_cst);

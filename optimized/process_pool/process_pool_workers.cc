@@ -67,7 +67,7 @@ void ProcessPool::start_server() {
 // As many workers as there are calls for them, at most max_workers.
 void ProcessPool::order_workers(std::vector<Settled>& settled) {
   while (broken_ == nullptr && ending_ == nullptr && workers_.size() < waiting_.size() + calls_on_boards_ &&
-         workers_.size() < static_cast<std::size_t>(*options_.max_workers) && sync::clock::now() >= next_order_) {
+         workers_.size() < static_cast<std::size_t>(options_.max_workers->value()) && sync::clock::now() >= next_order_) {
     const sync::cancellation_block block;  // The thread of a submit may be cancelled, but not in the middle of this.
     std::uint16_t number = 1;  // The first that is free.
     for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;

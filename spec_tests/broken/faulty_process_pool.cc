@@ -81,7 +81,7 @@ struct FaultyProcessPool::Job {
 struct FaultyProcessPool::Shared {
   // `options` say how many workers there may be.
   Shared(const ProcessPoolOptions& options, ProcessFault which)
-      : max_workers(*options.max_workers), fault(which), processes(new ProcessPoolExecutor(options)) {}
+      : max_workers(static_cast<int>(options.max_workers->value())), fault(which), processes(new ProcessPoolExecutor(options)) {}
   ~Shared() {
     if (has(ProcessFault::kLeavesWorkersBehind)) processes.release();
   }

@@ -7,7 +7,7 @@
 
 namespace futures {
 
-ThreadPoolExecutor::ThreadPoolExecutor(ThreadPoolOptions options)
+ThreadPoolExecutor::ThreadPoolExecutor(const ThreadPoolOptions& options)
     : pool_(std::make_shared<internal::ThreadPool>(options)) {
   internal::drain_at_exit(pool_);
 }

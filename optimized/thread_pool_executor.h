@@ -30,7 +30,7 @@ class ThreadPoolExecutor final : public Executor {
  public:
   // Starts no thread yet. Throws std::invalid_argument if `max_workers` is below 1, or `stack_bytes` is neither 0 nor a
   // size that the system takes. Laws T1, T10.
-  explicit ThreadPoolExecutor(ThreadPoolOptions options = {});
+  explicit ThreadPoolExecutor(const ThreadPoolOptions& options = {});
   ~ThreadPoolExecutor() override;
 
   int max_workers() const;

@@ -92,6 +92,7 @@ const ClientState* find_client(const State& state, Client client) {
 
 std::vector<Client> clients_of(const State& state) {
   std::vector<Client> clients;
+  clients.reserve(state.clients.size());
   for (std::size_t i = 0; i < state.clients.size(); ++i) clients.push_back(static_cast<Client>(i));
   for (std::size_t i = 0; i < state.calls.size(); ++i) {
     if (state.calls[i].phase == Phase::kStarted) clients.push_back(body_client(static_cast<Call>(i)));

@@ -145,7 +145,7 @@ struct ReferenceExecutor::Shared final : internal::WorkerThreads {
   }
 };
 
-ReferenceExecutor::ReferenceExecutor(ReferenceOptions options) : shared_(std::make_shared<Shared>(options)) {
+ReferenceExecutor::ReferenceExecutor(const ReferenceOptions& options) : shared_(std::make_shared<Shared>(options)) {
   internal::drain_at_exit(shared_);
 }
 ReferenceExecutor::~ReferenceExecutor() { internal::destroy_executor(shared_); }

@@ -27,7 +27,7 @@ struct ReferenceOptions {
 class ReferenceExecutor final : public Executor {
  public:
   // Throws std::invalid_argument if `max_workers` is below 1 or `stack_bytes` is not a size that the system takes.
-  explicit ReferenceExecutor(ReferenceOptions options = {});
+  explicit ReferenceExecutor(const ReferenceOptions& options = {});
   ~ReferenceExecutor() override;
 
  private:

@@ -121,11 +121,16 @@ void wake_workers(CallBoard& board, std::uint32_t workers_end) {
     sync::atomic<std::uint32_t>& state = board.workers[worker];
     std::uint32_t said = state.load(std::memory_order_seq_cst);
     // Where that fails the worker has just said something else, and looks for calls after that.
-    if (said != number_of(WorkerState::kAbsent)) {
+    if (said != number_of(WorkerState::kAbsent) && said != number_of(WorkerState::kAdmitted)) {
       state.compare_exchange_strong(said, number_of(WorkerState::kBusy), std::memory_order_seq_cst);
     }
     sync::shared_futex_wake_all(state);
   }
+}
+
+void admit_worker(CallBoard& board, std::uint16_t worker) {
+  say(board, worker, WorkerState::kAdmitted);
+  sync::shared_futex_wake_all(board.workers[worker]);
 }
 
 void forget_worker(CallBoard& board, std::uint16_t worker) {
@@ -133,7 +138,8 @@ void forget_worker(CallBoard& board, std::uint16_t worker) {
 }
 
 bool is_ready(const CallBoard& board, std::uint16_t worker) {
-  return board.workers[worker].load(std::memory_order_seq_cst) != number_of(WorkerState::kAbsent);
+  const std::uint32_t state = board.workers[worker].load(std::memory_order_seq_cst);
+  return state != number_of(WorkerState::kAbsent) && state != number_of(WorkerState::kAdmitted);
 }
 
 bool cancel_call(CallBoard& board, std::uint32_t slot, std::uint64_t ticket) {
@@ -174,7 +180,11 @@ void close_board(CallBoard& board, std::uint32_t workers_end) {
   wake_workers(board, workers_end);
 }
 
-void say_ready(CallBoard& board, std::uint16_t worker, int bell) {
+void begin(CallBoard& board, std::uint16_t worker, int bell) {
+  const sync::atomic<std::uint32_t>& state = board.workers[worker];
+  while (state.load(std::memory_order_seq_cst) == number_of(WorkerState::kAbsent)) {
+    sync::shared_futex_wait(state, number_of(WorkerState::kAbsent));
+  }
   say(board, worker, WorkerState::kBusy);
   ring(bell);
 }

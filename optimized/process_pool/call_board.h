@@ -52,7 +52,8 @@ enum class SlotPhase : std::uint8_t { kFree, kPending, kRunning, kWantsRoom, kDo
 
 // What a worker says of itself, so that a wake goes where it is needed: to nobody while a worker looks for calls, and to
 // one that sleeps otherwise. Whoever wakes it says before that it looks: it will, and nobody else needs to be woken.
-enum class WorkerState : std::uint32_t { kAbsent, kBusy, kLooking, kSleeping };
+// kAdmitted is the parent's: it knows of the worker, and would see it die, so the worker may begin.
+enum class WorkerState : std::uint32_t { kAbsent, kBusy, kLooking, kSleeping, kAdmitted };
 
 // A slot's word, taken apart.
 struct SlotWord {
@@ -156,6 +157,9 @@ void ring_for_work(CallBoard& board);
 // about to wake another, one that was stopped does not look, and one that is hostile may hide others.
 void wake_workers(CallBoard& board, std::uint32_t workers_end);
 
+// The worker may begin. Until then it takes no call, so one that has to be killed because nobody could watch it costs none.
+void admit_worker(CallBoard& board, std::uint16_t worker);
+
 // The worker has died.
 void forget_worker(CallBoard& board, std::uint16_t worker);
 
@@ -169,8 +173,9 @@ struct TakenCall {
   std::uint64_t ticket = 0;
 };
 
-// Once, before the first call: it takes calls from now on. `bell` is the descriptor that wakes the parent.
-void say_ready(CallBoard& board, std::uint16_t worker, int bell);
+// Once, before the first call. Waits until the parent has admitted the worker, and says that it takes calls from now on.
+// `bell` is the descriptor that wakes the parent.
+void begin(CallBoard& board, std::uint16_t worker, int bell);
 
 // W1, W2: takes the first pending call. Waits for one; none when the board is closed and empty. Calls `rest` once in a wait
 // that lasts.

@@ -218,17 +218,10 @@ void ProcessPool::end_workers(int signal) {
 std::vector<pid_t> ProcessPool::worker_pids() {
   check_process();
   std::vector<pid_t> pids;
-  std::vector<Settled> settled;
-  const sync::cancellation_block block;  // What this thread takes, it tells.
-  {
-    sync::mutex_lock lock(mutex_);
-    // A worker begins once its server has told of it, and may run a call before anybody has read that.
-    if (hear_from_server(settled)) ring_collector();  // It will not be told of what has been read.
-    for (const auto& [number, worker] : workers_) {
-      if (worker.life == Worker::Life::kAlive) pids.push_back(worker.pid);
-    }
+  sync::mutex_lock lock(mutex_);
+  for (const auto& [number, worker] : workers_) {
+    if (worker.life == Worker::Life::kAlive) pids.push_back(worker.pid);
   }
-  tell(settled);
   return pids;
 }
 

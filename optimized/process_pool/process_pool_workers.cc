@@ -167,12 +167,13 @@ void ProcessPool::worker_started(const WorkerNews& news, Descriptor pidfd) {
     if (!worker.pidfd) throw std::system_error(EMFILE, std::generic_category(), "a worker has started");
     watch(worker.pidfd.get(), News::kWorkerEnded, news.number);
   } catch (const std::system_error&) {
-    // Nobody but the server would hear of its end, and it may have taken a call by now. So it ends at once.
+    // Nobody but the server would hear of its end. So it ends at once: it has not been admitted, and took no call.
     worker.pidfd = Descriptor();
     kill_worker(worker, SIGKILL);
     next_order_ = sync::clock::now() + kStartPause;
     return;
   }
+  admit_worker(boards_[is_isolated() ? news.number : 0]->calls(), news.number);
   if (ending_ != nullptr) kill_worker(worker, kill_at_ ? ending_signal_ : SIGKILL);
   if (is_isolated()) starting_.push_back(news.number);
 }

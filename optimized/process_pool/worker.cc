@@ -217,7 +217,7 @@ void run_worker(const WorkerOrder& order, Descriptor life, Descriptor board_file
   keep_freed_memory();
   initialize(order);
   const sync::cancellation_block block;  // A step of the protocol is done, or the worker is dead.
-  say_ready(board, order.number, bell.get());
+  begin(board, order.number, bell.get());
 
   const std::string shortage = encoded_bad_alloc();  // While there is memory for it.
   Arenas arenas(arena);

@@ -18,6 +18,7 @@
 #include "futures/future.h"
 #include "futures/internal/completions.h"
 #include "futures/internal/future_state.h"
+#include "futures/internal/lazy_range.h"
 #include "futures/internal/map_call.h"
 #include "futures/encoding/map_chunk.h"
 #include "futures/internal/call.h"
@@ -297,58 +298,9 @@ class SettledOrder {
 // thrown once, by whatever looks first for the item that does not come: `==`, `*` or `++`. What has not started is
 // cancelled, and the range is at its end. In the loop above that is `==`: outside the `try`.
 template <typename Order>
-class [[nodiscard("a map that is dropped cancels what has not started")]] MapRange {
+class [[nodiscard("a map that is dropped cancels what has not started")]] MapRange : public internal::LazyRange<Order> {
  public:
-  class Iterator {
-   public:
-    using value_type = std::remove_const_t<typename Order::Item>;
-    using difference_type = std::ptrdiff_t;
-
-    Iterator() = default;
-    typename Order::Item& operator*() const {
-      range_->look();
-      return range_->order_->item();
-    }
-    typename Order::Item* operator->() const { return &**this; }
-    Iterator& operator++() {
-      range_->look();
-      range_->is_step_due_ = true;
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t) {
-      it.range_->look();
-      return it.range_->order_ == nullptr;
-    }
-
-   private:
-    friend class MapRange;
-    explicit Iterator(MapRange* range) : range_(range) {}
-    MapRange* range_ = nullptr;
-  };
-
-  Iterator begin() { return Iterator(this); }
-  std::default_sentinel_t end() const { return std::default_sentinel; }
-
-  // For Executor.
-  explicit MapRange(std::unique_ptr<Order> order) : order_(std::move(order)) {}
-
- private:
-  friend class Iterator;
-
-  // Makes the step that is due, if there is one.
-  void look() {
-    if (!std::exchange(is_step_due_, false) || order_ == nullptr) return;
-    try {
-      if (!order_->advance()) order_ = nullptr;
-    } catch (...) {
-      order_ = nullptr;
-      throw;
-    }
-  }
-
-  std::unique_ptr<Order> order_;  // Null at the end.
-  bool is_step_due_ = true;
+  using internal::LazyRange<Order>::LazyRange;  // For Executor.
 };
 
 }  // namespace futures

@@ -14,6 +14,7 @@
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/internal/completions.h"
+#include "futures/internal/lazy_range.h"
 #include "futures/timeout.h"
 
 namespace futures {
@@ -112,76 +113,46 @@ void wait(Range&&, WaitOptions = {}) {
                 "wait: give a range of futures, such as a vector; for one future call its own wait()");
 }
 
-// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread. Stepping
-// is lazy: looking at an item, or for the end, blocks until another future is done; `++` does not. So `as_completed(fs) |
-// std::views::take(1)` waits for one. Leaving early, or destroying it, lets go of every future (law W7).
+namespace internal {
+
+// The futures of an as_completed in the order of completion.
 template <typename F>
-class AsCompleted {
-  struct Source;
-
+class CompletionSource {
  public:
-  class Iterator {
-   public:
-    using value_type = F;
-    using difference_type = std::ptrdiff_t;
-    Iterator() = default;
-    const F& operator*() const { return *source_->look(); }
-    const F* operator->() const { return &*source_->look(); }
-    Iterator& operator++() {
-      source_->step();
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const Iterator& it, std::default_sentinel_t) { return !it.source_->look().has_value(); }
+  CompletionSource(std::vector<F> futures, sync::deadline until)
+      : waiting_(std::move(futures)), left_(waiting_.size()), until_(until) {
+    for (const F& future : waiting_) completions_.add(FutureAccess::state(future));
+  }
 
-   private:
-    friend class AsCompleted;
-    explicit Iterator(Source* source) : source_(source) {}
-    Source* source_ = nullptr;
-  };
-
-  AsCompleted(std::vector<F> futures, sync::deadline until)
-      : source_(std::make_unique<Source>(std::move(futures), until)) {}
-
-  Iterator begin() { return Iterator(source_.get()); }
-  std::default_sentinel_t end() const { return std::default_sentinel; }
+  bool advance() {
+    current_ = F();
+    if (left_ == 0) return false;
+    const std::optional<std::size_t> number = completions_.next(until_);
+    if (!number) throw_unfinished(left_, waiting_.size());
+    --left_;
+    current_ = std::move(waiting_[*number]);
+    return true;
+  }
+  const F& item() const { return current_; }
 
  private:
-  // On the heap: listeners keep its address while the range moves.
-  struct Source {
-    Source(std::vector<F> futures, sync::deadline until_given)
-        : waiting(std::move(futures)), left(waiting.size()), until(until_given) {
-      for (const F& future : waiting) completions.add(internal::FutureAccess::state(future));
-    }
+  std::vector<F> waiting_;  // Moved from once yielded.
+  std::size_t left_;
+  const sync::deadline until_;
+  F current_;
+  Completions completions_;  // Last: it lets go of the states before their handles go.
+};
 
-    void step() {
-      look();
-      is_step_due = true;
-    }
+}  // namespace internal
 
-    // The current future, nothing at the end. Waits for it if a step is due; throws when time is up.
-    const std::optional<F>& look() {
-      if (!is_step_due) return current;
-      current.reset();
-      if (left > 0) {
-        const std::optional<std::size_t> number = completions.next(until);
-        if (!number) internal::throw_unfinished(left, waiting.size());
-        --left;
-        current = std::move(waiting[*number]);
-      }
-      is_step_due = false;
-      return current;
-    }
-
-    std::vector<F> waiting;  // Moved from once yielded.
-    std::size_t left;
-    const sync::deadline until;
-    bool is_step_due = true;
-    std::optional<F> current;
-    internal::Completions completions;  // Last: it lets go of the states before their handles go.
-  };
-
-  std::unique_ptr<Source> source_;
+// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread. Stepping
+// is lazy: looking at an item, or for the end, blocks until another future is done; `++` does not. So `as_completed(fs) |
+// std::views::take(1)` waits for one. When time is up, whatever looks for the next one throws, once, and the range is at its
+// end. Leaving early, or destroying it, lets go of every future (law W7).
+template <typename F>
+class AsCompleted : public internal::LazyRange<internal::CompletionSource<F>> {
+ public:
+  using internal::LazyRange<internal::CompletionSource<F>>::LazyRange;  // For as_completed.
 };
 
 // The futures as they get done: those that are done already first, then in the order of completion; each once.
@@ -191,15 +162,17 @@ class AsCompleted {
 //   for (const futures::Future<Page>& f : futures::as_completed(pages, 30s)) show(f.result());
 template <internal::FutureRange Range>
 AsCompleted<internal::range_future_t<Range>> as_completed(Range&& futures, Timeout timeout = {}) {
+  using F = internal::range_future_t<Range>;
   const sync::deadline until = timeout.deadline();
-  return {internal::distinct(std::forward<Range>(futures)), until};
+  return AsCompleted<F>(
+      std::make_unique<internal::CompletionSource<F>>(internal::distinct(std::forward<Range>(futures)), until));
 }
 // Says in one line why the above will not do.
 template <typename Range>
   requires(!internal::FutureRange<Range>)
 AsCompleted<Future<void>> as_completed(Range&&, Timeout = {}) {
   static_assert(internal::FutureRange<Range>, "as_completed: give a range of futures, such as a vector");
-  return {{}, std::nullopt};
+  return AsCompleted<Future<void>>(nullptr);
 }
 
 }  // namespace futures

@@ -130,6 +130,9 @@ class Future {
   // the future done, in the order of registration, with no lock held. If it is done already the callback runs at
   // once, in the caller's thread. What a callback throws is logged and dropped. Any thread. Throws
   // std::invalid_argument for a null callback. Laws F8 to F10.
+  // A callback that makes another future done runs the callbacks of that one before it returns. So a chain of futures,
+  // each made done by a callback of the one before, takes stack for each link: some ten thousand links overflow 8 MB.
+  // Longer chains go through an executor.
   template <typename F>
   void add_done_callback(F&& callback) const;
 

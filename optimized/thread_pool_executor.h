@@ -21,6 +21,10 @@ class ThreadPool;
 // exit before they have (law S8); static objects built after the first executor may be gone by then. Done callbacks run
 // on the worker that ran the call (law F8).
 //
+// Worker threads block every signal that is not caused by what they do themselves, so handlers run in the program's own
+// threads (law T10). A program that a call starts by fork and exec, or by posix_spawn, inherits that: SIGTERM does not
+// reach it. Give it an empty mask: sigprocmask between fork and exec, or POSIX_SPAWN_SETSIGMASK.
+//
 // In a child made by fork() the pool is inert: its operations throw BrokenExecutor, its destructor does nothing (law T9).
 //
 //   futures::ThreadPoolExecutor executor({.max_workers = 4});

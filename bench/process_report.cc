@@ -32,13 +32,13 @@
 
 namespace {
 
-using futures::Buffer;
-using futures::Future;
-using futures::ProcessPoolExecutor;
 using bench::Clock;
 using bench::median;
 using bench::median_of;
 using bench::microseconds_since;
+using futures::Buffer;
+using futures::Future;
+using futures::ProcessPoolExecutor;
 
 int identity(int x) { return x; }
 std::size_t length_of(const std::string& bytes) { return bytes.size(); }
@@ -103,8 +103,8 @@ void measure_calls(std::vector<Row>& rows) {
 
 void measure_payloads(std::vector<Row>& rows) {
   ProcessPoolExecutor executor({.max_workers = 2});
-  for (const auto& [name, bytes, times, must, aim] :
-       {std::tuple{"1MiB", std::size_t{1} << 20, 60, 0.2, 0.08}, std::tuple{"64MiB", std::size_t{64} << 20, 7, 40.0, 15.0}}) {
+  for (const auto& [name, bytes, times, must, aim] : {std::tuple{"1MiB", std::size_t{1} << 20, 60, 0.2, 0.08},
+                                                      std::tuple{"64MiB", std::size_t{64} << 20, 7, 40.0, 15.0}}) {
     const std::string payload = make_bytes(bytes);
     rows.push_back({absl::StrCat("P3 argument ", name), "ms",
                     median_of(times, [&] { executor.submit(length_of, payload).result(); }) / 1000, must, aim});

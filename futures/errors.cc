@@ -13,7 +13,8 @@ std::string describe_death(int pid, int status) {
   if (WIFSIGNALED(status)) {
     const int signal = WTERMSIG(status);
     const char* const name = sigabbrev_np(signal);
-    return worker + " was ended by signal " + std::to_string(signal) + (name == nullptr ? "" : std::string(" SIG") + name);
+    return worker + " was ended by signal " + std::to_string(signal) +
+           (name == nullptr ? "" : std::string(" SIG") + name);
   }
   return worker + " exited with code " + std::to_string(WEXITSTATUS(status));
 }

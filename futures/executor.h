@@ -10,10 +10,10 @@
 #include <type_traits>
 #include <utility>
 
-#include "futures/future.h"
-#include "futures/internal/map_call.h"
 #include "futures/encoding/map_chunk.h"
+#include "futures/future.h"
 #include "futures/internal/call.h"
+#include "futures/internal/map_call.h"
 #include "futures/internal/zip.h"
 #include "futures/map.h"
 #include "futures/task.h"
@@ -54,15 +54,15 @@ class Executor {
   virtual ~Executor() = default;
 
   // Schedules `fn(args...)` and returns the future of what it returns.
-  // The callable and the arguments are moved or copied in, as for std::thread; wrap in std::ref what must stay shared. Of a
-  // reference to a bit of a std::vector<bool> the bit is copied. Destructors of all of these must not throw.
-  // A callable whose first parameter is a std::stop_token gets one before the arguments: a function, or an object with one
-  // operator() that is no template. So does a callable that cannot be called with the arguments alone. Law T8.
-  // Any thread, also a call of this executor. Does not wait for any call. One allocation. Throws ShutdownError once the
+  // The callable and the arguments are moved or copied in, as for std::thread; wrap in std::ref what must stay shared.
+  // Of a reference to a bit of a std::vector<bool> the bit is copied. Destructors of all of these must not throw. A
+  // callable whose first parameter is a std::stop_token gets one before the arguments: a function, or an object with
+  // one operator() that is no template. So does a callable that cannot be called with the arguments alone. Law T8. Any
+  // thread, also a call of this executor. Does not wait for any call. One allocation. Throws ShutdownError once the
   // intake is closed, BrokenExecutor once the executor can run nothing, std::invalid_argument for a null callable,
   // std::system_error if not even one worker thread can be started: in all of these `fn` never runs. Laws E1 to E10.
-  // In an executor of processes the call also has to be able to travel: futures/encoding/encoding.h says which can, and must be
-  // included where submit is called; otherwise the future gets SerializationError (laws P2, P3).
+  // In an executor of processes the call also has to be able to travel: futures/encoding/encoding.h says which can, and
+  // must be included where submit is called; otherwise the future gets SerializationError (laws P2, P3).
   template <typename F, typename... Args, typename Encoding = internal::encoding_of_t<F, Args...>>
   auto submit(F&& fn, Args&&... args) {
     return submit_by<Encoding>(std::forward<F>(fn), std::forward<Args>(args)...);
@@ -70,20 +70,22 @@ class Executor {
 
   // Calls `fn` with each item of the inputs: the first items, the second items, ..., up to the end of the shortest.
   //
-  // Every call is submitted before this returns, or `buffersize` of them and one more for each step of the result, which
-  // suits endless inputs. Returns an input range over the results in the order of the inputs; iterating it blocks until
-  // the next result is there. What a call threw surfaces at its place, whenever its item is read, and the range goes on.
-  // When `timeout`, counted from here, is over and the next result is not there, looking for it throws TimeoutError; that
-  // ends the range, and cancels what has not started, as destroying the range does.
+  // Every call is submitted before this returns, or `buffersize` of them and one more for each step of the result,
+  // which suits endless inputs. Returns an input range over the results in the order of the inputs; iterating it blocks
+  // until the next result is there. What a call threw surfaces at its place, whenever its item is read, and the range
+  // goes on. When `timeout`, counted from here, is over and the next result is not there, looking for it throws
+  // TimeoutError; that ends the range, and cancels what has not started, as destroying the range does.
   //
   // Items and `fn` are copied into each call. Any thread. Throws as submit; std::invalid_argument for a `chunksize` or
-  // `buffersize` below 1; what an input throws (what was submitted is then cancelled if it has not started). Laws M1 to M8.
+  // `buffersize` below 1; what an input throws (what was submitted is then cancelled if it has not started). Laws M1 to
+  // M8.
   //
-  // In an executor of processes up to `chunksize` consecutive inputs are one call, also to options that count or time calls,
-  // if they can travel as submit says. It changes no result: what an item throws, and what of it cannot be encoded or decoded,
-  // is an error of that item alone. Only what befalls the call, such as the death of its worker, is an error of each of its
-  // items. A call is submitted once all its inputs are taken. Law M6.
-  template <typename Fn, std::ranges::input_range... Inputs, typename Encoding = internal::map_encoding_t<Fn, Inputs...>>
+  // In an executor of processes up to `chunksize` consecutive inputs are one call, also to options that count or time
+  // calls, if they can travel as submit says. It changes no result: what an item throws, and what of it cannot be
+  // encoded or decoded, is an error of that item alone. Only what befalls the call, such as the death of its worker, is
+  // an error of each of its items. A call is submitted once all its inputs are taken. Law M6.
+  template <typename Fn, std::ranges::input_range... Inputs,
+            typename Encoding = internal::map_encoding_t<Fn, Inputs...>>
     requires(sizeof...(Inputs) > 0)
   auto map(Fn fn, Inputs&&... inputs) {
     return map_in<internal::InputOrder, Encoding>({}, std::move(fn), std::forward<Inputs>(inputs)...);
@@ -106,8 +108,8 @@ class Executor {
                   "map: after the callable come input ranges, such as vectors, and then at most a MapOptions");
   }
 
-  // As map, but the results come in the order in which the calls get done; those of one call in the order of its inputs.
-  // Law M9.
+  // As map, but the results come in the order in which the calls get done; those of one call in the order of its
+  // inputs. Law M9.
   template <typename Fn, std::ranges::input_range Input, typename Encoding = internal::map_encoding_t<Fn, Input>>
   auto map_unordered(Fn fn, Input&& input, const MapOptions& options = {}) {
     return map_in<internal::CompletionOrder, Encoding>(options, std::move(fn), std::forward<Input>(input));
@@ -124,8 +126,8 @@ class Executor {
   // Closes the intake: every later submit throws ShutdownError. Accepted calls still run, unless `cancel_futures`.
   //
   // With `wait`, returns when every call is done and the workers have ended; without, at once, and the work still
-  // completes. With `cancel_futures`, whatever has not started is cancelled when this returns, and the done callbacks of
-  // what this call cancelled have run, here; what is running finishes. Returns whether every call is done and the
+  // completes. With `cancel_futures`, whatever has not started is cancelled when this returns, and the done callbacks
+  // of what this call cancelled have run, here; what is running finishes. Returns whether every call is done and the
   // workers have ended: always true with `wait` and no timeout.
   //
   // Any thread, any number of times, also at once. Throws DeadlockError when one of the executor's own workers waits
@@ -137,7 +139,7 @@ class Executor {
 
   // What a shutdown has come to, for authors of executors.
   struct ShutdownResult {
-    bool all_done = true;       // Every accepted call is done and every worker has ended.
+    bool all_done = true;  // Every accepted call is done and every worker has ended.
     std::size_t cancelled = 0;  // By this very shutdown.
   };
 
@@ -152,8 +154,8 @@ class Executor {
 
   virtual ShutdownResult do_shutdown(const ShutdownOptions& options) = 0;
 
-  // Whether calls run in other processes, so that `map` puts several inputs into one call where it is told to (law M6). Always
-  // the same; any thread. An executor that passes its calls on to another one says what that one says.
+  // Whether calls run in other processes, so that `map` puts several inputs into one call where it is told to (law M6).
+  // Always the same; any thread. An executor that passes its calls on to another one says what that one says.
   virtual bool calls_travel() const noexcept { return false; }
 
  private:
@@ -162,15 +164,18 @@ class Executor {
   auto submit_by(F&& fn, Args&&... args) {
     constexpr bool kStorable = internal::is_storable_v<F, Args...>;
     constexpr bool kDestroyed = internal::is_quietly_destroyed_v<F, Args...>;
-    static_assert(kStorable,
-                  "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
+    static_assert(
+        kStorable,
+        "submit: the callable and every argument are stored, so each must be copyable or given with std::move");
     static_assert(internal::is_callable_v<F, Args...>,
                   "submit: the callable cannot be called with these arguments; they are passed as rvalues of their "
                   "decayed types, so a parameter of type T& needs std::ref");
-    static_assert(kDestroyed,
-                  "submit: a destructor of the callable or of an argument may throw; it runs where nobody can catch, so it "
-                  "must be noexcept");
-    if constexpr (kStorable && kDestroyed && internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
+    static_assert(
+        kDestroyed,
+        "submit: a destructor of the callable or of an argument may throw; it runs where nobody can catch, so it "
+        "must be noexcept");
+    if constexpr (kStorable && kDestroyed &&
+                  internal::is_callable_v<F, Args...>) {  // Else all has been said, in one line.
       using R = internal::call_result_t<F, Args...>;
       if (internal::is_null_callable(fn)) throw std::invalid_argument("submit: the callable is null");
       using Call = internal::Call<R, internal::takes_stop_token_v<F, Args...>, Encoding, std::decay_t<F>,
@@ -185,7 +190,8 @@ class Executor {
 
   template <template <typename> class Order, typename Encoding, typename Fn, typename... Inputs>
   auto map_in(const MapOptions& options, Fn fn, Inputs&&... inputs) {
-    static_assert(std::is_copy_constructible_v<Fn>, "map: the callable is copied into each call, so it must be copyable");
+    static_assert(std::is_copy_constructible_v<Fn>,
+                  "map: the callable is copied into each call, so it must be copyable");
     static_assert(internal::is_callable_v<Fn, internal::map_argument_t<Inputs>...>,
                   "map: the callable cannot be called with the items of these inputs, which are passed by value");
     if constexpr (std::is_copy_constructible_v<Fn> &&
@@ -211,7 +217,8 @@ class Executor {
         };
         using Input = internal::ChunkInput<R, typename Chunk::Fn, typename Chunk::Inputs, Zip, decltype(submit_chunk)>;
         return std::make_unique<Order>(
-            std::make_unique<Input>(typename Chunk::Fn{std::move(fn)}, std::move(zip), std::move(submit_chunk)), options);
+            std::make_unique<Input>(typename Chunk::Fn{std::move(fn)}, std::move(zip), std::move(submit_chunk)),
+            options);
       }
     }
     options.chunksize = 1;
@@ -219,7 +226,8 @@ class Executor {
       return this->template submit_by<Encoding>(std::forward<decltype(parts)>(parts)...);
     };
     using Input = internal::SingleInput<R, Fn, Zip, decltype(submit_one)>;
-    return std::make_unique<Order>(std::make_unique<Input>(std::move(fn), std::move(zip), std::move(submit_one)), options);
+    return std::make_unique<Order>(std::make_unique<Input>(std::move(fn), std::move(zip), std::move(submit_one)),
+                                   options);
   }
 };
 

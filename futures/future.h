@@ -11,8 +11,8 @@
 #include <variant>
 
 #include "futures/errors.h"
-#include "futures/internal/future_state.h"
 #include "futures/internal/call.h"
+#include "futures/internal/future_state.h"
 #include "futures/timeout.h"
 
 namespace futures {
@@ -207,12 +207,14 @@ template <typename R>
 template <typename F>
 void Future<R>::add_done_callback(F&& callback) const {
   using Fn = std::decay_t<F>;
-  static_assert(std::is_nothrow_destructible_v<Fn>,
-                "add_done_callback: the destructor of the callback may throw; it runs where nobody can catch, so it must be "
-                "noexcept");
+  static_assert(
+      std::is_nothrow_destructible_v<Fn>,
+      "add_done_callback: the destructor of the callback may throw; it runs where nobody can catch, so it must be "
+      "noexcept");
   static_assert(std::is_invocable_v<Fn&&, const Future&>,
                 "add_done_callback: the callback must be callable with the future, as in [](const Future<R>& f) {...}");
-  if constexpr (std::is_invocable_v<Fn&&, const Future&> && std::is_nothrow_destructible_v<Fn>) {  // Else all has been said.
+  if constexpr (std::is_invocable_v<Fn&&, const Future&> &&
+                std::is_nothrow_destructible_v<Fn>) {  // Else all has been said.
     internal::FutureState& future_state = state();
     if (internal::is_null_callable(callback)) throw std::invalid_argument("add_done_callback: the callback is null");
     future_state.add_callback(std::make_unique<internal::FutureCallback<R, Fn>>(std::forward<F>(callback)));
@@ -231,8 +233,7 @@ template <typename R>
 class Promise {
  public:
   Promise() : state_(new internal::PromiseState<R>()), future_(*state_) {}
-  Promise(Promise&& other) noexcept
-      : state_(std::exchange(other.state_, nullptr)), future_(std::move(other.future_)) {}
+  Promise(Promise&& other) noexcept : state_(std::exchange(other.state_, nullptr)), future_(std::move(other.future_)) {}
   // What this promise was before ends as by its destructor.
   Promise& operator=(Promise&& other) noexcept {
     Promise taken(std::move(other));

@@ -64,7 +64,8 @@ TEST(Future, HoldsResultsOfEveryForm) {
   EXPECT_EQ(immovable.result().number, 3);
   // Types that can be made from anything get the value, not what carries it.
   EXPECT_EQ(std::any_cast<int>(executor.submit([] { return std::any(4); }).result()), 4);
-  static_assert(std::is_same_v<decltype(executor.submit([]() -> const std::string { return "5"; })), Future<std::string>>);
+  static_assert(
+      std::is_same_v<decltype(executor.submit([]() -> const std::string { return "5"; })), Future<std::string>>);
   static_assert(std::is_void_v<decltype(executor.submit([] {}).result())>);
 }
 

@@ -14,14 +14,14 @@
 #include <variant>
 
 #include "futures/count.h"
+#include "futures/encoding/map_chunk.h"
 #include "futures/errors.h"
 #include "futures/future.h"
+#include "futures/internal/call.h"
 #include "futures/internal/completions.h"
 #include "futures/internal/future_state.h"
 #include "futures/internal/lazy_range.h"
 #include "futures/internal/map_call.h"
-#include "futures/encoding/map_chunk.h"
-#include "futures/internal/call.h"
 #include "futures/internal/sync.h"
 #include "futures/timeout.h"
 
@@ -30,8 +30,8 @@ namespace futures {
 struct MapOptions {
   // For the whole map, counted from the call.
   Timeout timeout = {};
-  // How many inputs are one call, at least 1, where calls run in other processes: one trip there and back for all of them.
-  // Executors of threads ignore it. At most `buffersize`; several times less keeps several workers busy.
+  // How many inputs are one call, at least 1, where calls run in other processes: one trip there and back for all of
+  // them. Executors of threads ignore it. At most `buffersize`; several times less keeps several workers busy.
   Count chunksize = 1;
   // How many inputs are taken ahead. None: all, before map returns.
   std::optional<Count> buffersize = std::nullopt;
@@ -77,7 +77,8 @@ namespace internal {
 // Throws std::invalid_argument for numbers that make no sense. Laws M5, M6.
 inline void check(const MapOptions& options) {
   if (options.chunksize.value() < 1) throw std::invalid_argument("map: chunksize must be at least 1");
-  if (options.buffersize && options.buffersize->value() < 1) throw std::invalid_argument("map: buffersize must be at least 1");
+  if (options.buffersize && options.buffersize->value() < 1)
+    throw std::invalid_argument("map: buffersize must be at least 1");
 }
 
 // How many inputs a call of a map gets where calls travel.

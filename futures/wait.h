@@ -107,7 +107,8 @@ WaitResult<internal::range_future_t<Range>> wait(Range&& futures, WaitOptions op
 }
 // Says in one line why the above will not do.
 template <typename Range>
-  requires(!internal::FutureRange<Range> && std::is_class_v<std::remove_cvref_t<Range>>)  // Not the system's `wait(nullptr)`.
+  requires(!internal::FutureRange<Range> &&
+           std::is_class_v<std::remove_cvref_t<Range>>)  // Not the system's `wait(nullptr)`.
 void wait(Range&&, WaitOptions = {}) {
   static_assert(internal::FutureRange<Range>,
                 "wait: give a range of futures, such as a vector; for one future call its own wait()");
@@ -145,10 +146,10 @@ class CompletionSource {
 
 }  // namespace internal
 
-// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread. Stepping
-// is lazy: looking at an item, or for the end, blocks until another future is done; `++` does not. So `as_completed(fs) |
-// std::views::take(1)` waits for one. When time is up, whatever looks for the next one throws, once, and the range is at its
-// end. Leaving early, or destroying it, lets go of every future (law W7).
+// What `as_completed` returns: an input range of futures that are done. Movable; iterate it once, by one thread.
+// Stepping is lazy: looking at an item, or for the end, blocks until another future is done; `++` does not. So
+// `as_completed(fs) | std::views::take(1)` waits for one. When time is up, whatever looks for the next one throws,
+// once, and the range is at its end. Leaving early, or destroying it, lets go of every future (law W7).
 template <typename F>
 class AsCompleted : public internal::LazyRange<internal::CompletionSource<F>> {
  public:
@@ -156,8 +157,8 @@ class AsCompleted : public internal::LazyRange<internal::CompletionSource<F>> {
 };
 
 // The futures as they get done: those that are done already first, then in the order of completion; each once.
-// Returns at once; iterating blocks, and throws TimeoutError "N (of M) futures unfinished" when time is up, counted from
-// this call. Any thread. Laws W1, W4 to W7.
+// Returns at once; iterating blocks, and throws TimeoutError "N (of M) futures unfinished" when time is up, counted
+// from this call. Any thread. Laws W1, W4 to W7.
 //
 //   for (const futures::Future<Page>& f : futures::as_completed(pages, 30s)) show(f.result());
 template <internal::FutureRange Range>

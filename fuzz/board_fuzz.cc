@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "fuzz/input.h"
 #include "futures/encoding/encoding.h"
 #include "futures/future.h"
 #include "futures/task.h"
+#include "fuzz/input.h"
 #include "optimized/process_pool/board.h"
 #include "optimized/process_pool/call_board.h"
 #include "optimized/process_pool/task_maker_testing.h"
@@ -50,7 +50,7 @@ class Play {
       : input_(input), board_(std::make_shared<Board>(slots, worker, kPayloadBytesMax, kKeptBytes)), held_(slots) {}
 
   void run() {
-    constexpr void (Play::*kSteps[])() = {
+    constexpr void (Play::* kSteps[])() = {
         &Play::put,        &Play::put_large,    &Play::put_in_room, &Play::look,       &Play::look_again,
         &Play::cancel,     &Play::provide_room, &Play::take_back,   &Play::ask,        &Play::write_word,
         &Play::write_word, &Play::write_result, &Play::write_list,  &Play::write_bytes};

@@ -30,13 +30,13 @@
 #include <vector>
 
 #include "cereal/types/memory.hpp"
-#include "fuzz/memory_bound.h"
-#include "fuzz/input.h"
 #include "futures/encoding/buffer.h"
-#include "futures/encoding/encoding.h"
-#include "futures/errors.h"
-#include "futures/encoding/exception_wire.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/encoding/encoding.h"
+#include "futures/encoding/exception_wire.h"
+#include "futures/errors.h"
+#include "fuzz/input.h"
+#include "fuzz/memory_bound.h"
 
 namespace futures::fuzz {
 namespace {
@@ -193,7 +193,8 @@ class WritesOn final : public internal::Arrival {
     // A position near that of the reader.
     const std::size_t from = std::max(bytes, std::size_t{64}) - 64 + script_.below(128);
     const std::string_view written = script_.bytes(step);
-    if (from < bytes_.size()) std::copy_n(written.data(), std::min(written.size(), bytes_.size() - from), &bytes_[from]);
+    if (from < bytes_.size())
+      std::copy_n(written.data(), std::min(written.size(), bytes_.size() - from), &bytes_[from]);
   }
 
  private:

@@ -59,8 +59,10 @@ void send_message(int socket, std::string_view body, int descriptors) {
 
 // A message with news, of which the input may overwrite parts.
 std::string news_of(Input& input) {
-  WorkerNews news{.kind = static_cast<WorkerNews::Kind>(input.below(4)), .number = input.number<std::uint16_t>(),
-                  .pid = input.number<pid_t>(), .status = input.number<int>()};
+  WorkerNews news{.kind = static_cast<WorkerNews::Kind>(input.below(4)),
+                  .number = input.number<std::uint16_t>(),
+                  .pid = input.number<pid_t>(),
+                  .status = input.number<int>()};
   return {reinterpret_cast<const char*>(&news), sizeof(news)};
 }
 

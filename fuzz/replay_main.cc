@@ -1,5 +1,5 @@
-// Runs a fuzz target on files, and on every file of folders: what libFuzzer's own main does with a file name, for builds
-// without libFuzzer.
+// Runs a fuzz target on files, and on every file of folders: what libFuzzer's own main does with a file name, for
+// builds without libFuzzer.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -17,15 +17,15 @@ namespace futures::fuzz {
 // purpose. Ends the program with status 2 if there is none of a name.
 std::vector<std::unique_ptr<spec_tests::TracePlayer>> players_of(std::string_view names);
 
-// Judges a trace that leads through more worlds than this by its history alone: there are few, and each takes as long as
-// hundreds of others.
+// Judges a trace that leads through more worlds than this by its history alone: there are few, and each takes as long
+// as hundreds of others.
 inline constexpr int kWorldsMax = 1000;
 
 // Runs the trace step by step on the executor.
 spec_tests::EpisodeReport run_trace(spec_tests::TracePlayer& player, const spec_tests::Trace& trace);
 
-// Returns an empty string if the laws were kept and the executor looked as the model says after each step, and otherwise
-// a report for people: what is broken, the trace as text, the steps.
+// Returns an empty string if the laws were kept and the executor looked as the model says after each step, and
+// otherwise a report for people: what is broken, the trace as text, the steps.
 std::string describe(const spec_tests::EpisodeReport& report, const std::string& executor);
 
 }  // namespace futures::fuzz

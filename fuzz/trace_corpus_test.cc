@@ -1,5 +1,5 @@
-// The corpus of trace_fuzz is what make_trace_corpus makes of fuzz/seeds, and each executor that is broken on purpose is
-// caught at its law, if it is one that traces ask for, by the corpus and a few thousand random inputs.
+// The corpus of trace_fuzz is what make_trace_corpus makes of fuzz/seeds, and each executor that is broken on purpose
+// is caught at its law, if it is one that traces ask for, by the corpus and a few thousand random inputs.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -31,7 +31,8 @@ std::string read(const std::filesystem::path& path) {
 }
 
 Trace decode(const std::string& bytes) {
-  return spec_tests::decode_trace(absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+  return spec_tests::decode_trace(
+      absl::MakeConstSpan(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
 }
 
 std::vector<Trace> corpus() {

@@ -10,8 +10,8 @@ namespace futures {
 //     futures::process_main(argc, argv);
 //     ...
 //
-// In the program itself it notes that it was called and returns. In the processes that pools start from the same program
-// it does their work and never returns. Needed for StartMethod::kForkServer, the default, and kSpawn. Law P9.
+// In the program itself it notes that it was called and returns. In the processes that pools start from the same
+// program it does their work and never returns. Needed for StartMethod::kForkServer, the default, and kSpawn. Law P9.
 void process_main(int argc, char** argv);
 
 }  // namespace futures

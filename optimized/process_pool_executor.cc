@@ -22,7 +22,8 @@ ProcessPoolOptions checked(ProcessPoolOptions options) {
   // Whole pages, and at least one.
   constexpr std::size_t kPageBytes = 4096;
   if (options.payload_bytes_max < kPageBytes || options.payload_bytes_max > (std::size_t{1} << 46)) {
-    throw std::invalid_argument(absl::StrCat("payload_bytes_max must be from 4096 to 2^46, not ", options.payload_bytes_max));
+    throw std::invalid_argument(
+        absl::StrCat("payload_bytes_max must be from 4096 to 2^46, not ", options.payload_bytes_max));
   }
   options.payload_bytes_max = (options.payload_bytes_max + kPageBytes - 1) / kPageBytes * kPageBytes;
   return options;

@@ -10,8 +10,8 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "reference/model.h"
 #include "reference/acceptor_reduction.h"
+#include "reference/model.h"
 
 namespace futures::model {
 namespace {

@@ -1,5 +1,5 @@
-// Over thousands of random histories the acceptor says the same as a subset construction without any of its economies, and it
-// stays cheap where histories are long.
+// Over thousands of random histories the acceptor says the same as a subset construction without any of its economies,
+// and it stays cheap where histories are long.
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -101,8 +101,10 @@ class Walk {
   Operation pick_wait() {
     const Call call = static_cast<Call>(below(submitted_));
     switch (below(7)) {
-      case 0: return {.kind = OpKind::kNext, .calls = some_calls(), .poll = below(2) == 0};
-      case 1: return {.kind = OpKind::kAbandon, .calls = some_calls()};
+      case 0:
+        return {.kind = OpKind::kNext, .calls = some_calls(), .poll = below(2) == 0};
+      case 1:
+        return {.kind = OpKind::kAbandon, .calls = some_calls()};
       case 2:
         if (!policy_.map_ends_at_error) break;
         return {.kind = OpKind::kResult, .call = call, .calls = some_calls()};
@@ -112,7 +114,8 @@ class Walk {
       case 4:
         if (below(3) != 0) break;
         return {.kind = OpKind::kDestroy};
-      default: break;
+      default:
+        break;
     }
     const auto when = static_cast<ReturnWhen>(below(3));
     return {.kind = OpKind::kWait, .calls = some_calls(), .when = when, .poll = below(3) == 0};
@@ -142,8 +145,8 @@ class Walk {
     if (body && operation.kind == OpKind::kResult) operation.kind = OpKind::kPoll;  // A body never waits.
     if (operation.kind == OpKind::kPoll) operation.calls = 0;
     return {.kind = ActionKind::kInvoke,
-            .client = body ? body_client(static_cast<Call>(below(scope_.calls)))
-                           : static_cast<Client>(below(scope_.clients)),
+            .client =
+                body ? body_client(static_cast<Call>(below(scope_.calls))) : static_cast<Client>(below(scope_.clients)),
             .operation = operation};
   }
 
@@ -177,8 +180,8 @@ class Walk {
 void mutate(std::vector<Event>& history, std::mt19937& random) {
   if (history.size() < 2) return;
   const std::size_t at = random() % (history.size() - 1);
-  constexpr ReplyKind kReplies[] = {ReplyKind::kOk,    ReplyKind::kTrue,      ReplyKind::kFalse,
-                                    ReplyKind::kValue, ReplyKind::kCancelled, ReplyKind::kTimeout,
+  constexpr ReplyKind kReplies[] = {ReplyKind::kOk,    ReplyKind::kTrue,         ReplyKind::kFalse,
+                                    ReplyKind::kValue, ReplyKind::kCancelled,    ReplyKind::kTimeout,
                                     ReplyKind::kError, ReplyKind::kShutdownError};
   switch (random() % 6) {
     case 0:
@@ -292,50 +295,43 @@ TEST_P(Exactness, TheSameVerdictsAsTheWholeClosure) {
 
 INSTANTIATE_TEST_SUITE_P(
     Policies, Exactness,
-    testing::Values(NamedPolicy{"FifoAtomic1", {}}, NamedPolicy{"FifoAtomic2", {.max_workers = 2}},
-                    NamedPolicy{"FifoStepwise1", {.drain = Drain::kStepwise}},
-                    NamedPolicy{"FifoStepwise2", {.max_workers = 2, .drain = Drain::kStepwise}},
-                    NamedPolicy{"AnyAtomic1", {.start_order = StartOrder::kAny}},
-                    NamedPolicy{"AnyAtomic2", {.max_workers = 2, .start_order = StartOrder::kAny}},
-                    NamedPolicy{"AnyStepwise2",
-                                {.max_workers = 2, .start_order = StartOrder::kAny, .drain = Drain::kStepwise}},
-                    NamedPolicy{"FifoAtomic2Python", {.max_workers = 2, .shutdown_cancels_taken = false}},
-                    NamedPolicy{"FifoStepwise2Python",
-                                {.max_workers = 2,
-                                 .drain = Drain::kStepwise,
-                                 .shutdown_cancels_taken = false,
-                                 .map_ends_at_error = true}},
-                    NamedPolicy{"AnyStepwise2Python",
-                                {.max_workers = 2,
-                                 .start_order = StartOrder::kAny,
-                                 .drain = Drain::kStepwise,
-                                 .shutdown_cancels_taken = false}},
-                    NamedPolicy{"AnyAtomic2Python",
-                                {.max_workers = 2, .start_order = StartOrder::kAny, .shutdown_cancels_taken = false}},
-                    NamedPolicy{"ClaimsAhead1", {.drain = Drain::kStepwise, .claims_ahead = 2}},
-                    NamedPolicy{"ClaimsAhead2", {.max_workers = 2, .drain = Drain::kStepwise, .claims_ahead = 1}},
-                    NamedPolicy{"OutcomesTravel1", {.drain = Drain::kStepwise, .outcomes_travel = true}},
-                    NamedPolicy{"OutcomesTravel2",
-                                {.max_workers = 2, .drain = Drain::kStepwise, .outcomes_travel = true}},
-                    NamedPolicy{"OutcomesTravelAny2",
-                                {.max_workers = 2, .start_order = StartOrder::kAny, .outcomes_travel = true}},
-                    NamedPolicy{"DoneInAnyOrder",
-                                {.drain = Drain::kStepwise, .ready_after_deadline = false, .done_at_call_first = false}},
-                    NamedPolicy{"LeavesNotes",
-                                {.max_workers = 2, .drain = Drain::kStepwise, .shutdown_cancels_itself = false}},
-                    NamedPolicy{"WaitsOnce", {.drain = Drain::kStepwise, .later_shutdown_waits = false}},
-                    NamedPolicy{"PythonsProcesses",
-                                {.drain = Drain::kStepwise,
-                                 .map_ends_at_error = true,
-                                 .claims_ahead = 2,
-                                 .shutdown_cancels_itself = false,
-                                 .later_shutdown_waits = false}},
-                    NamedPolicy{"FailCall", {.max_workers = 2, .worker_death = true}},
-                    NamedPolicy{"BreakPool",
-                                {.max_workers = 2,
-                                 .drain = Drain::kStepwise,
-                                 .on_death = OnDeath::kBreakPool,
-                                 .worker_death = true}}),
+    testing::Values(
+        NamedPolicy{"FifoAtomic1", {}}, NamedPolicy{"FifoAtomic2", {.max_workers = 2}},
+        NamedPolicy{"FifoStepwise1", {.drain = Drain::kStepwise}},
+        NamedPolicy{"FifoStepwise2", {.max_workers = 2, .drain = Drain::kStepwise}},
+        NamedPolicy{"AnyAtomic1", {.start_order = StartOrder::kAny}},
+        NamedPolicy{"AnyAtomic2", {.max_workers = 2, .start_order = StartOrder::kAny}},
+        NamedPolicy{"AnyStepwise2", {.max_workers = 2, .start_order = StartOrder::kAny, .drain = Drain::kStepwise}},
+        NamedPolicy{"FifoAtomic2Python", {.max_workers = 2, .shutdown_cancels_taken = false}},
+        NamedPolicy{
+            "FifoStepwise2Python",
+            {.max_workers = 2, .drain = Drain::kStepwise, .shutdown_cancels_taken = false, .map_ends_at_error = true}},
+        NamedPolicy{"AnyStepwise2Python",
+                    {.max_workers = 2,
+                     .start_order = StartOrder::kAny,
+                     .drain = Drain::kStepwise,
+                     .shutdown_cancels_taken = false}},
+        NamedPolicy{"AnyAtomic2Python",
+                    {.max_workers = 2, .start_order = StartOrder::kAny, .shutdown_cancels_taken = false}},
+        NamedPolicy{"ClaimsAhead1", {.drain = Drain::kStepwise, .claims_ahead = 2}},
+        NamedPolicy{"ClaimsAhead2", {.max_workers = 2, .drain = Drain::kStepwise, .claims_ahead = 1}},
+        NamedPolicy{"OutcomesTravel1", {.drain = Drain::kStepwise, .outcomes_travel = true}},
+        NamedPolicy{"OutcomesTravel2", {.max_workers = 2, .drain = Drain::kStepwise, .outcomes_travel = true}},
+        NamedPolicy{"OutcomesTravelAny2", {.max_workers = 2, .start_order = StartOrder::kAny, .outcomes_travel = true}},
+        NamedPolicy{"DoneInAnyOrder",
+                    {.drain = Drain::kStepwise, .ready_after_deadline = false, .done_at_call_first = false}},
+        NamedPolicy{"LeavesNotes", {.max_workers = 2, .drain = Drain::kStepwise, .shutdown_cancels_itself = false}},
+        NamedPolicy{"WaitsOnce", {.drain = Drain::kStepwise, .later_shutdown_waits = false}},
+        NamedPolicy{"PythonsProcesses",
+                    {.drain = Drain::kStepwise,
+                     .map_ends_at_error = true,
+                     .claims_ahead = 2,
+                     .shutdown_cancels_itself = false,
+                     .later_shutdown_waits = false}},
+        NamedPolicy{"FailCall", {.max_workers = 2, .worker_death = true}},
+        NamedPolicy{
+            "BreakPool",
+            {.max_workers = 2, .drain = Drain::kStepwise, .on_death = OnDeath::kBreakPool, .worker_death = true}}),
     [](const testing::TestParamInfo<NamedPolicy>& info) { return info.param.name; });
 
 // Histories as long as those of the concurrent checks.

@@ -41,9 +41,9 @@ class ActionSet {
 
  private:
   static std::uint64_t bit(const Action& action) {
-    const int index = action.kind != ActionKind::kEffect        ? action.call
-                      : is_body_client(action.client)           ? call_of_body(action.client)
-                                                                : action.client;
+    const int index = action.kind != ActionKind::kEffect ? action.call
+                      : is_body_client(action.client)    ? call_of_body(action.client)
+                                                         : action.client;
     return std::uint64_t{1} << index;
   }
 
@@ -158,9 +158,8 @@ class Needs {
     });
   }
   void want_cancelling_shutdowns() {
-    want_effects([](const Operation& operation) {
-      return operation.kind == OpKind::kShutdown && operation.cancel_futures;
-    });
+    want_effects(
+        [](const Operation& operation) { return operation.kind == OpKind::kShutdown && operation.cancel_futures; });
   }
   void want_cancelled(Call call) {
     want_effects_on(OpKind::kCancel, call);

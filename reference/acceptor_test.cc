@@ -89,8 +89,9 @@ TEST(Acceptor, E5_RejectsAStartOutOfTurnUnlessAnyOrderIsStated) {
 }
 
 TEST(Acceptor, E5_TheOrderOfSubmitsAtTheSameTimeIsOpenUntilSeen) {
-  std::vector<Event> history = {submit(0, 0), submit(1, 1), returns(0, ReplyKind::kOk), returns(1, ReplyKind::kOk),
-                                starts(1),    ends(1, 0),   starts(0)};
+  std::vector<Event> history = {
+      submit(0, 0), submit(1, 1), returns(0, ReplyKind::kOk), returns(1, ReplyKind::kOk), starts(1),
+      ends(1, 0),   starts(0)};
   expect_accepted({}, history);
   std::swap(history[1], history[2]);  // Now the first has returned before the second is invoked.
   EXPECT_EQ(rejected_at({}, history), 4u);
@@ -148,9 +149,9 @@ TEST(Acceptor, F1_RejectsADoneCallThatIsPendingAgain) {
 }
 
 TEST(Acceptor, F8_CallbacksRunInOrderOnceAndBeforeCancelReturns) {
-  const std::vector<Event> begun = {submit(0, 0),          returns(0, ReplyKind::kOk), add_callback(0, 0, 0),
-                                    returns(0, ReplyKind::kOk), add_callback(0, 0, 1), returns(0, ReplyKind::kOk),
-                                    cancel(1, 0)};
+  const std::vector<Event> begun = {
+      submit(0, 0),          returns(0, ReplyKind::kOk), add_callback(0, 0, 0), returns(0, ReplyKind::kOk),
+      add_callback(0, 0, 1), returns(0, ReplyKind::kOk), cancel(1, 0)};
   const auto with = [&](const std::vector<Event>& more) {
     std::vector<Event> history = begun;
     history.insert(history.end(), more.begin(), more.end());
@@ -164,8 +165,8 @@ TEST(Acceptor, F8_CallbacksRunInOrderOnceAndBeforeCancelReturns) {
 }
 
 TEST(Acceptor, F9_ALateCallbackRunsInItsAdder) {
-  const std::vector<Event> done = {submit(0, 0), starts(0), ends(0, 7), result(1, 0), returns(1, ReplyKind::kValue, 7),
-                                   add_callback(1, 0, 0)};
+  const std::vector<Event> done = {
+      submit(0, 0), starts(0), ends(0, 7), result(1, 0), returns(1, ReplyKind::kValue, 7), add_callback(1, 0, 0)};
   std::vector<Event> history = done;
   history.insert(history.end(), {callback(1, 0, 0), returns(1, ReplyKind::kOk)});
   expect_accepted({}, history);
@@ -178,7 +179,8 @@ TEST(Acceptor, F9_ALateCallbackRunsInItsAdder) {
 TEST(Acceptor, F8_ACallbackSeenLateWasAddedBeforeTheCancel) {
   for (const Event& canceller : {cancel(0, 0), shutdown(0, false, true)}) {
     for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
-      const std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), canceller, add_callback(1, 0, 0),
+      const std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk),
+                                          canceller,    add_callback(1, 0, 0),
                                           result(2, 0), returns(2, ReplyKind::kCancelled)};
       for (const Client runs_on : {Client{0}, Client{1}}) {
         std::vector<Event> seen = history;
@@ -205,10 +207,9 @@ TEST(Acceptor, F8_OfTwoCancellersTheOneThatReturnsFirstMayHaveBeenSecond) {
   for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
     for (const bool first : {false, true}) {
       for (const bool second : {false, true}) {
-        expect_accepted({.drain = drain},
-                        {submit(0, 0), returns(0, ReplyKind::kOk), add_callback(0, 0, 0), returns(0, ReplyKind::kOk),
-                         canceller(0, first), canceller(1, second), returns(0, reply(first)), callback(1, 0, 0),
-                         returns(1, reply(second))});
+        expect_accepted({.drain = drain}, {submit(0, 0), returns(0, ReplyKind::kOk), add_callback(0, 0, 0),
+                                           returns(0, ReplyKind::kOk), canceller(0, first), canceller(1, second),
+                                           returns(0, reply(first)), callback(1, 0, 0), returns(1, reply(second))});
       }
     }
   }
@@ -221,8 +222,9 @@ TEST(Acceptor, S1_RejectsAShutdownThatDoesNotWait) {
 }
 
 TEST(Acceptor, S3_ATakenCallMayNotStartAfterShutdownHasCancelled) {
-  const std::vector<Event> history = {submit(0, 0), returns(0, ReplyKind::kOk), shutdown(1, false, true),
-                                      returns(1, ReplyKind::kOk), poll(0, 0), returns(0, ReplyKind::kTimeout)};
+  const std::vector<Event> history = {
+      submit(0, 0), returns(0, ReplyKind::kOk),     shutdown(1, false, true), returns(1, ReplyKind::kOk),
+      poll(0, 0),   returns(0, ReplyKind::kTimeout)};
   for (const Drain drain : {Drain::kAtomic, Drain::kStepwise}) {
     // Not done after the shutdown: it was running, and so must start, or the shutdown has missed it.
     expect_accepted({.drain = drain}, history);

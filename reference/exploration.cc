@@ -130,7 +130,6 @@ Packed pack(Node& node) {
   return packer.packed();
 }
 
-
 Node unpack(const Scope& scope, const Packed& packed) {
   Node node;
   node.state = initial_state(kClients);
@@ -484,7 +483,8 @@ class Explorer {
 
   // On `there`, the calls whose submit has returned.
   static void add_waits(CallSet there, std::vector<Operation>& operations) {
-    for (const ReturnWhen when : {ReturnWhen::kAllCompleted, ReturnWhen::kFirstCompleted, ReturnWhen::kFirstException}) {
+    for (const ReturnWhen when :
+         {ReturnWhen::kAllCompleted, ReturnWhen::kFirstCompleted, ReturnWhen::kFirstException}) {
       operations.push_back({.kind = OpKind::kWait, .calls = there, .when = when});
     }
     operations.push_back({.kind = OpKind::kWait, .calls = there, .poll = true});

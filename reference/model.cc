@@ -28,9 +28,8 @@ bool any_operation(const State& state, Predicate matches) {
 }
 
 bool is_being_submitted(const State& state, Call call) {
-  return any_operation(state, [&](const Operation& operation) {
-    return operation.kind == OpKind::kSubmit && operation.call == call;
-  });
+  return any_operation(
+      state, [&](const Operation& operation) { return operation.kind == OpKind::kSubmit && operation.call == call; });
 }
 
 bool all_done(const State& state) {
@@ -126,7 +125,8 @@ bool can_take(const Policy& policy, const State& state, Call call) {
   return policy.start_order == StartOrder::kAny || state.queue.front() == call;
 }
 
-// A shutdown's drain follows the queue as starting does: front first if that is FIFO. A map cancels its calls in any order.
+// A shutdown's drain follows the queue as starting does: front first if that is FIFO. A map cancels its calls in any
+// order.
 bool can_drain(const Policy& policy, const State& state, const ClientState& in, Call call) {
   if (!is_drained_by(policy, state, in, call)) return false;
   if (phase_of(state, call) == Phase::kTaken || in.operation.kind != OpKind::kShutdown) return true;
@@ -300,8 +300,8 @@ bool apply_body_end(const Policy& policy, State& state, Call call, const Reply& 
   if (!body_can_end(state, call)) return false;
   if (reply.kind != ReplyKind::kValue && reply.kind != ReplyKind::kError) return false;
   if (policy.outcomes_travel && policy.max_workers == 1) {
-    state.calls[call].ahead = static_cast<std::uint8_t>(
-        std::count_if(state.calls.begin(), state.calls.end(), [](const CallState& c) { return c.phase == Phase::kEnded; }));
+    state.calls[call].ahead = static_cast<std::uint8_t>(std::count_if(
+        state.calls.begin(), state.calls.end(), [](const CallState& c) { return c.phase == Phase::kEnded; }));
   }
   state.calls[call].phase = Phase::kEnded;
   state.calls[call].outcome = reply;
@@ -403,7 +403,8 @@ void apply_shutdown(const Policy& policy, State& state, Client client, ClientSta
   const bool refuses = in.operation.wait && is_body_client(client) && policy.self_shutdown_throws;
   take_effect(in, {refuses ? ReplyKind::kDeadlockError : ReplyKind::kOk});
   if (!policy.shutdown_cancels_itself) {
-    if (state.note != CancelNote::kFollowed) state.note = in.operation.cancel_futures ? CancelNote::kLeft : CancelNote::kNone;
+    if (state.note != CancelNote::kFollowed)
+      state.note = in.operation.cancel_futures ? CancelNote::kLeft : CancelNote::kNone;
     return end_drains(policy, state);
   }
   if (!in.operation.cancel_futures) return;

@@ -27,8 +27,8 @@
 // report what got done since.
 //
 // A map is a row of operations of its client: a submit for each input, a result for each item, and an abandon where the
-// range is destroyed before its end. Its submits carry the calls that the map lets go of if they are refused; where a map
-// ends at an error (Policy::map_ends_at_error), so do its results.
+// range is destroyed before its end. Its submits carry the calls that the map lets go of if they are refused; where a
+// map ends at an error (Policy::map_ends_at_error), so do its results.
 #ifndef CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 #define CONCURRENT_FUTURES_REFERENCE_MODEL_H_
 
@@ -53,7 +53,7 @@ using Client = std::int8_t;
 inline constexpr Client kFirstBodyClient = 64;
 inline constexpr Client kWorker = -1;  // Where a callback ran: on a thread of the executor, outside any body.
 inline constexpr Call kNoCall = -1;
-inline constexpr int kModelCallsMax = 64;           // What body_client can name in eight bits.
+inline constexpr int kModelCallsMax = 64;  // What body_client can name in eight bits.
 inline constexpr int kCallSetMax = 16;
 inline constexpr int kModelClientsMax = 64;
 inline constexpr int kModelRegistrationsMax = 127;
@@ -67,8 +67,8 @@ constexpr Client body_client(Call call) { return static_cast<Client>(kFirstBodyC
 constexpr bool is_body_client(Client client) { return client >= kFirstBodyClient; }
 constexpr Call call_of_body(Client client) { return static_cast<Call>(client - kFirstBodyClient); }
 
-enum class StartOrder : std::uint8_t { kFifo, kAny };         // Law E5.
-enum class Drain : std::uint8_t { kAtomic, kStepwise };       // How shutdown cancels: all in one step, or one by one.
+enum class StartOrder : std::uint8_t { kFifo, kAny };  // Law E5.
+enum class Drain : std::uint8_t { kAtomic, kStepwise };  // How shutdown cancels: all in one step, or one by one.
 enum class OnDeath : std::uint8_t { kFailCall, kBreakPool };  // Law P5.
 
 // What an executor states about itself. Constant over one exploration or history.
@@ -77,13 +77,13 @@ struct Policy {
   StartOrder start_order = StartOrder::kFifo;
   Drain drain = Drain::kAtomic;
   OnDeath on_death = OnDeath::kFailCall;
-  bool worker_death = false;          // Whether a body may end by the death of its worker.
+  bool worker_death = false;  // Whether a body may end by the death of its worker.
   bool shutdown_cancels_taken = true;  // Law S3. False describes CPython: a taken call may still start.
   // Law S7: shutdown(wait) in a body closes the intake, cancels what cancel_futures asks for, then throws and waits for
   // nothing. False: it waits for its own call, for ever.
   bool self_shutdown_throws = true;
-  // Whether a body may use the executor and the futures of the trace. False: it runs where there are none; it passes gates,
-  // and its other statements do nothing (law P1).
+  // Whether a body may use the executor and the futures of the trace. False: it runs where there are none; it passes
+  // gates, and its other statements do nothing (law P1).
   bool bodies_act = true;
   // Law S6: the destructor waits, unless a shutdown(wait = false) came before it. False: it waits always.
   bool destroy_respects_no_wait = true;
@@ -93,11 +93,11 @@ struct Policy {
   bool map_ends_at_error = false;
   // Law M7: if a submit of a map is refused, what it has submitted is cancelled. False: it stays.
   bool refused_map_cancels = true;
-  // Law P1: a call is claimed once a worker has it. More: so many are claimed ahead of that, one after the other, into a
-  // queue that workers take from.
+  // Law P1: a call is claimed once a worker has it. More: so many are claimed ahead of that, one after the other, into
+  // a queue that workers take from.
   int claims_ahead = 0;
-  // Law P1: a worker is free once its body has ended, and the outcome is on its way; those of one worker arrive in the order
-  // in which they left. False: a worker is held until the call is done.
+  // Law P1: a worker is free once its body has ended, and the outcome is on its way; those of one worker arrive in the
+  // order in which they left. False: a worker is held until the call is done.
   bool outcomes_travel = false;
   // Law S3: a shutdown with cancel_futures cancels. False: it leaves a note to do so, which a later shutdown without
   // cancel_futures takes away, until the executor follows it on a thread of its own.
@@ -106,8 +106,8 @@ struct Policy {
   bool later_shutdown_waits = true;
   // as_completed without time left yields what has got done since it was called. False: it may time out instead.
   bool ready_after_deadline = true;
-  // Law W5: as_completed yields what was done when it was called before what got done since. False: what is done when it
-  // looks, in any order.
+  // Law W5: as_completed yields what was done when it was called before what got done since. False: what is done when
+  // it looks, in any order.
   bool done_at_call_first = true;
 
   friend bool operator==(const Policy&, const Policy&) = default;
@@ -121,8 +121,8 @@ enum class OpKind : std::uint8_t {
   kPoll,
   kAddCallback,
   kShutdown,
-  kWait,     // futures::wait.
-  kNext,     // One step of as_completed.
+  kWait,  // futures::wait.
+  kNext,  // One step of as_completed.
   kAbandon,  // A map is let go: what has not started of `calls` is cancelled, one by one.
   kDestroy,  // The executor's destructor.
 };
@@ -132,16 +132,16 @@ enum class ReturnWhen : std::uint8_t { kAllCompleted, kFirstCompleted, kFirstExc
 // One call of the interface.
 struct Operation {
   OpKind kind = OpKind::kNone;
-  Call call = kNoCall;             // kSubmit, kCancel, kResult (waits), kPoll (result with timeout 0), kAddCallback.
-  std::int8_t registration = -1;   // kAddCallback: which of the trace's callbacks this is, counted over all of it.
-  bool wait = false;               // kShutdown.
-  bool cancel_futures = false;     // kShutdown.
+  Call call = kNoCall;  // kSubmit, kCancel, kResult (waits), kPoll (result with timeout 0), kAddCallback.
+  std::int8_t registration = -1;  // kAddCallback: which of the trace's callbacks this is, counted over all of it.
+  bool wait = false;  // kShutdown.
+  bool cancel_futures = false;  // kShutdown.
   // kWait: those waited for. kNext: those not yet yielded. kAbandon: those let go. kSubmit of a map: those that are
-  // cancelled, one by one, before it returns, if it is refused. kResult of a map, with map_ends_at_error: the same, if it
-  // comes to anything but a value.
+  // cancelled, one by one, before it returns, if it is refused. kResult of a map, with map_ends_at_error: the same, if
+  // it comes to anything but a value.
   CallSet calls = 0;
   ReturnWhen when = ReturnWhen::kAllCompleted;  // kWait.
-  bool poll = false;                            // kWait, kNext: with timeout 0.
+  bool poll = false;  // kWait, kNext: with timeout 0.
 
   friend bool operator==(const Operation&, const Operation&) = default;
 };
@@ -149,17 +149,17 @@ struct Operation {
 // How an operation, or a body, came out.
 enum class ReplyKind : std::uint8_t {
   kNone,
-  kOk,             // submit accepted, callback added, shutdown returned
-  kTrue,           // cancel
-  kFalse,          // cancel
-  kValue,          // result or body: returned `value`
-  kError,          // result or body: threw the test's exception number `value`
-  kCancelled,      // result: CancelledError
-  kTimeout,        // poll, next: TimeoutError
+  kOk,  // submit accepted, callback added, shutdown returned
+  kTrue,  // cancel
+  kFalse,  // cancel
+  kValue,  // result or body: returned `value`
+  kError,  // result or body: threw the test's exception number `value`
+  kCancelled,  // result: CancelledError
+  kTimeout,  // poll, next: TimeoutError
   kShutdownError,  // submit: intake is closed
   kDeadlockError,  // shutdown(wait) from a worker of the same executor
-  kBroken,         // result: the worker died or the pool is broken
-  kDone,           // wait: the calls of the set `value` (a CallSet's bits) are done; next: call number `value` is
+  kBroken,  // result: the worker died or the pool is broken
+  kDone,  // wait: the calls of the set `value` (a CallSet's bits) are done; next: call number `value` is
 };
 
 struct Reply {
@@ -171,19 +171,21 @@ struct Reply {
 
 enum class ActionKind : std::uint8_t {
   // External: one of these per event of a history.
-  kInvoke,     // client, operation
-  kReturn,     // client, reply
+  kInvoke,  // client, operation
+  kReturn,  // client, reply
   kBodyStart,  // call
-  kBodyEnd,    // call, reply (kValue or kError)
-  kCallback,   // call, operation.registration, client (where it ran; kWorker for a thread of the executor)
-  kDeath,      // call: its worker died while the body ran
+  kBodyEnd,  // call, reply (kValue or kError)
+  kCallback,  // call, operation.registration, client (where it ran; kWorker for a thread of the executor)
+  kDeath,  // call: its worker died while the body ran
   // Internal.
-  kEffect,     // client: its operation takes effect (a stepwise shutdown: closes the intake; a map's result: it ends the map)
-  kDrainStep,  // client, call: a stepwise shutdown, or a map that is let go, cancels one call; kWorker: the executor does,
-               // following a shutdown's note
-  kTake,       // call leaves the queue
-  kClaim,      // call: its future becomes running
-  kFinish,     // call: its future becomes finished
+  kEffect,  // client: its operation takes effect (a stepwise shutdown: closes the intake; a map's result: it ends the
+  // map)
+  kDrainStep,  // client, call: a stepwise shutdown, or a map that is let go, cancels one call; kWorker: the executor
+  // does,
+  // following a shutdown's note
+  kTake,  // call leaves the queue
+  kClaim,  // call: its future becomes running
+  kFinish,  // call: its future becomes finished
 };
 
 struct Action {
@@ -200,7 +202,14 @@ struct Action {
 using Event = Action;
 
 enum class Phase : std::uint8_t {
-  kAbsent, kPending, kTaken, kClaimed, kStarted, kEnded, kFinished, kCancelled,
+  kAbsent,
+  kPending,
+  kTaken,
+  kClaimed,
+  kStarted,
+  kEnded,
+  kFinished,
+  kCancelled,
 };
 
 // What a future shows.
@@ -211,19 +220,19 @@ enum class CallbackPhase : std::uint8_t { kAbsent, kRegistered, kDue, kRan };
 struct CallbackState {
   CallbackPhase phase = CallbackPhase::kAbsent;
   Call call = kNoCall;
-  bool late = false;       // Added when the future was already done: runs in the adder's thread (law F9).
+  bool late = false;  // Added when the future was already done: runs in the adder's thread (law F9).
   Client runs_on = kWorker;  // Once due: the client in whose operation it runs, or kWorker.
-  std::int8_t ahead = 0;     // How many callbacks of this call, registered earlier, must run first (law F8).
+  std::int8_t ahead = 0;  // How many callbacks of this call, registered earlier, must run first (law F8).
 
   friend bool operator==(const CallbackState&, const CallbackState&) = default;
 };
 
 struct CallState {
   Phase phase = Phase::kAbsent;
-  Reply outcome = {};       // From kEnded on.
+  Reply outcome = {};  // From kEnded on.
   std::uint8_t starts = 0;  // How often the body has started: law E2 says at most once.
-  std::uint8_t ahead = 0;   // kEnded, where outcomes travel: how many calls of the same worker must be finished first. Known
-                            // if there is one worker; of several the model does not say which ran what.
+  std::uint8_t ahead = 0;  // kEnded, where outcomes travel: how many calls of the same worker must be finished first.
+                           // Known if there is one worker; of several the model does not say which ran what.
 
   friend bool operator==(const CallState&, const CallState&) = default;
 };
@@ -236,9 +245,9 @@ enum class OpPhase : std::uint8_t { kIdle, kInvoked, kDraining, kEffective };
 struct ClientState {
   OpPhase phase = OpPhase::kIdle;
   Operation operation = {};
-  Reply reply = {};  // Once effective or draining. A result, a wait, a next, and a poll that may still go both ways, stay
-                     // kInvoked.
-  CallSet due = 0;   // kWait, kNext: those of its calls that were done when it was invoked.
+  Reply reply = {};  // Once effective or draining. A result, a wait, a next, and a poll that may still go both ways,
+                     // stay kInvoked.
+  CallSet due = 0;  // kWait, kNext: those of its calls that were done when it was invoked.
 
   friend bool operator==(const ClientState&, const ClientState&) = default;
 };
@@ -249,15 +258,15 @@ struct ClientState {
 // The inlined sizes are those of the exploration: a copy of a small state allocates nothing.
 struct State {
   bool intake_open = true;
-  bool left_alone = false;                           // A shutdown without wait has taken effect (law S6).
-  bool broken = false;                               // OnDeath::kBreakPool: a worker has died.
-  CancelNote note = CancelNote::kNone;               // Until nothing is left that it is about.
-  absl::InlinedVector<CallState, 3> calls;           // By Call; as long as the highest number seen needs.
-  absl::InlinedVector<Call, 8> queue;                // Pending calls: kFifo: in the order of their submits' effects;
-                                                     // kAny: by number, since their order does not matter.
-  absl::InlinedVector<ClientState, 2> clients;       // By Client, the program's threads.
-  absl::InlinedVector<ClientState, 3> bodies;        // By Call: the body as a client. As long as `calls`.
-  absl::InlinedVector<CallbackState, 3> callbacks;   // By registration; as long as the highest number seen needs.
+  bool left_alone = false;  // A shutdown without wait has taken effect (law S6).
+  bool broken = false;  // OnDeath::kBreakPool: a worker has died.
+  CancelNote note = CancelNote::kNone;  // Until nothing is left that it is about.
+  absl::InlinedVector<CallState, 3> calls;  // By Call; as long as the highest number seen needs.
+  absl::InlinedVector<Call, 8> queue;  // Pending calls: kFifo: in the order of their submits' effects;
+                                       // kAny: by number, since their order does not matter.
+  absl::InlinedVector<ClientState, 2> clients;  // By Client, the program's threads.
+  absl::InlinedVector<ClientState, 3> bodies;  // By Call: the body as a client. As long as `calls`.
+  absl::InlinedVector<CallbackState, 3> callbacks;  // By registration; as long as the highest number seen needs.
 
   friend bool operator==(const State&, const State&) = default;
   // The same in every run and on every machine.

@@ -7,7 +7,8 @@
 //   - one worker, both start orders, both drains: with up to two callbacks;
 //   - two workers, both start orders, both drains: with up to one callback;
 //   - two workers, FIFO, both drains: no callbacks, but every body too may do one operation: submit, cancel, shutdown;
-//   - one and two workers, FIFO, stepwise drain: no callbacks, up to three operations each, which may also be a wait of any
+//   - one and two workers, FIFO, stepwise drain: no callbacks, up to three operations each, which may also be a wait of
+//   any
 //     kind, a step of as_completed, a submit or a result of a map, letting a map go, the destructor.
 // Equal states are merged, as exploration.h says. What is not covered: more callbacks, results awaited or callbacks
 // added by bodies, several operations per body, worker death.
@@ -54,9 +55,8 @@ struct Step {
   template <typename Predicate>
   bool another(Predicate matches) const {
     const std::vector<Client> clients = clients_of(before);
-    return std::any_of(clients.begin(), clients.end(), [&](Client client) {
-      return client != action.client && matches(*find_client(before, client));
-    });
+    return std::any_of(clients.begin(), clients.end(),
+                       [&](Client client) { return client != action.client && matches(*find_client(before, client)); });
   }
   bool another_waits_to(OpKind kind, Call call = kNoCall) const {
     return another([&](const ClientState& in) {
@@ -80,7 +80,16 @@ struct Step {
 };
 
 enum class Applies {
-  kAlways, kTwoWorkers, kFull, kStepwise, kCallbacks, kTwoCallbacks, kBodies, kStepwiseBodies, kWaits, kMapsThatEnd,
+  kAlways,
+  kTwoWorkers,
+  kFull,
+  kStepwise,
+  kCallbacks,
+  kTwoCallbacks,
+  kBodies,
+  kStepwiseBodies,
+  kWaits,
+  kMapsThatEnd,
 };
 
 // A situation that must be met somewhere in each scope that it applies to. Grouped by kind of action, for speed.
@@ -165,9 +174,7 @@ constexpr Situation kSituations[] = {
               }));
      }},
     {"a shutdown without wait returns while a call runs", ActionKind::kReturn, Applies::kAlways,
-     [](const Step& s) {
-       return s.is(OpKind::kShutdown) && !s.operation().wait && s.any_call_is(Phase::kStarted);
-     }},
+     [](const Step& s) { return s.is(OpKind::kShutdown) && !s.operation().wait && s.any_call_is(Phase::kStarted); }},
     {"a shutdown that cancels and waits returns, something cancelled", ActionKind::kReturn, Applies::kAlways,
      [](const Step& s) {
        return s.is(OpKind::kShutdown) && s.operation().wait && s.operation().cancel_futures &&
@@ -252,7 +259,8 @@ constexpr Situation kSituations[] = {
        const ClientState& in = *find_client(s.before, s.action.client);
        return s.is(OpKind::kNext) && in.due != 0 && in.due != in.operation.calls &&
               std::all_of(s.before.calls.begin(), s.before.calls.end(), [](const CallState& call) {
-                return call.phase == Phase::kFinished || call.phase == Phase::kCancelled || call.phase == Phase::kAbsent;
+                return call.phase == Phase::kFinished || call.phase == Phase::kCancelled ||
+                       call.phase == Phase::kAbsent;
               });
      }},
     {"a map ends at an error and cancels what is pending", ActionKind::kDrainStep, Applies::kMapsThatEnd,
@@ -298,9 +306,8 @@ constexpr Situation kSituations[] = {
      }},
     {"two bodies shut down with wait at once", ActionKind::kReturn, Applies::kBodies,
      [](const Step& s) {
-       return s.action.reply.kind == ReplyKind::kDeadlockError && s.another([](const ClientState& in) {
-         return in.reply.kind == ReplyKind::kDeadlockError;
-       });
+       return s.action.reply.kind == ReplyKind::kDeadlockError &&
+              s.another([](const ClientState& in) { return in.reply.kind == ReplyKind::kDeadlockError; });
      }},
 };
 
@@ -361,8 +368,8 @@ class Census {
 
 std::string name_of(const Scope& scope) {
   return absl::StrCat(scope.policy.start_order == StartOrder::kFifo ? "Fifo" : "Any",
-                      scope.policy.drain == Drain::kAtomic ? "Atomic" : "Stepwise", "Workers",
-                      scope.policy.max_workers, scope.bodies_act ? "BodiesAct" : "", scope.waits ? "Waits" : "",
+                      scope.policy.drain == Drain::kAtomic ? "Atomic" : "Stepwise", "Workers", scope.policy.max_workers,
+                      scope.bodies_act ? "BodiesAct" : "", scope.waits ? "Waits" : "",
                       scope.policy.map_ends_at_error ? "MapsThatEnd" : "");
 }
 
@@ -416,9 +423,9 @@ TEST(PythonsProcesses, KeepTheOtherLawsAndLeadToAnEnd) {
     met["a call is claimed while another one runs"] += action.kind == ActionKind::kClaim && count_started(before) == 1;
     met["a note is followed"] += action.kind == ActionKind::kDrainStep && action.client == kWorker;
     met["a note is taken away"] += shuts_down && before.note == CancelNote::kLeft && after.note == CancelNote::kNone;
-    met["a shutdown returns before the calls are done"] +=
-        action.kind == ActionKind::kReturn && step.is(OpKind::kShutdown) && before.left_alone &&
-        step.any_call_is(Phase::kStarted);
+    met["a shutdown returns before the calls are done"] += action.kind == ActionKind::kReturn &&
+                                                           step.is(OpKind::kShutdown) && before.left_alone &&
+                                                           step.any_call_is(Phase::kStarted);
   });
   EXPECT_EQ(found.violation, "");
   EXPECT_EQ(met.size(), 4u);

@@ -140,7 +140,8 @@ Broken broken_by_effect(const Policy& policy, const State& before, const Action&
   if (was->operation.kind == OpKind::kDestroy) {
     if (after.intake_open) return "S6: the destructor leaves the intake open";
     const bool may_leave = before.left_alone && policy.destroy_respects_no_wait;
-    if (is->operation.wait == may_leave) return absl::StrCat("S6: the destructor ", may_leave ? "waits" : "does not wait");
+    if (is->operation.wait == may_leave)
+      return absl::StrCat("S6: the destructor ", may_leave ? "waits" : "does not wait");
   }
   if (was->operation.kind == OpKind::kCancel) {
     const Visible saw = visible(before, call);
@@ -174,7 +175,8 @@ Broken broken_by_report(const Policy& policy, const State& before, const ClientS
     any_error = any_error || (is_in(told, call) && (result_of(before, call).kind == ReplyKind::kError ||
                                                     result_of(before, call).kind == ReplyKind::kBroken));
   }
-  if (steps && policy.done_at_call_first && in.due != 0 && (told & in.due) == 0) return "W5: what was done before comes later";
+  if (steps && policy.done_at_call_first && in.due != 0 && (told & in.due) == 0)
+    return "W5: what was done before comes later";
   if (steps || operation.poll || all) return std::nullopt;
   if (operation.when == ReturnWhen::kFirstCompleted && told != 0) return std::nullopt;
   if (operation.when == ReturnWhen::kFirstException && any_error) return std::nullopt;
@@ -205,9 +207,8 @@ Broken broken_by_return(const Policy& policy, const State& before, const Action&
   if (in == nullptr || in->phase == OpPhase::kIdle) return "a return without an operation";
   for (std::size_t i = 0; i < before.callbacks.size(); ++i) {
     const CallbackState& callback = before.callbacks[i];
-    const bool joins =
-        action.reply.kind == ReplyKind::kOk && in->operation.wait && callback.runs_on == kWorker &&
-        !(before.left_alone && !policy.later_shutdown_waits);
+    const bool joins = action.reply.kind == ReplyKind::kOk && in->operation.wait && callback.runs_on == kWorker &&
+                       !(before.left_alone && !policy.later_shutdown_waits);
     if (callback.phase == CallbackPhase::kDue && (callback.runs_on == action.client || joins)) {
       return absl::StrCat("F8: an operation returns before r", i, ", which it must wait for, has run");
     }

@@ -201,8 +201,7 @@ void shutdown_in_a_body_waits(const Policy& policy, const State& before, std::ve
 
 void worker_is_lost_by_an_error(const Policy&, const State& before, std::vector<Move>& moves) {
   std::erase_if(moves, [&](const Move& move) {
-    return move.action.kind == ActionKind::kFinish &&
-           before.calls[move.action.call].outcome.kind == ReplyKind::kError;
+    return move.action.kind == ActionKind::kFinish && before.calls[move.action.call].outcome.kind == ReplyKind::kError;
   });
 }
 
@@ -267,7 +266,8 @@ void an_error_of_a_map_cancels(const Policy&, const State& before, std::vector<M
 void failed_map_returns_early(const Policy&, const State& before, std::vector<Move>& moves) {
   for (std::size_t i = 0; i < before.clients.size(); ++i) {
     const ClientState& in = before.clients[i];
-    if (in.phase == OpPhase::kDraining && in.operation.kind != OpKind::kShutdown) add_return(before, i, in.reply, moves);
+    if (in.phase == OpPhase::kDraining && in.operation.kind != OpKind::kShutdown)
+      add_return(before, i, in.reply, moves);
   }
 }
 

@@ -151,8 +151,8 @@ bool is_drained_by(const Policy& policy, const State& state, const ClientState& 
 std::uint64_t fingerprint(const State& state) {
   Fingerprint fingerprint;
   fingerprint.add((state.intake_open ? 1u : 0u) | (state.broken ? 2u : 0u) | (state.left_alone ? 4u : 0u) |
-                  static_cast<unsigned>(state.note) << 3 | state.queue.size() << 8 |
-                  state.calls.size() << 16 | state.clients.size() << 24 | state.callbacks.size() << 32);
+                  static_cast<unsigned>(state.note) << 3 | state.queue.size() << 8 | state.calls.size() << 16 |
+                  state.clients.size() << 24 | state.callbacks.size() << 32);
   for (const CallState& call : state.calls) fingerprint.add(call);
   std::uint64_t order = 0;
   for (const Call call : state.queue) order = order * 67 + static_cast<std::uint64_t>(call) + 1;

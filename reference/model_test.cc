@@ -140,8 +140,10 @@ TEST(Model, F2_CancelUntilClaimedAndNotAfter) {
   taken.whole(0, cancel(0), {ReplyKind::kTrue});
   Path claimed;
   claimed.submitted(0).call(ActionKind::kTake, 0).call(ActionKind::kClaim, 0).whole(1, cancel(0), {ReplyKind::kFalse});
-  claimed.call(ActionKind::kBodyStart, 0).ends(0, 1).call(ActionKind::kFinish, 0).whole(1, cancel(0),
-                                                                                       {ReplyKind::kFalse});
+  claimed.call(ActionKind::kBodyStart, 0)
+      .ends(0, 1)
+      .call(ActionKind::kFinish, 0)
+      .whole(1, cancel(0), {ReplyKind::kFalse});
 }
 
 TEST(Model, F3_ResultWaitsAndPollDoesNot) {
@@ -264,8 +266,9 @@ TEST(Model, S5_NoShutdownThatCancelsReturnsBeforeAnothersDrainIsOver) {
 
 TEST(Model, S5_ALaterCancelFuturesCancelsWhatIsPending) {
   Path path;
-  path.submitted(0).whole(0, shutdown(false, false), {ReplyKind::kOk}).whole(0, shutdown(false, true),
-                                                                            {ReplyKind::kOk});
+  path.submitted(0)
+      .whole(0, shutdown(false, false), {ReplyKind::kOk})
+      .whole(0, shutdown(false, true), {ReplyKind::kOk});
   EXPECT_EQ(visible(path.state(), 0), Visible::kCancelled);
 }
 

@@ -16,11 +16,11 @@ namespace futures {
 
 struct ReferenceOptions {
   std::optional<Count> max_workers = std::nullopt;  // 1 or more. Default: the CPUs this process may use. Law T1.
-  std::string thread_name_prefix = "Reference";   // Law T3.
-  std::function<void()> initializer = nullptr;    // Runs first in each worker thread. Law T4.
-  std::size_t stack_bytes = 0;                    // Of each worker thread; 0: the system's default. Law T10.
-  OnUnwind on_unwind = OnUnwind::kDrain;          // Law S6.
-  ExitPolicy exit_policy = ExitPolicy::kDrain;    // Law S8.
+  std::string thread_name_prefix = "Reference";  // Law T3.
+  std::function<void()> initializer = nullptr;  // Runs first in each worker thread. Law T4.
+  std::size_t stack_bytes = 0;  // Of each worker thread; 0: the system's default. Law T10.
+  OnUnwind on_unwind = OnUnwind::kDrain;  // Law S6.
+  ExitPolicy exit_policy = ExitPolicy::kDrain;  // Law S8.
 };
 
 // Runs calls on at most `max_workers` threads in the order of their submits. Thread-safe as Executor says.

@@ -1,8 +1,8 @@
 // conformance: runs the checks of the laws, and traces, on executors, and prints laws × executors.
 //
-// Exit status: 0 if no law is violated, none that applies went unexercised, no executor is missing, and what is skipped is
-// what docs/SPEC.md says; 1 otherwise; 2,
-// with one line, for bad arguments or a trace file that cannot be read or is malformed.
+// Exit status: 0 if no law is violated, none that applies went unexercised, no executor is missing, and what is skipped
+// is what docs/SPEC.md says; 1 otherwise; 2, with one line, for bad arguments or a trace file that cannot be read or is
+// malformed.
 #include <unistd.h>
 
 #include <cerrno>
@@ -119,7 +119,8 @@ std::optional<spec_tests::Trace> trace_asked_for() {
 void list_executors() {
   for (const spec_tests::CandidateEntry& entry : spec_tests::candidates()) {
     std::cout << entry.name;
-    if (entry.broken()) std::cout << "  (broken on purpose, caught at " << entry.broken_law << "; runs only when named)";
+    if (entry.broken())
+      std::cout << "  (broken on purpose, caught at " << entry.broken_law << "; runs only when named)";
     std::cout << "\n";
   }
 }
@@ -161,7 +162,8 @@ int run_program(int argc, char** argv) {
   }
   std::cout << to_table(results) << std::flush;
   if (!json.empty()) write_json(json, to_json(results, options.seed, options.traces));
-  if (!disagreements.empty()) std::cout << "\nwhat is skipped is not what the table in docs/SPEC.md says:\n" << disagreements;
+  if (!disagreements.empty())
+    std::cout << "\nwhat is skipped is not what the table in docs/SPEC.md says:\n" << disagreements;
   return passed(results) && disagreements.empty() ? 0 : kExitViolated;
 }
 

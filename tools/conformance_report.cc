@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "spec_tests/laws/law.h"
 #include "spec_tests/judges/stepwise.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::conformance {
@@ -126,12 +126,14 @@ std::string to_json(const std::vector<ExecutorResult>& results, std::uint64_t se
   return absl::StrCat(json, "]}\n");
 }
 
-std::string to_text(const Failure& failure, const std::string& executor, std::uint64_t seed, const std::string& folder) {
+std::string to_text(const Failure& failure, const std::string& executor, std::uint64_t seed,
+                    const std::string& folder) {
   constexpr std::string_view kCommand = "./tools/bazel run //tools:conformance --";
   std::string text =
       absl::StrCat("VIOLATED  ", failure.law, " by ", executor, "  (", failure.where, ")\n", failure.what, "\n");
   if (!failure.trace.has_value()) {
-    return absl::StrCat(text, "again:  ", kCommand, " --traces=0 --laws=", failure.law, " --executors=", executor, "\n\n");
+    return absl::StrCat(text, "again:  ", kCommand, " --traces=0 --laws=", failure.law, " --executors=", executor,
+                        "\n\n");
   }
   const std::string trace = spec_tests::to_text(*failure.trace);
   const std::string path = absl::StrCat(folder, "/", executor, "-", failure.law, "-", seed, ".trace");

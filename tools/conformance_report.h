@@ -16,8 +16,8 @@ std::string to_table(const std::vector<ExecutorResult>& results);
 // {"seed":…, "traces":…, "executors":[{"name":…, "laws":[{"id":"S3","checked":n,"violations":n,"skipped":null}]}]}
 std::string to_json(const std::vector<ExecutorResult>& results, std::uint64_t seed, int traces);
 
-// One violation: law, seed, shrunk trace, its steps as expected and as seen, and the command that replays it. Writes the
-// trace to a file in `folder` for that command.
+// One violation: law, seed, shrunk trace, its steps as expected and as seen, and the command that replays it. Writes
+// the trace to a file in `folder` for that command.
 std::string to_text(const Failure& failure, const std::string& executor, std::uint64_t seed, const std::string& folder);
 
 }  // namespace futures::conformance

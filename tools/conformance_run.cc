@@ -67,8 +67,8 @@ class CandidateRun {
   void settle_cells();
   bool active() const { return result.missing.empty() && !result.stopped_early; }
   bool broken() const { return entry_.broken(); }
-  // Whether traces say anything about it: not where what is broken on purpose is to be caught at a law that only checks ask
-  // for.
+  // Whether traces say anything about it: not where what is broken on purpose is to be caught at a law that only checks
+  // ask for.
   bool traces_tell() const;
   // Whether it has been found to violate the law that it is known to break.
   bool caught() const;
@@ -107,7 +107,8 @@ bool CandidateRun::caught() const {
 
 bool CandidateRun::traces_tell() const {
   const auto laws = spec_tests::oracle_laws();
-  return !broken() || options_.replay.has_value() || std::find(laws.begin(), laws.end(), entry_.broken_law) != laws.end();
+  return !broken() || options_.replay.has_value() ||
+         std::find(laws.begin(), laws.end(), entry_.broken_law) != laws.end();
 }
 
 void CandidateRun::count(const Findings& findings) {
@@ -182,11 +183,12 @@ bool CandidateRun::run_in_mode(const Trace& trace, Mode mode, const std::string&
     return true;
   }
   count(report.findings);
-  // What it is not held to does not count as failing: the run would stop after a few such traces, and say that all is well.
+  // What it is not held to does not count as failing: the run would stop after a few such traces, and say that all is
+  // well.
   const auto& violations = report.findings.violations;
-  const bool is_held_to_one = std::any_of(violations.begin(), violations.end(), [&](const Findings::Violation& violation) {
-    return !entry_.skips.contains(violation.law);
-  });
+  const bool is_held_to_one =
+      std::any_of(violations.begin(), violations.end(),
+                  [&](const Findings::Violation& violation) { return !entry_.skips.contains(violation.law); });
   if (!is_held_to_one) return true;
   grow_impatient();
   report_failures(report, mode, name);
@@ -241,8 +243,11 @@ void CandidateRun::compare(const EpisodeReport& report, const EpisodeReport& ref
   const std::string difference = differences(report, reference);
   if (difference.empty()) return;
   ++result.laws[spec_tests::kStepLaw].violations;
-  result.failures.push_back({.law = spec_tests::kStepLaw, .what = difference, .where = name,
-                             .trace = report.record.trace, .table = to_table(report)});
+  result.failures.push_back({.law = spec_tests::kStepLaw,
+                             .what = difference,
+                             .where = name,
+                             .trace = report.record.trace,
+                             .table = to_table(report)});
 }
 
 // Every law that applies has a cell, and so has every one that is skipped.
@@ -270,8 +275,7 @@ void CandidateRun::settle_cells() {
 void run_traces(const Options& options, std::vector<std::unique_ptr<CandidateRun>>& candidates) {
   const int traces = options.replay.has_value() ? 1 : options.traces;
   for (int index = 0; index < traces; ++index) {
-    const Trace trace =
-        options.replay.has_value() ? *options.replay : spec_tests::trace_from_seed(options.seed, index);
+    const Trace trace = options.replay.has_value() ? *options.replay : spec_tests::trace_from_seed(options.seed, index);
     const std::string name =
         options.replay.has_value() ? "the trace" : absl::StrCat("trace ", index, " of seed ", options.seed);
     options.progress(absl::StrCat("trace ", index + 1, " of ", traces));

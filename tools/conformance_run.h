@@ -46,8 +46,8 @@ struct ExecutorResult {
   std::vector<Failure> failures;     // The first of each law.
   int traces = 0;                    // Run, each in both ways.
   int traces_not_asked = 0;          // Left out: the executor is known to differ there.
-  int traces_given_up = 0;           // Of these, not judged step by step: too many worlds, or no say where a step ends.
-  bool stopped_early = false;        // After several failing traces.
+  int traces_given_up = 0;  // Of these, not judged step by step: too many worlds, or no say where a step ends.
+  bool stopped_early = false;  // After several failing traces.
 };
 
 std::vector<ExecutorResult> run(const Options& options);

@@ -56,22 +56,24 @@ std::vector<std::string> broken_executors() {
 TEST(Conformance, ListsTheExecutors) {
   const Ended ended = run_program("--list");
   EXPECT_EQ(ended.status, 0);
-  for (const std::string_view name : {"reference", "thread_pool", "broken_loses_call_on_shutdown", "broken_runs_cancelled",
-                                      "broken_ignores_max_workers", "broken_starts_out_of_order",
-                                      "broken_accepts_after_shutdown", "broken_swallows_exception"}) {
+  for (const std::string_view name :
+       {"reference", "thread_pool", "broken_loses_call_on_shutdown", "broken_runs_cancelled",
+        "broken_ignores_max_workers", "broken_starts_out_of_order", "broken_accepts_after_shutdown",
+        "broken_swallows_exception"}) {
     EXPECT_TRUE(absl::StrContains(ended.output, name)) << name;
   }
 }
 
 TEST(Conformance, TracesFindNothingWrongWithTheRealOnes) {
-  const Ended ended = run_program("--executors=reference,thread_pool --laws=E2,E4,E5,E6,E7,F2,F3,MODEL,STEP --traces=100");
+  const Ended ended =
+      run_program("--executors=reference,thread_pool --laws=E2,E4,E5,E6,E7,F2,F3,MODEL,STEP --traces=100");
   EXPECT_EQ(ended.status, 0) << ended.output;
 }
 
 class Broken : public testing::TestWithParam<std::string> {};
 
-// "broken_x  (broken on purpose, caught at E7; ...": the traces alone catch it at that law and print all that is promised;
-// at a law of group P, which is for no trace, its check does.
+// "broken_x  (broken on purpose, caught at E7; ...": the traces alone catch it at that law and print all that is
+// promised; at a law of group P, which is for no trace, its check does.
 TEST_P(Broken, IsCaughtAtItsLaw) {
   const std::string list = run_program("--list").output;
   const std::string_view rest = std::string_view(list).substr(list.find(GetParam() + " "));
@@ -82,8 +84,8 @@ TEST_P(Broken, IsCaughtAtItsLaw) {
   EXPECT_EQ(ended.status, 1) << ended.output;
   std::vector<std::string> texts = {absl::StrCat("VIOLATED  ", law, " by ", GetParam(), "  (check")};
   if (law[0] != 'P') {
-    texts = {absl::StrCat("VIOLATED  ", law, " by ", GetParam(), "  (trace"), "seed:   1", "workers ", "step by step:",
-             "--trace="};
+    texts = {absl::StrCat("VIOLATED  ", law, " by ", GetParam(), "  (trace"), "seed:   1", "workers ",
+             "step by step:", "--trace="};
   }
   for (const std::string& text : texts) {
     EXPECT_TRUE(absl::StrContains(ended.output, text)) << text << "\n" << ended.output;
@@ -107,8 +109,8 @@ TEST(Conformance, ReplaysATrace) {
 
 TEST(Conformance, ReadsATraceBesideItsCaller) {
   write_file("beside.trace", "workers 1\nclients 1\n0 submit c0 { return 0 }\n");
-  const Ended ended = run_command(
-      absl::StrCat("BUILD_WORKING_DIRECTORY=", TempDir(), " tools/conformance --executors=reference --trace=beside.trace"));
+  const Ended ended = run_command(absl::StrCat("BUILD_WORKING_DIRECTORY=", TempDir(),
+                                               " tools/conformance --executors=reference --trace=beside.trace"));
   EXPECT_EQ(ended.status, 0) << ended.output;
 }
 
@@ -131,7 +133,8 @@ TEST(Conformance, WritesJson) {
   const std::string json = absl::StrCat(TempDir(), "/out.json");
   run_program(absl::StrCat("--executors=reference --laws=S3,E2 --traces=20 --seed=5 --json=", json));
   const Ended ended = run_command(absl::StrCat(
-      "python3 -c 'import json; d = json.load(open(\"", json, "\")); "
+      "python3 -c 'import json; d = json.load(open(\"", json,
+      "\")); "
       "assert d[\"seed\"] == 5 and d[\"traces\"] == 20; e = d[\"executors\"][0]; assert e[\"name\"] == \"reference\"; "
       "assert [l[\"id\"] for l in e[\"laws\"]] == [\"E2\", \"S3\"], e; "
       "assert all(l[\"checked\"] > 0 and l[\"violations\"] == 0 and l[\"skipped\"] is None for l in e[\"laws\"])'"));

@@ -10,10 +10,11 @@ namespace futures::conformance {
 // docs/SPEC.md as it was when this program was built.
 std::string_view spec_text();
 
-// Compares the tables of `spec` with the executors and checks of this program. Executors that are broken on purpose do not
-// count. Returns one line for each difference, and nothing if there is none. Tables are known by their columns:
+// Compares the tables of `spec` with the executors and checks of this program. Executors that are broken on purpose do
+// not count. Returns one line for each difference, and nothing if there is none. Tables are known by their columns:
 // - | Law | Status | Held by | names the checks of each law, and says whether traces ask for it.
-// - | Laws | Executors | Reason | says which laws an executor is not held to. A law is named by its id, by `group X`, or by
+// - | Laws | Executors | Reason | says which laws an executor is not held to. A law is named by its id, by `group X`,
+// or by
 //   `without traces`. Where two rows name the same law and executor, the first one holds.
 // - | Law | Checks | Reason | says which checks are not run on processes: their names, or `all`.
 std::string disagreements_with(std::string_view spec);

@@ -26,15 +26,17 @@ constexpr char kRule[] = "| group T | process_pool, process_pool_per_worker | a 
 TEST(SpecSkips, TheTablesAreWhatTheRunSkips) { EXPECT_EQ(disagreements_with(spec_text()), ""); }
 
 TEST(SpecSkips, ARowTooFewOrTooManyIsNamed) {
-  EXPECT_EQ(disagreements_if(kRow, ""),
-            "not in docs/SPEC.md: cpython_thread_pool skips S3 (differs: a call that a worker has taken may still start)\n");
+  EXPECT_EQ(
+      disagreements_if(kRow, ""),
+      "not in docs/SPEC.md: cpython_thread_pool skips S3 (differs: a call that a worker has taken may still start)\n");
   EXPECT_EQ(disagreements_if(kRow, kRow + std::string("| E2 | reference | no reason |\n")),
             "only in docs/SPEC.md: reference skips E2 (no reason)\n");
 }
 
 TEST(SpecSkips, ARuleTooFewOrTooWideIsNamedWithAllThatItMeans) {
   const std::string missing = disagreements_if(kRule, "");
-  EXPECT_TRUE(absl::StartsWith(missing, "not in docs/SPEC.md: process_pool skips T1 (a law of thread pools)\n")) << missing;
+  EXPECT_TRUE(absl::StartsWith(missing, "not in docs/SPEC.md: process_pool skips T1 (a law of thread pools)\n"))
+      << missing;
   const auto lines = std::count(missing.begin(), missing.end(), '\n');
   EXPECT_EQ(lines, 2 * 8) << "two executors of processes, eight laws of group T with checks\n" << missing;
 
@@ -73,9 +75,11 @@ TEST(SpecSkips, AMissingCheckIsNamed) {
 
 TEST(SpecSkips, ACheckThatIsNotForProcessesIsNamed) {
   EXPECT_EQ(disagreements_if("| S8 | `ExitInACall` | does not apply: an exit in a call is one of its worker |\n", ""),
-            "not in docs/SPEC.md: processes skip S8 `ExitInACall` (does not apply: an exit in a call is one of its worker)\n");
-  EXPECT_EQ(disagreements_if("| E9 | all |", "| E9 | `VisibleAfterResult`, `VisibleAfterWait`, `VisibleOnceSeenDone` |"),
-            "not in docs/SPEC.md: processes skip E9 `VisibleInCallbacks` (does not apply: memory is not shared)\n");
+            "not in docs/SPEC.md: processes skip S8 `ExitInACall` (does not apply: an exit in a call is one of its "
+            "worker)\n");
+  EXPECT_EQ(
+      disagreements_if("| E9 | all |", "| E9 | `VisibleAfterResult`, `VisibleAfterWait`, `VisibleOnceSeenDone` |"),
+      "not in docs/SPEC.md: processes skip E9 `VisibleInCallbacks` (does not apply: memory is not shared)\n");
 }
 
 }  // namespace

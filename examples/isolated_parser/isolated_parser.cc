@@ -1,9 +1,9 @@
 // isolated_parser PATH...: parses many JSON files that nobody vouches for, each in a worker process, so that one that
 // crashes, hangs or eats the memory costs itself alone: the others are parsed, and it is named with what happened.
 //
-// A folder stands for the regular files under it, in the order of their paths' bytes; symbolic links in it are not followed.
-// Anything else is opened as it is, by a worker and so by its name: /dev/stdin is not the program's there. The report
-// follows the order of the arguments, with a line for every input:
+// A folder stands for the regular files under it, in the order of their paths' bytes; symbolic links in it are not
+// followed. Anything else is opened as it is, by a worker and so by its name: /dev/stdin is not the program's there.
+// The report follows the order of the arguments, with a line for every input:
 //
 //   PATH: ok: values 7, objects 1, arrays 1, strings 2, numbers 3, depth 2, bytes 61
 //   PATH: malformed at byte 17: Missing a comma or '}' after an object member.
@@ -14,8 +14,8 @@
 //   PATH: not parsed: the reason, which is no fault of the input: there could be no more workers
 //   files 6, ok 1, malformed 1, ...
 //
-// The exit status is 0 if every input is ok, and 1 if one is not; 2 if the report is not there or not whole: after a bad
-// command line, or where no worker can be started or nothing can be written.
+// The exit status is 0 if every input is ok, and 1 if one is not; 2 if the report is not there or not whole: after a
+// bad command line, or where no worker can be started or nothing can be written.
 //
 // This keeps a parser's accidents from the batch. It is no sandbox: a worker may do what the program may.
 #include <sys/resource.h>
@@ -133,7 +133,8 @@ void list_folder(const std::string& start, std::vector<Input>& inputs) {
     const fs::path folder = std::move(folders.back());
     folders.pop_back();
     std::error_code folder_error;
-    for (fs::directory_iterator entry(folder, folder_error); entry != fs::directory_iterator(); entry.increment(folder_error)) {
+    for (fs::directory_iterator entry(folder, folder_error); entry != fs::directory_iterator();
+         entry.increment(folder_error)) {
       std::error_code error;
       const fs::file_type type = entry->symlink_status(error).type();
       if (error) {
@@ -190,7 +191,8 @@ futures::ProcessPoolOptions pool_options(const Options& options) {
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.timeout_seconds));
   }
   if (options.memory_mb > 0) {
-    pool.worker_address_space_bytes_max = address_space_bytes() + kPayloadBytesMax + kPoolBytes + (options.memory_mb << 20);
+    pool.worker_address_space_bytes_max =
+        address_space_bytes() + kPayloadBytesMax + kPoolBytes + (options.memory_mb << 20);
   }
   return pool;
 }

@@ -1,5 +1,5 @@
-// Runs isolated_parser over hundreds of files, among them some that really crash, hang and starve a worker, and compares
-// its whole report with what is known of each file.
+// Runs isolated_parser over hundreds of files, among them some that really crash, hang and starve a worker, and
+// compares its whole report with what is known of each file.
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,13 +65,31 @@ class Writer {
     add_space();
     const bool is_plain_file = depth == 0 && pick(8) > 0;
     switch (is_plain_file ? 5 + pick(2) : pick(depth < 12 ? 7 : 5)) {
-      case 0: text_ += "null"; break;
-      case 1: text_ += "true"; break;
-      case 2: text_ += "false"; break;
-      case 3: ++strings_; write_string(); break;
-      case 4: ++numbers_; write_number(); break;
-      case 5: ++arrays_; write_all('[', ']', depth + 1); break;
-      case 6: ++objects_; write_all('{', '}', depth + 1); break;
+      case 0:
+        text_ += "null";
+        break;
+      case 1:
+        text_ += "true";
+        break;
+      case 2:
+        text_ += "false";
+        break;
+      case 3:
+        ++strings_;
+        write_string();
+        break;
+      case 4:
+        ++numbers_;
+        write_number();
+        break;
+      case 5:
+        ++arrays_;
+        write_all('[', ']', depth + 1);
+        break;
+      case 6:
+        ++objects_;
+        write_all('{', '}', depth + 1);
+        break;
     }
     add_space();
   }
@@ -96,14 +114,15 @@ class Writer {
   void write_string() {
     text_ += '"';
     for (std::uint32_t parts = pick(6); parts > 0; --parts) {
-      text_ += pick_of({"a", "word", " ", "\\n", "\\\"", "\\\\", "\\/", "\\u00e9", "\\ud83d\\ude00", "\\u0000", "\xc3\xa9",
-                        "\xe2\x82\xac", "\xf0\x9f\x98\x80", "[", "}", ":", ","});
+      text_ += pick_of({"a", "word", " ", "\\n", "\\\"", "\\\\", "\\/", "\\u00e9", "\\ud83d\\ude00", "\\u0000",
+                        "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "[", "}", ":", ","});
     }
     text_ += '"';
   }
   void write_number() {
-    text_ += pick_of({"0", "-0", "7", "-1", "4294967296", "-2147483649", "18446744073709551616", "0.5", "-0.001", "1e3",
-                      "1.7976931348623157e308", "2E-400", "3.14159265358979323846264338327950288", "123456789012345678"});
+    text_ +=
+        pick_of({"0", "-0", "7", "-1", "4294967296", "-2147483649", "18446744073709551616", "0.5", "-0.001", "1e3",
+                 "1.7976931348623157e308", "2E-400", "3.14159265358979323846264338327950288", "123456789012345678"});
   }
   void write_all(char open, char close, std::uint64_t depth) {
     depth_ = std::max(depth_, depth);
@@ -229,9 +248,10 @@ class IsolatedParser : public testing::Test {
   // In the root's folder, with the usual stack, as another user where that user is given.
   static Outcome run(const std::string& command, const std::string& user_prefix = "") {
     // A sanitizer's allocator would end the worker, where the system's says that there is no memory.
-    const std::string as_usual = "export ASAN_OPTIONS=$ASAN_OPTIONS:allocator_may_return_null=1\n"
-                                 "export TSAN_OPTIONS=$TSAN_OPTIONS:allocator_may_return_null=1\n"
-                                 "ulimit -S -s 8192\n";
+    const std::string as_usual =
+        "export ASAN_OPTIONS=$ASAN_OPTIONS:allocator_may_return_null=1\n"
+        "export TSAN_OPTIONS=$TSAN_OPTIONS:allocator_may_return_null=1\n"
+        "ulimit -S -s 8192\n";
     write_file(*root_ / "command", as_usual + command);
     const std::string whole = "cd " + root_->native() + " && " + user_prefix + " bash ./command >out 2>err";
     const int status = std::system(whole.c_str());
@@ -288,21 +308,22 @@ TEST_F(IsolatedParser, LosesNothingToWhatIsBad) {
 
   const Outcome seen = run_parser("malformed good deep/arrays pipe deep absent large nothing locked", user_prefix);
   EXPECT_EQ(seen.status, 1);
-  EXPECT_TRUE(equal(seen.out, malformed + joined(*good_) +
-                                "deep/arrays: crashed by SIGSEGV\n"
-                                "pipe: timed out\n"
-                                "deep/arrays: crashed by SIGSEGV\n"
-                                "deep/mixed: crashed by SIGSEGV\n"
-                                "deep/objects: crashed by SIGSEGV\n"
-                                "deep/well_formed: crashed by SIGSEGV\n"
-                                "absent: unreadable: No such file or directory\n"
-                                "large/one_string: out of memory\n"
-                                "large/small_values: ok: values 50002, objects 0, arrays 1, strings 0, numbers 50001, "
-                                "depth 1, bytes 450003\n"
-                                "locked/file: unreadable: Permission denied\n"
-                                "locked/folder: unreadable: Permission denied\n"
-                                "locked/readable: ok: values 1, objects 0, arrays 0, strings 0, numbers 1, depth 0, bytes 1\n"
-                                "files 441, ok 412, malformed 19, unreadable 3, crashed 5, timed out 1, out of memory 1\n"));
+  EXPECT_TRUE(
+      equal(seen.out, malformed + joined(*good_) +
+                          "deep/arrays: crashed by SIGSEGV\n"
+                          "pipe: timed out\n"
+                          "deep/arrays: crashed by SIGSEGV\n"
+                          "deep/mixed: crashed by SIGSEGV\n"
+                          "deep/objects: crashed by SIGSEGV\n"
+                          "deep/well_formed: crashed by SIGSEGV\n"
+                          "absent: unreadable: No such file or directory\n"
+                          "large/one_string: out of memory\n"
+                          "large/small_values: ok: values 50002, objects 0, arrays 1, strings 0, numbers 50001, "
+                          "depth 1, bytes 450003\n"
+                          "locked/file: unreadable: Permission denied\n"
+                          "locked/folder: unreadable: Permission denied\n"
+                          "locked/readable: ok: values 1, objects 0, arrays 0, strings 0, numbers 1, depth 0, bytes 1\n"
+                          "files 441, ok 412, malformed 19, unreadable 3, crashed 5, timed out 1, out of memory 1\n"));
   fs::permissions(*root_ / "locked/file", fs::perms::owner_all);
   fs::permissions(*root_ / "locked/folder", fs::perms::owner_all);
 }
@@ -311,8 +332,9 @@ TEST_F(IsolatedParser, LosesNothingToWhatIsBad) {
 TEST_F(IsolatedParser, ReportsAFileThatVanishes) {
   make_pipe("gate");
   write_file(*root_ / "vanishing/file", "1");
-  const Outcome seen = run("./isolated_parser --workers=1 --timeout=0 gate vanishing >report & "
-                           "exec 3>gate; rm vanishing/file; echo '[]' >&3; exec 3>&-; wait $!");
+  const Outcome seen =
+      run("./isolated_parser --workers=1 --timeout=0 gate vanishing >report & "
+          "exec 3>gate; rm vanishing/file; echo '[]' >&3; exec 3>&-; wait $!");
   EXPECT_EQ(seen.status, 1) << seen.err;
   EXPECT_EQ(read_file(*root_ / "report"),
             "gate: ok: values 1, objects 0, arrays 1, strings 0, numbers 0, depth 1, bytes 3\n"
@@ -332,15 +354,17 @@ TEST_F(IsolatedParser, WalksFoldersOnceAndFollowsOnlyLinksThatAreNamed) {
   EXPECT_EQ(run_parser("tree").out, "tree/a" + one + "tree/b.json" + one + "tree/b/file" + one + "files 3, ok 3\n");
   EXPECT_EQ(run_parser("tree/link tree/loop/b tree/a tree/a").out,
             "tree/link" + one + "tree/loop/b/file" + one + "tree/a" + one + "tree/a" + one + "files 4, ok 4\n");
-  EXPECT_EQ(run_parser("tree/itself tree/a/").out, "tree/itself: unreadable: Too many levels of symbolic links\n"
-                                                   "tree/a/: unreadable: Not a directory\n"
-                                                   "files 2, unreadable 2\n");
+  EXPECT_EQ(run_parser("tree/itself tree/a/").out,
+            "tree/itself: unreadable: Too many levels of symbolic links\n"
+            "tree/a/: unreadable: Not a directory\n"
+            "files 2, unreadable 2\n");
 }
 
 TEST_F(IsolatedParser, NamesWhateverAFileIsCalled) {
   const std::string counts = ": ok: values 1, objects 0, arrays 0, strings 0, numbers 1, depth 0, bytes 1\n";
   const std::string json_counts =
-      "\"result\":\"ok\",\"values\":1,\"objects\":0,\"arrays\":0,\"strings\":0,\"numbers\":1,\"depth\":0,\"bytes\":1}\n";
+      "\"result\":\"ok\",\"values\":1,\"objects\":0,\"arrays\":0,\"strings\":0,\"numbers\":1,\"depth\":0,\"bytes\":1}"
+      "\n";
   struct Name {
     std::string name, text, json;
   };
@@ -364,8 +388,9 @@ TEST_F(IsolatedParser, NamesWhateverAFileIsCalled) {
   }
   EXPECT_EQ(run_parser("odd").out, joined(text) + "files 10, ok 10\n");
   EXPECT_EQ(run_parser("--format=json odd").out,
-            joined(json) + "{\"files\":10,\"ok\":10,\"malformed\":0,\"unreadable\":0,\"crashed\":0,\"timed_out\":0,"
-                           "\"out_of_memory\":0,\"not_parsed\":0}\n");
+            joined(json) +
+                "{\"files\":10,\"ok\":10,\"malformed\":0,\"unreadable\":0,\"crashed\":0,\"timed_out\":0,"
+                "\"out_of_memory\":0,\"not_parsed\":0}\n");
   EXPECT_EQ(run("cd odd; ../isolated_parser -- -rf ''").out,
             "-rf" + counts + "$'': unreadable: No such file or directory\nfiles 2, ok 1, unreadable 1\n");
 }
@@ -377,16 +402,17 @@ TEST_F(IsolatedParser, SaysTheSameToPrograms) {
   write_file(*root_ / "each/string", '"' + std::string(kLongStringBytes, 'x') + '"');
   const Outcome seen = run_parser("--format=json --workers=3 each absent");
   EXPECT_EQ(seen.status, 1);
-  EXPECT_EQ(seen.out,
-            "{\"path\":\"each/array\",\"result\":\"ok\",\"values\":4,\"objects\":0,\"arrays\":2,\"strings\":1,\"numbers\":0,"
-            "\"depth\":2,\"bytes\":14}\n"
-            "{\"path\":\"each/deep\",\"result\":\"crashed\",\"signal\":\"SIGSEGV\"}\n"
-            "{\"path\":\"each/malformed\",\"result\":\"malformed\",\"offset\":3,"
-            "\"message\":\"Missing a comma or ']' after an array element.\"}\n"
-            "{\"path\":\"each/string\",\"result\":\"out_of_memory\"}\n"
-            "{\"path\":\"absent\",\"result\":\"unreadable\",\"message\":\"No such file or directory\"}\n"
-            "{\"files\":5,\"ok\":1,\"malformed\":1,\"unreadable\":1,\"crashed\":1,\"timed_out\":0,\"out_of_memory\":1,"
-            "\"not_parsed\":0}\n");
+  EXPECT_EQ(
+      seen.out,
+      "{\"path\":\"each/array\",\"result\":\"ok\",\"values\":4,\"objects\":0,\"arrays\":2,\"strings\":1,\"numbers\":0,"
+      "\"depth\":2,\"bytes\":14}\n"
+      "{\"path\":\"each/deep\",\"result\":\"crashed\",\"signal\":\"SIGSEGV\"}\n"
+      "{\"path\":\"each/malformed\",\"result\":\"malformed\",\"offset\":3,"
+      "\"message\":\"Missing a comma or ']' after an array element.\"}\n"
+      "{\"path\":\"each/string\",\"result\":\"out_of_memory\"}\n"
+      "{\"path\":\"absent\",\"result\":\"unreadable\",\"message\":\"No such file or directory\"}\n"
+      "{\"files\":5,\"ok\":1,\"malformed\":1,\"unreadable\":1,\"crashed\":1,\"timed_out\":0,\"out_of_memory\":1,"
+      "\"not_parsed\":0}\n");
   make_pipe("silent");
   EXPECT_EQ(run("./isolated_parser --format=json --timeout=0.2 silent").out,
             "{\"path\":\"silent\",\"result\":\"timed_out\"}\n"
@@ -396,8 +422,9 @@ TEST_F(IsolatedParser, SaysTheSameToPrograms) {
 
 TEST_F(IsolatedParser, WithoutALimitTheMemoryIsThere) {
   write_file(*root_ / "long", '"' + std::string(kLongStringBytes, 'x') + '"');
-  const std::string expected = "long: ok: values 1, objects 0, arrays 0, strings 1, numbers 0, depth 0, bytes 12582914\n"
-                               "files 1, ok 1\n";
+  const std::string expected =
+      "long: ok: values 1, objects 0, arrays 0, strings 1, numbers 0, depth 0, bytes 12582914\n"
+      "files 1, ok 1\n";
   EXPECT_EQ(run("./isolated_parser --memory-mb=0 --timeout=0 long").out, expected);
   EXPECT_EQ(run("./isolated_parser --timeout=1e5 --memory-mb=512 long").out, expected);
 }
@@ -413,7 +440,8 @@ TEST_F(IsolatedParser, RefusesABadCommandLine) {
     EXPECT_NE(seen.err.find("\nusage: isolated_parser"), std::string::npos) << seen.err;
   }
   const std::string err = run("./isolated_parser --workers=many good").err;
-  EXPECT_EQ(err.substr(0, err.find('\n')), "isolated_parser: --workers takes a whole number from 1 to 1000, not 'many'");
+  EXPECT_EQ(err.substr(0, err.find('\n')),
+            "isolated_parser: --workers takes a whole number from 1 to 1000, not 'many'");
   EXPECT_EQ(run("./isolated_parser --help").status, 0);
 }
 
@@ -424,7 +452,8 @@ TEST_F(IsolatedParser, SaysWhatItCannotParseForWantOfWorkers) {
   bool all_parsed = false;
   for (int descriptors = 5; !all_parsed && descriptors < 64; ++descriptors) {
     SCOPED_TRACE(descriptors);
-    const std::string limited = "(ulimit -S -n " + std::to_string(descriptors) + "; exec ./isolated_parser --workers=1 only)";
+    const std::string limited =
+        "(ulimit -S -n " + std::to_string(descriptors) + "; exec ./isolated_parser --workers=1 only)";
     const Outcome seen = run(limited);
     if (seen.status == 2) {
       EXPECT_EQ(seen.out, "");
@@ -435,7 +464,8 @@ TEST_F(IsolatedParser, SaysWhatItCannotParseForWantOfWorkers) {
     const bool not_parsed = seen.out.starts_with("only: not parsed: ") && seen.out.ends_with("files 1, not parsed 1\n");
     some_not_parsed = some_not_parsed || not_parsed;
     // A worker that has begun may find no descriptor for its file.
-    EXPECT_TRUE(all_parsed || not_parsed || seen.out.starts_with("only: unreadable: Too many open files\n")) << seen.out;
+    EXPECT_TRUE(all_parsed || not_parsed || seen.out.starts_with("only: unreadable: Too many open files\n"))
+        << seen.out;
   }
   EXPECT_TRUE(some_not_parsed);
   EXPECT_TRUE(all_parsed);

@@ -28,8 +28,8 @@ struct ParsedFile {
 template <>
 inline constexpr bool futures::travels_bitwise<ParsedFile> = true;
 
-// Parses the file of that name as one JSON value. Throws std::system_error if it cannot be read, std::bad_alloc if there is
-// no memory for what the parser has to keep. Deeply nested input makes it overflow the stack.
+// Parses the file of that name as one JSON value. Throws std::system_error if it cannot be read, std::bad_alloc if
+// there is no memory for what the parser has to keep. Deeply nested input makes it overflow the stack.
 ParsedFile parse_file(const std::string& path);
 
 std::string parse_error_text(std::int32_t error);

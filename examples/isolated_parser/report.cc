@@ -7,7 +7,7 @@
 
 namespace {
 
-constexpr std::array<std::string_view, kKinds> kKindNames = {"ok",      "malformed", "unreadable", "crashed",
+constexpr std::array<std::string_view, kKinds> kKindNames = {"ok",        "malformed",     "unreadable", "crashed",
                                                              "timed out", "out of memory", "not parsed"};
 
 std::string_view name_of(Kind kind) { return kKindNames[static_cast<std::size_t>(kind)]; }
@@ -98,8 +98,9 @@ void Report::add_text(const std::string& path, const Result& result) {
   out_ << shown(path) << ": " << name_of(result.kind);
   const Counts& counts = result.counts;
   if (result.kind == Kind::kOk) {
-    out_ << ": values " << counts.values << ", objects " << counts.objects << ", arrays " << counts.arrays << ", strings "
-         << counts.strings << ", numbers " << counts.numbers << ", depth " << counts.depth << ", bytes " << counts.bytes;
+    out_ << ": values " << counts.values << ", objects " << counts.objects << ", arrays " << counts.arrays
+         << ", strings " << counts.strings << ", numbers " << counts.numbers << ", depth " << counts.depth << ", bytes "
+         << counts.bytes;
   } else if (result.kind == Kind::kMalformed) {
     out_ << " at byte " << result.offset << ": " << result.message;
   } else if (result.signal > 0) {

@@ -5,9 +5,9 @@
 //
 // A file or directory that cannot be read is named on stderr, and the exit status is 1; a bad command line gives 2.
 //
-// The two rules of what a word is: up to coreutils 9.4, Debian 12's among them, a word needs a printable character, and so
-// it does here. Since 9.5, wc lets every byte that is not white space be part of one: --words=any. The two differ where a
-// word has no ASCII character at all.
+// The two rules of what a word is: up to coreutils 9.4, Debian 12's among them, a word needs a printable character, and
+// so it does here. Since 9.5, wc lets every byte that is not white space be part of one: --words=any. The two differ
+// where a word has no ASCII character at all.
 #include <algorithm>
 #include <array>
 #include <cctype>

@@ -1,4 +1,9 @@
-// Compares word_count with find, sort and wc, byte for byte, over a tree of more than a thousand files, odd ones included.
+// Compares word_count with find, sort and wc, byte for byte, over a tree of more than a thousand files, odd ones
+// included.
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -8,10 +13,6 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "gtest/gtest.h"
 
@@ -95,9 +96,9 @@ class WordCount : public testing::Test {
       write_file(tree / ("across_" + std::to_string(size)), std::string(size, 'x') + " y\nz");
       write_file(tree / ("spaces_" + std::to_string(size)), std::string(size, ' ') + "y\nz");
     }
-    for (const std::string name :
-         {"a space", " ", "it's", "\"quoted\"", "$HOME", "back\\slash", "tab\there", "-rf", "caf\xe9", "*", "new\nline",
-          "\n", "\n\n", "it's\nnew", ".hidden", "a:b", "?", "Upper", "lower", "total"}) {
+    for (const std::string name : {"a space", " ",       "it's", "\"quoted\"", "$HOME", "back\\slash", "tab\there",
+                                   "-rf",     "caf\xe9", "*",    "new\nline",  "\n",    "\n\n",        "it's\nnew",
+                                   ".hidden", "a:b",     "?",    "Upper",      "lower", "total"}) {
       write_file(tree / "names" / name, name + " is my name\n");
       write_file(tree / ("folder " + name) / "file", "in " + name);
     }
@@ -121,8 +122,7 @@ class WordCount : public testing::Test {
   // In the tree's folder, as another user where that user is given.
   static Outcome run(const std::string& command, const std::string& user_prefix = "") {
     write_file(*root_ / "command", command);
-    const std::string whole =
-        "cd " + root_->native() + " && " + user_prefix + " bash ./command >out 2>err";
+    const std::string whole = "cd " + root_->native() + " && " + user_prefix + " bash ./command >out 2>err";
     const int status = std::system(whole.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(*root_ / "out"), read_file(*root_ / "err")};
   }
@@ -132,8 +132,7 @@ class WordCount : public testing::Test {
   }
 
   static Outcome run_pipeline(const std::string& folders, const std::string& user_prefix = "") {
-    return run("set -o pipefail; find " + folders +
-                   " -type f -print0 | LC_ALL=C sort -z | LC_ALL=C wc --files0-from=-",
+    return run("set -o pipefail; find " + folders + " -type f -print0 | LC_ALL=C sort -z | LC_ALL=C wc --files0-from=-",
                user_prefix);
   }
 
@@ -168,8 +167,8 @@ TEST_F(WordCount, EqualsWcOverAWholeTree) {
 }
 
 TEST_F(WordCount, EqualsWcHoweverTheTreeIsNamed) {
-  for (const char* folders : {"tree/", "./tree//", "tree/d1 tree/d2", "tree/d3 tree tree/d3/e3", "tree tree",
-                              ".//tree/d1/../d2"}) {
+  for (const char* folders :
+       {"tree/", "./tree//", "tree/d1 tree/d2", "tree/d3 tree tree/d3/e3", "tree tree", ".//tree/d1/../d2"}) {
     expect_equal(folders, 0);
   }
 }

@@ -1,5 +1,5 @@
-// How values are written as bytes and read back: the two archives that cereal is given. What cereal asks of an archive for
-// each kind of value is in cereal_hooks.h. Part of futures/encoding/encoding.h.
+// How values are written as bytes and read back: the two archives that cereal is given. What cereal asks of an archive
+// for each kind of value is in cereal_hooks.h. Part of futures/encoding/encoding.h.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_ARCHIVE_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_ARCHIVE_H_
 
@@ -71,9 +71,9 @@ class WireOutput : public cereal::OutputArchive<WireOutput, cereal::AllowEmptyCl
   std::size_t bytes_published_ = 0;
 };
 
-// Encodes what `write` gives to a WireOutput: into the sink's inline bytes, or into a block of the sink if they are too few.
-// Returns the size in bytes. Throws what `write` throws, and SerializationError if `write` writes another number of bytes the
-// second time.
+// Encodes what `write` gives to a WireOutput: into the sink's inline bytes, or into a block of the sink if they are too
+// few. Returns the size in bytes. Throws what `write` throws, and SerializationError if `write` writes another number
+// of bytes the second time.
 template <typename Write>
 std::size_t encode_into(EncodeSink& sink, const Write& write) {
   WireOutput first(sink.inline_bytes(), sink, /*publishes=*/false);
@@ -96,10 +96,11 @@ void append_encoded(std::string& encoded, const Write& write) {
   encode_into(sink, write);
 }
 
-// Reads what a WireOutput wrote. The bytes may be anything (law P11). It throws SerializationError where it would read past
-// their end, nest deeper than a stack allows, or allocate for a length that they cannot hold. Elements of containers are made
-// one by one as they are read, and all containers together have no more elements than there are bytes. So the memory that a
-// value takes while it is read is at most the number of bytes times the size of the largest element.
+// Reads what a WireOutput wrote. The bytes may be anything (law P11). It throws SerializationError where it would read
+// past their end, nest deeper than a stack allows, or allocate for a length that they cannot hold. Elements of
+// containers are made one by one as they are read, and all containers together have no more elements than there are
+// bytes. So the memory that a value takes while it is read is at most the number of bytes times the size of the largest
+// element.
 class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClassElision> {
  public:
   // `arrival` is null if all bytes are there.
@@ -125,8 +126,8 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
     if (arrival_ != nullptr) arrival_->await(bytes_ - left_.size());
     return taken;
   }
-  // Gives the next bytes to `copy`, which writes them to fresh memory at `to`: all at once or, while they still arrive, in
-  // pieces of kPieceBytes.
+  // Gives the next bytes to `copy`, which writes them to fresh memory at `to`: all at once or, while they still arrive,
+  // in pieces of kPieceBytes.
   template <typename Copy>
   void take_large(void* to, std::size_t bytes, const Copy& copy) {
     const bool arrives = arrival_ != nullptr;
@@ -167,8 +168,8 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
     return static_cast<std::size_t>(std::min(elements, kReservedPerByte * left_.size() / element_bytes));
   }
 
-  // Cereal calls these for std::shared_ptr. The bytes do not say of which type an object is that was read before. So bytes
-  // that refer to one are refused: to follow them would be to trust them.
+  // Cereal calls these for std::shared_ptr. The bytes do not say of which type an object is that was read before. So
+  // bytes that refer to one are refused: to follow them would be to trust them.
   void registerSharedPointer(std::uint32_t, const std::shared_ptr<void>&) {}
   std::shared_ptr<void> getSharedPointer(std::uint32_t id) const {
     if (id != 0) throw SerializationError("the encoded data refers to an object that pointers share");
@@ -176,7 +177,8 @@ class WireInput : public cereal::InputArchive<WireInput, cereal::AllowEmptyClass
   }
 
  private:
-  // How much stack a thread may use for one value. Larger: deeper nesting is read, and every thread that reads needs the stack.
+  // How much stack a thread may use for one value. Larger: deeper nesting is read, and every thread that reads needs
+  // the stack.
   static constexpr std::ptrdiff_t kStackBytesMax = 256 << 10;
 
   std::string_view left_;

@@ -1,5 +1,5 @@
-// How a call travels: its callable and arguments to a worker, its value back. Fills in the table of call_vtable.h. Part of
-// futures/encoding/encoding.h.
+// How a call travels: its callable and arguments to a worker, its value back. Fills in the table of call_vtable.h. Part
+// of futures/encoding/encoding.h.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_CALL_ENCODING_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_CALL_ENCODING_H_
 
@@ -81,7 +81,8 @@ struct CallEncoding<R, Fn, Args...> {
   template <typename Call>
   static std::size_t encode(FutureState& call, EncodeSink& sink) {
     return encode_into(sink, [&call](WireOutput& output) {
-      std::apply([&output](const auto&... parts) { (write_value(output, parts), ...); }, static_cast<Call&>(call).parts());
+      std::apply([&output](const auto&... parts) { (write_value(output, parts), ...); },
+                 static_cast<Call&>(call).parts());
     });
   }
 
@@ -94,7 +95,8 @@ struct CallEncoding<R, Fn, Args...> {
     }
   }
 
-  static std::unique_ptr<EarlyValue> decode_early(std::string_view encoded_value, WireBuffers& buffers, Arrival& arrival) {
+  static std::unique_ptr<EarlyValue> decode_early(std::string_view encoded_value, WireBuffers& buffers,
+                                                  Arrival& arrival) {
     if constexpr (std::is_void_v<R>) {
       return nullptr;
     } else {
@@ -118,8 +120,8 @@ struct CallEncoding<R, Fn, Args...> {
   };
 };
 
-// A call that its executor encodes before submit returns. It points to the callable and the arguments where the caller has
-// them, so that no copy of them is made; afterwards only the future's state is left.
+// A call that its executor encodes before submit returns. It points to the callable and the arguments where the caller
+// has them, so that no copy of them is made; afterwards only the future's state is left.
 template <typename R, typename Fn, typename... Args>
 class RemoteCall final : public ResultState<R> {
  public:
@@ -139,8 +141,8 @@ class RemoteCall final : public ResultState<R> {
   const Parts* parts_;
 };
 
-// Destroys the value of an argument that was given as an rvalue, as storing it in a call and ending the call would. If its move
-// throws, it stays as the move left it: the call is accepted already.
+// Destroys the value of an argument that was given as an rvalue, as storing it in a call and ending the call would. If
+// its move throws, it stays as the move left it: the call is accepted already.
 template <typename T>
 void consume_rvalue(T&& given) noexcept {
   if constexpr (!std::is_lvalue_reference_v<T> && !std::is_const_v<T> && !std::is_trivially_destructible_v<T>) {

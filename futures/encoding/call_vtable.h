@@ -1,5 +1,5 @@
-// How a call travels to another process: the little that every call knows of it. The rest is in futures/encoding/encoding.h,
-// which a program that only uses threads never includes.
+// How a call travels to another process: the little that every call knows of it. The rest is in
+// futures/encoding/encoding.h, which a program that only uses threads never includes.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_CALL_VTABLE_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_CALL_VTABLE_H_
 
@@ -20,20 +20,22 @@ class FutureState;
 class WireBuffers {
  public:
   virtual ~WireBuffers() = default;
-  // Where the other side finds the memory, which lives as long as the other side may read it. Nothing if the bytes have to be
-  // copied.
+  // Where the other side finds the memory, which lives as long as the other side may read it. Nothing if the bytes have
+  // to be copied.
   virtual std::optional<std::uint64_t> place_of(const std::shared_ptr<BufferMemory>& memory) = 0;
-  // The memory of `bytes` bytes that the other side has put at `place`. Null if it had no right to. Both numbers may be anything.
+  // The memory of `bytes` bytes that the other side has put at `place`. Null if it had no right to. Both numbers may be
+  // anything.
   virtual std::shared_ptr<BufferMemory> at(std::uint64_t place, std::uint64_t bytes) = 0;
 };
 
-// Large values are written and read in pieces of this size, so that one side may read a piece while the other writes the next.
-// Smaller: the writer publishes more often. Larger: the reader starts later. A multiple of the size of every arithmetic type.
+// Large values are written and read in pieces of this size, so that one side may read a piece while the other writes
+// the next. Smaller: the writer publishes more often. Larger: the reader starts later. A multiple of the size of every
+// arithmetic type.
 inline constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
-// Where an encoded call or value goes: to inline bytes of fixed size, or to a block of the size that it needs. It is encoded to
-// the inline bytes first. If they are too few, its size is known then, and it is encoded a second time, to the block. So it is
-// written to where it travels from, and is never copied.
+// Where an encoded call or value goes: to inline bytes of fixed size, or to a block of the size that it needs. It is
+// encoded to the inline bytes first. If they are too few, its size is known then, and it is encoded a second time, to
+// the block. So it is written to where it travels from, and is never copied.
 class EncodeSink : public WireBuffers {
  public:
   explicit EncodeSink(std::span<char> inline_bytes, bool is_read_early = false)
@@ -42,8 +44,8 @@ class EncodeSink : public WireBuffers {
   EncodeSink& operator=(const EncodeSink&) = delete;
 
   std::span<char> inline_bytes() const noexcept { return inline_bytes_; }
-  // Returns a block of `bytes` bytes, which are more than the inline bytes. A smaller one if there is no memory for it: then the
-  // sink itself takes care of what becomes of the call or value.
+  // Returns a block of `bytes` bytes, which are more than the inline bytes. A smaller one if there is no memory for it:
+  // then the sink itself takes care of what becomes of the call or value.
   virtual std::span<char> block(std::size_t bytes) = 0;
   // Whether the other side may read the beginning of the block while the rest is being written.
   bool is_read_early() const noexcept { return is_read_early_; }
@@ -76,8 +78,8 @@ class StringSink final : public EncodeSink {
 class Arrival {
  public:
   virtual ~Arrival() = default;
-  // Returns once the first `bytes` have been written. Throws SerializationError when it gives up. What was read until then is
-  // not the value, whatever the reader does with that error.
+  // Returns once the first `bytes` have been written. Throws SerializationError when it gives up. What was read until
+  // then is not the value, whatever the reader does with that error.
   virtual void await(std::size_t bytes) = 0;
 };
 
@@ -89,17 +91,18 @@ class EarlyValue {
   virtual void store(FutureState& call) = 0;
 };
 
-// The functions of one type of call; constant. What a worker writes is not trusted: `store_result` and `decode_early` stay
-// within their bytes, whatever those are.
+// The functions of one type of call; constant. What a worker writes is not trusted: `store_result` and `decode_early`
+// stay within their bytes, whatever those are.
 struct CallVtable {
-  // Runs in the worker: decodes callable and arguments, calls, encodes the value. Returns its size. Throws what the call
-  // throws, and SerializationError. Its address is the call's name: worker and parent run the same program.
+  // Runs in the worker: decodes callable and arguments, calls, encodes the value. Returns its size. Throws what the
+  // call throws, and SerializationError. Its address is the call's name: worker and parent run the same program.
   std::size_t (*run)(std::string_view encoded_call, EncodeSink& sink);
   // Encodes callable and arguments. Returns their size. Throws what their serialisation throws, and SerializationError.
   std::size_t (*encode)(FutureState& call, EncodeSink& sink);
   // Decodes the value into the future's state. Throws what its deserialisation throws; then there is no value.
   void (*store_result)(FutureState& call, std::string_view encoded_value, WireBuffers& buffers);
-  // Decodes a value that is still arriving. Throws the same, and what `arrival` throws. Null for a call without a value.
+  // Decodes a value that is still arriving. Throws the same, and what `arrival` throws. Null for a call without a
+  // value.
   std::unique_ptr<EarlyValue> (*decode_early)(std::string_view encoded_value, WireBuffers& buffers, Arrival& arrival);
 };
 

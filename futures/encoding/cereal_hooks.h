@@ -1,6 +1,7 @@
-// What cereal asks of the archives in archive.h: a function for each kind of value, found by argument-dependent lookup. Numbers
-// are copied as they lie in memory. Containers of the standard library are read one element after the other, so that no
-// length in the bytes makes more memory than the bytes that follow (law P11). Part of futures/encoding/encoding.h.
+// What cereal asks of the archives in archive.h: a function for each kind of value, found by argument-dependent lookup.
+// Numbers are copied as they lie in memory. Containers of the standard library are read one element after the other, so
+// that no length in the bytes makes more memory than the bytes that follow (law P11). Part of
+// futures/encoding/encoding.h.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_CEREAL_HOOKS_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_CEREAL_HOOKS_H_
 

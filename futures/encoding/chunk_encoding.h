@@ -1,9 +1,9 @@
 // How the chunks of a map travel (map_chunk.h): callables, inputs and results. Part of futures/encoding/encoding.h.
 //
-// A row of values or errors is encoded as a ChunkHeader; for each error its position, its length and what exception_wire.h
-// makes of it; then the values in their order. Values of which every part is copied bitwise lie there side by side; others have
-// their length in front, so that one that cannot be encoded or decoded is an error at its own position (law P3) and costs no
-// other.
+// A row of values or errors is encoded as a ChunkHeader; for each error its position, its length and what
+// exception_wire.h makes of it; then the values in their order. Values of which every part is copied bitwise lie there
+// side by side; others have their length in front, so that one that cannot be encoded or decoded is an error at its own
+// position (law P3) and costs no other.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_CHUNK_ENCODING_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_CHUNK_ENCODING_H_
 
@@ -28,10 +28,10 @@
 #include "absl/strings/str_cat.h"
 #include "futures/encoding/archive.h"
 #include "futures/encoding/call_encoding.h"
-#include "futures/errors.h"
 #include "futures/encoding/exception_wire.h"
 #include "futures/encoding/map_chunk.h"
 #include "futures/encoding/travels.h"
+#include "futures/errors.h"
 
 namespace futures::internal {
 
@@ -41,7 +41,8 @@ struct ChunkHeader {
   std::int64_t pid = 0;  // Of the process that encodes: what a RemoteError names.
 };
 
-// What takes the same number of bytes whatever it is. A std::monostate takes one, too: so the bytes bound the positions.
+// What takes the same number of bytes whatever it is. A std::monostate takes one, too: so the bytes bound the
+// positions.
 template <typename T>
 concept Packed = CopiedBitwise<T> || std::is_same_v<T, std::monostate>;
 
@@ -84,7 +85,8 @@ void for_one_item(const char* what, Code code, OnError on_error) {
   } catch (const SerializationError&) {
     on_error(std::current_exception());
   } catch (const std::exception& e) {
-    on_error(std::make_exception_ptr(SerializationError(absl::StrCat("an item of a map could not be ", what, ": ", e.what()))));
+    on_error(std::make_exception_ptr(
+        SerializationError(absl::StrCat("an item of a map could not be ", what, ": ", e.what()))));
   } catch (...) {
     on_error(std::make_exception_ptr(SerializationError(absl::StrCat("an item of a map could not be ", what))));
   }
@@ -172,7 +174,8 @@ class RowDecoder {
   explicit RowDecoder(WireInput& archive) : archive_(archive) {
     archive_.read(&header_, sizeof(header_));
     archive_.check_length(header_.positions);  // Each takes a byte at least.
-    if (header_.errors > header_.positions) throw SerializationError("the encoded chunk has more errors than positions");
+    if (header_.errors > header_.positions)
+      throw SerializationError("the encoded chunk has more errors than positions");
   }
 
   void read_into(Row& row) {

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "futures/encoding/encoding.h"
+#include "futures/encoding/map_chunk.h"
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/internal/map_call.h"
-#include "futures/encoding/map_chunk.h"
 #include "gtest/gtest.h"
 
 namespace futures::internal {

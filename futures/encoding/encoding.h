@@ -1,5 +1,5 @@
-// Which calls can travel to another process, and how. Included by process_pool_executor.h. Include it yourself where generic
-// code submits through `Executor&` and may be given an executor of processes.
+// Which calls can travel to another process, and how. Included by process_pool_executor.h. Include it yourself where
+// generic code submits through `Executor&` and may be given an executor of processes.
 //
 // A call travels if its parts do (law P2). The callable is one of:
 //   - a function;
@@ -11,12 +11,13 @@
 //   - a Buffer, which need not be copied (buffer.h);
 //   - what cereal can serialise: strings, containers, tuples, optionals and variants of all these, and types with a
 //     `serialize` member or function in cereal's manner that are default-constructible.
-// Pointers, references, views and lambdas with captures never travel. Only exception types that are to arrive as themselves
-// are registered (ExceptionRegistration).
+// Pointers, references, views and lambdas with captures never travel. Only exception types that are to arrive as
+// themselves are registered (ExceptionRegistration).
 //
 //   struct Point { double x, y; };
 //   template <>
-//   inline constexpr bool futures::travels_bitwise<Point> = true;  // Its bytes mean the same in every process: travels.h.
+//   inline constexpr bool futures::travels_bitwise<Point> = true;  // Its bytes mean the same in every process:
+//   travels.h.
 //
 //   struct Page {
 //     std::string text;
@@ -43,14 +44,15 @@
 
 namespace futures {
 
-// Makes exceptions of type E arrive as E (law P4) rather than as RemoteError. E derives from std::exception and travels,
-// or is made from its message. Name one per type at namespace scope, where program and workers both run it:
+// Makes exceptions of type E arrive as E (law P4) rather than as RemoteError. E derives from std::exception and
+// travels, or is made from its message. Name one per type at namespace scope, where program and workers both run it:
 //   const futures::ExceptionRegistration<ParseError> parse_error_travels;
 template <typename E>
 class ExceptionRegistration {
  public:
   ExceptionRegistration() {
-    static_assert(std::is_base_of_v<std::exception, E>, "ExceptionRegistration: the type must derive from std::exception");
+    static_assert(std::is_base_of_v<std::exception, E>,
+                  "ExceptionRegistration: the type must derive from std::exception");
     static_assert(internal::ValueTravels<E> || std::is_constructible_v<E, std::string>,
                   "ExceptionRegistration: give the type a `serialize`, or a constructor from its message");
     internal::register_exception_wire({&typeid(E), &encode, &decode});

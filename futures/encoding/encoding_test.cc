@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "cereal/types/memory.hpp"
-#include "futures/errors.h"
 #include "futures/encoding/exception_wire.h"
+#include "futures/errors.h"
 #include "gtest/gtest.h"
 
 namespace futures {
@@ -45,7 +45,8 @@ std::string length(std::uint64_t elements) { return {reinterpret_cast<const char
 // Lets the bytes arrive as they are asked for, and gives up after so many.
 class SlowArrival final : public internal::Arrival {
  public:
-  SlowArrival(std::string_view bytes, std::size_t bytes_max) : bytes_(bytes), bytes_max_(bytes_max), place_(bytes.size(), '\0') {}
+  SlowArrival(std::string_view bytes, std::size_t bytes_max)
+      : bytes_(bytes), bytes_max_(bytes_max), place_(bytes.size(), '\0') {}
   std::string_view place() const { return place_; }
   void await(std::size_t bytes) override {
     if (bytes > bytes_max_) throw SerializationError("it takes too long");
@@ -83,7 +84,9 @@ class PieceSink final : public internal::EncodeSink {
     return text;
   }
   void publish_written(std::size_t bytes) override { published.push_back(bytes); }
-  std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override { return std::nullopt; }
+  std::optional<std::uint64_t> place_of(const std::shared_ptr<internal::BufferMemory>&) override {
+    return std::nullopt;
+  }
   std::shared_ptr<internal::BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }
 
   std::string text;
@@ -227,7 +230,8 @@ TEST(Encoding, P11_NoObjectIsReadAsOneOfAnotherType) {
 TEST(Encoding, P3_AnObjectThatTwoPointersShareDoesNotTravel) {
   const auto object = std::make_shared<int>(1);
   EXPECT_THROW(encoded(std::vector<std::shared_ptr<int>>{object, object}), SerializationError);
-  const auto copies = decoded<std::vector<std::shared_ptr<int>>>(encoded(std::vector{object, std::make_shared<int>(2)}));
+  const auto copies =
+      decoded<std::vector<std::shared_ptr<int>>>(encoded(std::vector{object, std::make_shared<int>(2)}));
   EXPECT_EQ(*copies[0] + *copies[1], 3);
 }
 
@@ -252,7 +256,8 @@ std::string name_without_end() {
 }
 
 TEST(Encoding, P11_ATypeNameThatIsMadeUpIsNotReadAsOne) {
-  const std::exception_ptr exception = internal::decode_exception(exception_fields({name_without_end(), "a", "what", ""}), 7);
+  const std::exception_ptr exception =
+      internal::decode_exception(exception_fields({name_without_end(), "a", "what", ""}), 7);
   try {
     std::rethrow_exception(exception);
   } catch (const RemoteError& e) {

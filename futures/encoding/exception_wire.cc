@@ -80,10 +80,14 @@ std::optional<T> value_of(std::string_view encoded) {
 // The categories of error codes that every process has, by a letter each.
 const std::error_category* category_of(char letter) {
   switch (letter) {
-    case 's': return &std::system_category();
-    case 'g': return &std::generic_category();
-    case 'i': return &std::iostream_category();
-    default: return nullptr;
+    case 's':
+      return &std::system_category();
+    case 'g':
+      return &std::generic_category();
+    case 'i':
+      return &std::iostream_category();
+    default:
+      return nullptr;
   }
 }
 char letter_of(const std::error_category& category) {
@@ -200,18 +204,39 @@ class KnownExceptions {
   }
 
   KnownExceptions() {
-    for (const ExceptionWire& wire :
-         {message_wire<std::logic_error>(), message_wire<std::invalid_argument>(), message_wire<std::domain_error>(),
-          message_wire<std::length_error>(), message_wire<std::out_of_range>(), message_wire<std::runtime_error>(),
-          message_wire<std::range_error>(), message_wire<std::overflow_error>(), message_wire<std::underflow_error>(),
-          message_wire<InvalidStateError>(), message_wire<DeadlockError>(), message_wire<BrokenExecutor>(),
-          message_wire<SerializationError>(), message_wire<TimeoutError>(), bare_wire<CancelledError>(),
-          bare_wire<ShutdownError>(), bare_wire<std::exception>(), bare_wire<std::bad_alloc>(),
-          bare_wire<std::bad_array_new_length>(), bare_wire<std::bad_cast>(), bare_wire<std::bad_typeid>(),
-          bare_wire<std::bad_any_cast>(), bare_wire<std::bad_function_call>(), bare_wire<std::bad_optional_access>(),
-          bare_wire<std::bad_variant_access>(), bare_wire<std::bad_weak_ptr>(), bare_wire<std::bad_exception>(),
-          message_wire<std::format_error>(), future_error_wire(), system_error_wire(), filesystem_error_wire(),
-          stream_failure_wire(typeid(std::ios_base::failure)), stream_failure_wire(type_of_stream_failures())}) {
+    for (const ExceptionWire& wire : {message_wire<std::logic_error>(),
+                                      message_wire<std::invalid_argument>(),
+                                      message_wire<std::domain_error>(),
+                                      message_wire<std::length_error>(),
+                                      message_wire<std::out_of_range>(),
+                                      message_wire<std::runtime_error>(),
+                                      message_wire<std::range_error>(),
+                                      message_wire<std::overflow_error>(),
+                                      message_wire<std::underflow_error>(),
+                                      message_wire<InvalidStateError>(),
+                                      message_wire<DeadlockError>(),
+                                      message_wire<BrokenExecutor>(),
+                                      message_wire<SerializationError>(),
+                                      message_wire<TimeoutError>(),
+                                      bare_wire<CancelledError>(),
+                                      bare_wire<ShutdownError>(),
+                                      bare_wire<std::exception>(),
+                                      bare_wire<std::bad_alloc>(),
+                                      bare_wire<std::bad_array_new_length>(),
+                                      bare_wire<std::bad_cast>(),
+                                      bare_wire<std::bad_typeid>(),
+                                      bare_wire<std::bad_any_cast>(),
+                                      bare_wire<std::bad_function_call>(),
+                                      bare_wire<std::bad_optional_access>(),
+                                      bare_wire<std::bad_variant_access>(),
+                                      bare_wire<std::bad_weak_ptr>(),
+                                      bare_wire<std::bad_exception>(),
+                                      message_wire<std::format_error>(),
+                                      future_error_wire(),
+                                      system_error_wire(),
+                                      filesystem_error_wire(),
+                                      stream_failure_wire(typeid(std::ios_base::failure)),
+                                      stream_failure_wire(type_of_stream_failures())}) {
       add(wire);
     }
   }

@@ -14,13 +14,13 @@
 
 #include <cxxabi.h>
 
-#include "futures/internal/call.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/internal/call.h"
 
 namespace futures::internal {
 
-// A row of positions, each with a value, made of its parts, or an exception. Exceptions are the rare case, so the values lie
-// side by side. Not thread-safe.
+// A row of positions, each with a value, made of its parts, or an exception. Exceptions are the rare case, so the
+// values lie side by side. Not thread-safe.
 template <typename... Parts>
 class ValuesOrErrors {
  public:
@@ -76,8 +76,8 @@ class ValuesOrErrors {
 template <typename R>
 using ChunkResults = ValuesOrErrors<stored_t<R>>;
 
-// The callable of a chunk: calls `fn` with one input after the other, and notes what each call returns or throws. An input
-// that is an error itself, since it could not be encoded or decoded, is passed on.
+// The callable of a chunk: calls `fn` with one input after the other, and notes what each call returns or throws. An
+// input that is an error itself, since it could not be encoded or decoded, is passed on.
 template <typename Fn>
 struct ChunkFn {
   template <typename... Args>
@@ -113,11 +113,13 @@ struct ChunkFn {
     }
   }
 
-  // Each call has the callable as it was given, as if it had one of its own. Where calling cannot change it, one does for all.
+  // Each call has the callable as it was given, as if it had one of its own. Where calling cannot change it, one does
+  // for all.
   template <typename... Args>
   decltype(auto) invoke(Args&... args) const {
     if constexpr (requires {
-                    requires std::is_same_v<std::invoke_result_t<const Fn&, Args...>, std::invoke_result_t<Fn, Args...>>;
+                    requires std::is_same_v<std::invoke_result_t<const Fn&, Args...>,
+                                            std::invoke_result_t<Fn, Args...>>;
                   }) {
       return std::invoke(fn, std::move(args)...);
     } else {

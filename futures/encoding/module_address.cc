@@ -37,7 +37,7 @@ std::uint64_t fingerprint(std::string_view bytes) {
 // The bytes of the build-id note, empty if the module has none.
 std::string_view build_id(const dl_phdr_info& info) {
   for (int i = 0; i < info.dlpi_phnum; ++i) {
-    const ElfW(Phdr)& header = info.dlpi_phdr[i];
+    const ElfW(Phdr) & header = info.dlpi_phdr[i];
     if (header.p_type != PT_NOTE) continue;
     const char* at = reinterpret_cast<const char*>(info.dlpi_addr + header.p_vaddr);
     const char* const end = at + header.p_memsz;
@@ -88,7 +88,7 @@ class Modules {
   static int add_module(dl_phdr_info* info, std::size_t, void* ranges) {
     const std::uint64_t module = identity(*info);
     for (int i = 0; i < info->dlpi_phnum; ++i) {
-      const ElfW(Phdr)& header = info->dlpi_phdr[i];
+      const ElfW(Phdr) & header = info->dlpi_phdr[i];
       if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
       const std::uintptr_t begin = info->dlpi_addr + header.p_vaddr;
       static_cast<std::vector<CodeRange>*>(ranges)->push_back({begin, begin + header.p_memsz, info->dlpi_addr, module});

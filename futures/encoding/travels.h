@@ -1,5 +1,5 @@
-// Which values, results and callables can travel to another process. A call is checked by these concepts when it is compiled.
-// Part of futures/encoding/encoding.h.
+// Which values, results and callables can travel to another process. A call is checked by these concepts when it is
+// compiled. Part of futures/encoding/encoding.h.
 #ifndef CONCURRENT_FUTURES_FUTURES_ENCODING_TRAVELS_H_
 #define CONCURRENT_FUTURES_FUTURES_ENCODING_TRAVELS_H_
 
@@ -24,9 +24,9 @@
 
 namespace futures {
 
-// Whether an object of T means the same in another process of this program after its bytes were copied. Specialise it as true
-// for a trivially copyable type of yours that holds no pointer. Do so where the type is complete, before it is submitted. An
-// object that comes from a hostile worker may have any bytes (law P11).
+// Whether an object of T means the same in another process of this program after its bytes were copied. Specialise it
+// as true for a trivially copyable type of yours that holds no pointer. Do so where the type is complete, before it is
+// submitted. An object that comes from a hostile worker may have any bytes (law P11).
 //
 //   template <>
 //   inline constexpr bool futures::travels_bitwise<Point> = true;
@@ -42,8 +42,9 @@ concept CopiedBitwise = travels_bitwise<T> && std::is_trivially_copyable_v<T>;
 
 // A class that travels bitwise and has no other way to travel, as a part of another value.
 template <typename T>
-concept BitwisePart = CopiedBitwise<T> && std::is_class_v<T> && !cereal::traits::has_member_serialize<T, WireOutput>::value &&
-                      !cereal::traits::has_member_save<T, WireOutput>::value && !requires { std::tuple_size<T>::value; };
+concept BitwisePart =
+    CopiedBitwise<T> && std::is_class_v<T> && !cereal::traits::has_member_serialize<T, WireOutput>::value &&
+    !cereal::traits::has_member_save<T, WireOutput>::value && !requires { std::tuple_size<T>::value; };
 template <BitwisePart T>
 void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const T& value) {
   archive.write(&value, sizeof(value));
@@ -53,8 +54,8 @@ void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, T& value) {
   archive.read(&value, sizeof(value));
 }
 
-// Cereal's traits say of every container of the standard library that it can be serialised, whatever its elements are; that an
-// element cannot shows only as an error deep inside cereal. So the elements are asked here.
+// Cereal's traits say of every container of the standard library that it can be serialised, whatever its elements are;
+// that an element cannot shows only as an error deep inside cereal. So the elements are asked here.
 template <typename T>
 inline constexpr bool kPartsTravel = true;
 template <typename T>

@@ -14,12 +14,12 @@
 
 #include <cxxabi.h>
 
+#include "futures/encoding/call_vtable.h"
 #include "futures/errors.h"
 #include "futures/internal/callable.h"
-#include "futures/internal/future_state.h"
 #include "futures/internal/exit_and_fork.h"
+#include "futures/internal/future_state.h"
 #include "futures/internal/sync.h"
-#include "futures/encoding/call_vtable.h"
 
 namespace futures::internal {
 
@@ -43,8 +43,9 @@ template <typename R>
 class ResultState : public FutureState {
  public:
   using Stored = stored_t<R>;
-  static_assert(std::is_nothrow_destructible_v<Stored>,
-                "Future: the destructor of the result may throw; it runs where nobody can catch, so it must be noexcept");
+  static_assert(
+      std::is_nothrow_destructible_v<Stored>,
+      "Future: the destructor of the result may throw; it runs where nobody can catch, so it must be noexcept");
 
   // Makes the value in place from what `make` returns; a prvalue is never moved. By the thread that will publish, at
   // most once. Throws what `make` throws, and then there is no value.
@@ -149,7 +150,8 @@ template <typename Fn, typename... Args>
 struct EncodingIfCallable : std::type_identity<NoEncoding> {};
 template <typename Fn, typename... Args>
   requires(is_callable_v<Fn, Args...> && !takes_stop_token_v<Fn, Args...>)
-struct EncodingIfCallable<Fn, Args...> : EncodingOf<call_result_t<Fn, Args...>, std::decay_t<Fn>, stored_argument_t<Args>...> {};
+struct EncodingIfCallable<Fn, Args...>
+    : EncodingOf<call_result_t<Fn, Args...>, std::decay_t<Fn>, stored_argument_t<Args>...> {};
 template <typename Fn, typename... Args>
 using encoding_of_t = typename EncodingIfCallable<Fn, Args...>::type;
 

@@ -24,7 +24,8 @@ concept BitReference =
       { ~bit } -> std::same_as<bool>;
     });
 
-// What a call keeps of something given as a T: as std::thread keeps it, a decayed copy; of a reference to a bit, the bit.
+// What a call keeps of something given as a T: as std::thread keeps it, a decayed copy; of a reference to a bit, the
+// bit.
 template <typename T>
 struct StoredArgument : std::decay<T> {};
 template <typename T>
@@ -33,12 +34,12 @@ struct StoredArgument<T> : std::type_identity<bool> {};
 template <typename T>
 using stored_argument_t = typename StoredArgument<T>::type;
 
-// What a call of a map keeps of an item of the input. An iterator that gives no reference may give a stand-in for one, as
-// those of std::vector<bool> and C++23's std::views::zip do: then it is the range's value type that is kept.
+// What a call of a map keeps of an item of the input. An iterator that gives no reference may give a stand-in for one,
+// as those of std::vector<bool> and C++23's std::views::zip do: then it is the range's value type that is kept.
 template <std::ranges::input_range Input>
-using map_argument_t = stored_argument_t<
-    std::conditional_t<std::is_reference_v<std::ranges::range_reference_t<Input>>, std::ranges::range_reference_t<Input>,
-                       std::ranges::range_value_t<Input>>>;
+using map_argument_t =
+    stored_argument_t<std::conditional_t<std::is_reference_v<std::ranges::range_reference_t<Input>>,
+                                         std::ranges::range_reference_t<Input>, std::ranges::range_value_t<Input>>>;
 
 // The first parameter of a function, or of an object's only operator().
 template <typename R, typename First, typename... Rest, bool kNoexcept>
@@ -79,9 +80,9 @@ concept CallableAsGiven = std::is_invocable_v<std::decay_t<Fn>, stored_argument_
 template <typename Fn, typename... Args>
 concept CallableWithToken = std::is_invocable_v<std::decay_t<Fn>, sync::stop_token, stored_argument_t<Args>...>;
 
-// Whether a call of `fn(args...)` is given a stop token before its arguments, as std::jthread gives one (law T8): where the
-// callable declares one, and where it cannot be called without. A callable that takes anything is called as it was given;
-// it is not even instantiated with a token.
+// Whether a call of `fn(args...)` is given a stop token before its arguments, as std::jthread gives one (law T8): where
+// the callable declares one, and where it cannot be called without. A callable that takes anything is called as it was
+// given; it is not even instantiated with a token.
 template <typename Fn, typename... Args>
 constexpr bool takes_stop_token() {
   if constexpr (DeclaresStopToken<std::decay_t<Fn>>) {
@@ -102,7 +103,8 @@ inline constexpr bool is_callable_v = takes_stop_token_v<Fn, Args...> || Callabl
 template <bool kTakesStopToken, typename Fn, typename... Args>
 struct CallResult : std::invoke_result<std::decay_t<Fn>, stored_argument_t<Args>...> {};
 template <typename Fn, typename... Args>
-struct CallResult<true, Fn, Args...> : std::invoke_result<std::decay_t<Fn>, sync::stop_token, stored_argument_t<Args>...> {};
+struct CallResult<true, Fn, Args...>
+    : std::invoke_result<std::decay_t<Fn>, sync::stop_token, stored_argument_t<Args>...> {};
 
 // What a future holds of what a callable returns: no const at the top, no rvalue reference.
 template <typename R>
@@ -118,8 +120,8 @@ inline constexpr bool is_storable_v =
 
 // Whether their destructors, which run where nobody could catch, promise not to throw.
 template <typename Fn, typename... Args>
-inline constexpr bool is_quietly_destroyed_v =
-    std::is_nothrow_destructible_v<std::decay_t<Fn>> && (std::is_nothrow_destructible_v<stored_argument_t<Args>> && ...);
+inline constexpr bool is_quietly_destroyed_v = std::is_nothrow_destructible_v<std::decay_t<Fn>> &&
+                                               (std::is_nothrow_destructible_v<stored_argument_t<Args>> && ...);
 
 }  // namespace futures::internal
 

@@ -1,13 +1,13 @@
 #include "futures/internal/cpus.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <sched.h>
 
 #include "gtest/gtest.h"
 

@@ -1,5 +1,11 @@
 // The life that all executors share, by itself: a bug here would be in each of them, and no comparison of two would
 // show it.
+#include "futures/internal/executor_life.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -14,13 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "absl/base/thread_annotations.h"
 #include "futures/errors.h"
-#include "futures/internal/executor_life.h"
 #include "futures/internal/exit_and_fork.h"
 #include "futures/internal/sync.h"
 #include "futures/internal/worker_threads.h"

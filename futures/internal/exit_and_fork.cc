@@ -1,10 +1,10 @@
 #include "futures/internal/exit_and_fork.h"
 
+#include <pthread.h>
+
 #include <cstdlib>
 #include <utility>
 #include <vector>
-
-#include <pthread.h>
 
 #include "absl/base/no_destructor.h"
 #include "absl/base/thread_annotations.h"

@@ -7,9 +7,9 @@
 
 namespace futures::internal {
 
-// Which process this is, counted along the line of forks: 1 in the program that was started, one more in a child made by
-// fork() without exec. Something made in an earlier generation has lost its threads, and its locks may be held for ever.
-// Costs one load. Law T9.
+// Which process this is, counted along the line of forks: 1 in the program that was started, one more in a child made
+// by fork() without exec. Something made in an earlier generation has lost its threads, and its locks may be held for
+// ever. Costs one load. Law T9.
 std::uint32_t fork_generation() noexcept;
 
 // Throws BrokenExecutor if `generation` is not this process's. Law T9.
@@ -21,8 +21,8 @@ class DrainedAtExit {
   virtual ~DrainedAtExit() = default;
   // No new call is accepted from here on. First, for all executors, so that none can feed another.
   virtual void close_at_exit() = 0;
-  // Returns when the accepted calls are done. If it runs on a worker of the executor, inside a call or callback that has
-  // invoked std::exit, that call is not waited for, and another worker takes the worker's place.
+  // Returns when the accepted calls are done. If it runs on a worker of the executor, inside a call or callback that
+  // has invoked std::exit, that call is not waited for, and another worker takes the worker's place.
   virtual void wait_at_exit() = 0;
 };
 

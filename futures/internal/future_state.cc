@@ -5,10 +5,10 @@
 #include <cxxabi.h>
 
 #include "absl/log/log.h"
+#include "futures/encoding/call_vtable.h"
 #include "futures/errors.h"
 #include "futures/internal/current_exception.h"
 #include "futures/internal/exit_and_fork.h"
-#include "futures/encoding/call_vtable.h"
 
 namespace futures::internal {
 FutureState::~FutureState() {
@@ -170,8 +170,8 @@ bool FutureState::mark_cancelled() noexcept {
   std::uint32_t word = word_.load(std::memory_order_relaxed);
   do {
     if (phase_of(word) != Phase::kPending) return false;
-  } while (!word_.compare_exchange_weak(word, static_cast<std::uint32_t>(Phase::kCancelled),
-                                        std::memory_order_acq_rel, std::memory_order_relaxed));
+  } while (!word_.compare_exchange_weak(word, static_cast<std::uint32_t>(Phase::kCancelled), std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
   flags_at_cancel_ = word;
   wake_sleepers(word);
   if ((word & kObservers) != 0) {

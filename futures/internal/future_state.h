@@ -203,10 +203,10 @@ class FutureState {
  private:
   // The state word: the phase, and flags that say whom the finishing thread must wake or call.
   static constexpr std::uint32_t kPhaseMask = 0x7;
-  static constexpr std::uint32_t kSleepers = 0x8;    // A thread waits on the word's futex.
+  static constexpr std::uint32_t kSleepers = 0x8;  // A thread waits on the word's futex.
   static constexpr std::uint32_t kObservers = 0x10;  // Callbacks or listeners are registered, or are being registered.
-  static constexpr std::uint32_t kTaken = 0x20;      // The value has been moved out.
-  static constexpr std::uint32_t kRemote = 0x40;     // remote_ decides between running and cancelled.
+  static constexpr std::uint32_t kTaken = 0x20;  // The value has been moved out.
+  static constexpr std::uint32_t kRemote = 0x40;  // remote_ decides between running and cancelled.
 
   static Phase phase_of(std::uint32_t word) noexcept { return static_cast<Phase>(word & kPhaseMask); }
 

@@ -1,4 +1,5 @@
-// An input range whose items come one after the other, each when somebody looks for it: what maps and as_completed return.
+// An input range whose items come one after the other, each when somebody looks for it: what maps and as_completed
+// return.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_LAZY_RANGE_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_LAZY_RANGE_H_
 
@@ -10,12 +11,12 @@
 
 namespace futures::internal {
 
-// A Source has two functions. `advance` moves on to the next item and returns false at the end; it may block, and may throw.
-// `item` gives the item, a reference, as often as it is asked.
+// A Source has two functions. `advance` moves on to the next item and returns false at the end; it may block, and may
+// throw. `item` gives the item, a reference, as often as it is asked.
 //
-// `*`, `->` and `==` of an iterator make the step that is due. `++` makes it, too, and notes that another one is due: so it
-// waits for no item but the one that it leaves. At the end, and after `advance` has thrown, the source is destroyed.
-// Movable; a move invalidates the iterators. Iterate it once, by one thread.
+// `*`, `->` and `==` of an iterator make the step that is due. `++` makes it, too, and notes that another one is due:
+// so it waits for no item but the one that it leaves. At the end, and after `advance` has thrown, the source is
+// destroyed. Movable; a move invalidates the iterators. Iterate it once, by one thread.
 template <typename Source>
 class LazyRange {
  public:

@@ -1,5 +1,5 @@
-// The calls that a map is made of: where they come from, and the items that they give. A call has one input of the map, or
-// a chunk of them (map_chunk.h).
+// The calls that a map is made of: where they come from, and the items that they give. A call has one input of the map,
+// or a chunk of them (map_chunk.h).
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_MAP_CALL_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_MAP_CALL_H_
 
@@ -13,9 +13,9 @@
 #include <variant>
 #include <vector>
 
+#include "futures/encoding/map_chunk.h"
 #include "futures/errors.h"
 #include "futures/future.h"
-#include "futures/encoding/map_chunk.h"
 #include "futures/internal/call.h"
 #include "futures/internal/callable.h"
 #include "futures/internal/sync.h"
@@ -82,7 +82,8 @@ class SingleInput final : public MapInput<R> {
 
   bool take() override { return zip_.advance(); }
   MapCall<R> submit() override {
-    return MapCall<R>(zip_.apply([this](auto&&... items) { return submit_(fn_, std::forward<decltype(items)>(items)...); }));
+    return MapCall<R>(
+        zip_.apply([this](auto&&... items) { return submit_(fn_, std::forward<decltype(items)>(items)...); }));
   }
 
  private:
@@ -95,7 +96,8 @@ class SingleInput final : public MapInput<R> {
 template <typename R, typename ChunkOf, typename Inputs, typename Zip, typename Submit>
 class ChunkInput final : public MapInput<R> {
  public:
-  ChunkInput(ChunkOf fn, Zip zip, Submit submit) : fn_(std::move(fn)), zip_(std::move(zip)), submit_(std::move(submit)) {}
+  ChunkInput(ChunkOf fn, Zip zip, Submit submit)
+      : fn_(std::move(fn)), zip_(std::move(zip)), submit_(std::move(submit)) {}
 
   bool take() override {
     if (!zip_.advance()) return false;
@@ -138,7 +140,8 @@ class ChunkValue {
     } else if constexpr (std::is_lvalue_reference_v<R>) {
       return static_cast<R>(**value_);
     } else {
-      if (chunk_->is_taken[number_].load(std::memory_order_acquire)) throw InvalidStateError("the result has been taken");
+      if (chunk_->is_taken[number_].load(std::memory_order_acquire))
+        throw InvalidStateError("the result has been taken");
       return static_cast<const R&>(*value_);
     }
   }

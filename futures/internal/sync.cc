@@ -1,5 +1,9 @@
 #include "futures/internal/sync.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -8,10 +12,6 @@
 #include <memory>
 #include <stdexcept>
 #include <system_error>
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 namespace futures::sync {
 namespace {
@@ -31,8 +31,8 @@ bool wait_on(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline
     at.tv_nsec = static_cast<long>(since_epoch.count() % 1'000'000'000);
   }
   // FUTEX_WAIT_BITSET takes an absolute time on CLOCK_MONOTONIC, which is what steady_clock counts.
-  const long rc = syscall(SYS_futex, address_of(word), FUTEX_WAIT_BITSET | options, expected, until ? &at : nullptr, nullptr,
-                          FUTEX_BITSET_MATCH_ANY);
+  const long rc = syscall(SYS_futex, address_of(word), FUTEX_WAIT_BITSET | options, expected, until ? &at : nullptr,
+                          nullptr, FUTEX_BITSET_MATCH_ANY);
   return rc == 0 || errno != ETIMEDOUT;
 }
 

@@ -1,10 +1,13 @@
-// Every name through which futures and pools touch threads, time, and the words that threads or processes wait on. Their code
-// uses nothing else for that, so that one other header with the same names can run the same text under a controlled scheduler.
+// Every name through which futures and pools touch threads, time, and the words that threads or processes wait on.
+// Their code uses nothing else for that, so that one other header with the same names can run the same text under a
+// controlled scheduler.
 //
 // This is the production side: aliases of the standard library's types, or the thinnest layer over the kernel where the
 // standard library has no such thing (futex with a timeout, threads with a name and a stack size).
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_SYNC_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_SYNC_H_
+
+#include <pthread.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -16,8 +19,6 @@
 #include <stop_token>
 #include <string>
 #include <utility>
-
-#include <pthread.h>
 
 #include "absl/base/thread_annotations.h"
 #include "futures/internal/time.h"
@@ -96,8 +97,8 @@ bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadl
 // Wakes every thread that waits on `word`. Touches the address only, so `word` may already be gone.
 void futex_wake_all(const atomic<std::uint32_t>& word);
 
-// The same for words in memory that several processes share. A peer's death is known by other means, and whoever learns of
-// it wakes.
+// The same for words in memory that several processes share. A peer's death is known by other means, and whoever learns
+// of it wakes.
 bool shared_futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until = std::nullopt);
 void shared_futex_wake_one(const atomic<std::uint32_t>& word);
 void shared_futex_wake_all(const atomic<std::uint32_t>& word);
@@ -111,8 +112,8 @@ inline void pause() {
 #endif
 }
 
-// While it lives pthread_cancel does not end its thread: other threads depend on what it is about to do, and it runs code of
-// the user's that may block.
+// While it lives pthread_cancel does not end its thread: other threads depend on what it is about to do, and it runs
+// code of the user's that may block.
 class cancellation_block {
  public:
   cancellation_block() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
@@ -140,8 +141,8 @@ class cancellation_permit {
 inline void end_if_cancelled() { pthread_testcancel(); }
 
 struct thread_options {
-  std::string name;              // Cut to the 15 bytes that the kernel keeps. Empty: the creator's name stays.
-  std::size_t stack_bytes = 0;   // 0: the system's default.
+  std::string name;  // Cut to the 15 bytes that the kernel keeps. Empty: the creator's name stays.
+  std::size_t stack_bytes = 0;  // 0: the system's default.
 };
 
 // Throws std::invalid_argument if `stack_bytes` is neither 0 nor a stack size that the system takes.
@@ -160,8 +161,8 @@ class thread {
   // Must have been joined or detached.
   ~thread();
 
-  // Starts a thread that runs `body`. Throws std::system_error if the system gives none (EAGAIN). The stack size must have
-  // been checked.
+  // Starts a thread that runs `body`. Throws std::system_error if the system gives none (EAGAIN). The stack size must
+  // have been checked.
   static thread start(const thread_options& options, std::function<void()> body);
 
   bool joinable() const { return handle_.has_value(); }

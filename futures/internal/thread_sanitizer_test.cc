@@ -1,5 +1,5 @@
-// Threads share the exception of a future, and the last of them frees it. Under ThreadSanitizer that is reported as a race by a
-// program that does not link //:thread_sanitizer.
+// Threads share the exception of a future, and the last of them frees it. Under ThreadSanitizer that is reported as a
+// race by a program that does not link //:thread_sanitizer.
 #include <exception>
 #include <new>
 #include <stdexcept>
@@ -24,8 +24,8 @@ struct ParseError : std::runtime_error {
   std::string line;
 };
 
-// Several threads get the exception of one future. Each reads it after it has dropped its future, so that nothing but the
-// exception's own count orders the last read and the end of the exception.
+// Several threads get the exception of one future. Each reads it after it has dropped its future, so that nothing but
+// the exception's own count orders the last read and the end of the exception.
 template <typename E>
 void share(const E& error) {
   for (int round = 0; round < kRounds; ++round) {
@@ -56,7 +56,9 @@ const std::string& text() {
 
 TEST(ThreadSanitizer, ARuntimeErrorIsShared) { share(std::runtime_error(text())); }
 TEST(ThreadSanitizer, ALogicErrorIsShared) { share(std::invalid_argument(text())); }
-TEST(ThreadSanitizer, ASystemErrorIsShared) { share(std::system_error(std::make_error_code(std::errc::io_error), text())); }
+TEST(ThreadSanitizer, ASystemErrorIsShared) {
+  share(std::system_error(std::make_error_code(std::errc::io_error), text()));
+}
 TEST(ThreadSanitizer, AnErrorWithoutATextIsShared) { share(std::bad_alloc()); }
 TEST(ThreadSanitizer, AnErrorWithAMemberIsShared) { share(ParseError(text())); }
 

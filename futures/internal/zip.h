@@ -24,12 +24,13 @@ class Zip {
   // reads their items. So nothing is taken from an endless input before it is needed.
   bool advance() { return walk_->advance(std::index_sequence_for<Views...>()); }
 
-  // fn(items...) of the current tuple. What is no reference comes as the value that a call keeps of it: a stand-in for a
-  // reference would point into the view.
+  // fn(items...) of the current tuple. What is no reference comes as the value that a call keeps of it: a stand-in for
+  // a reference would point into the view.
   template <typename Fn>
   decltype(auto) apply(Fn fn) {
     return std::apply(
-        [&](auto&... iterators) -> decltype(auto) { return fn(static_cast<Given<Views>>(**iterators)...); }, walk_->iterators);
+        [&](auto&... iterators) -> decltype(auto) { return fn(static_cast<Given<Views>>(**iterators)...); },
+        walk_->iterators);
   }
 
  private:

@@ -67,19 +67,21 @@ Board::SlotBits Board::take_done() {
     const std::uint32_t count = std::min(slots() - first, 64u);
     taken[first / 64] = bits.exchange(0, std::memory_order_acq_rel) & (~std::uint64_t{0} >> (64 - count));
   }
-  // A bit may be of the slot's call before, which was seen to be done before its worker had said so. Of the one that is there now
-  // it says nothing, and that may be done by the time it is looked at, with others before it that are done since.
+  // A bit may be of the slot's call before, which was seen to be done before its worker had said so. Of the one that is
+  // there now it says nothing, and that may be done by the time it is looked at, with others before it that are done
+  // since.
   for (const std::uint32_t slot : slots_in(taken)) {
     const std::optional<Seen> seen = see(slot);
     const bool is_news = seen && (seen->phase == SlotPhase::kDone || seen->phase == SlotPhase::kWantsRoom);
     if (!is_news) taken[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));
   }
   if (slots() <= 64) return taken;
-  // One after the other is not all at once: a worker may have delivered one of a word that had been read, and then one of a
-  // word that had not. When the latter is seen, so is the former.
+  // One after the other is not all at once: a worker may have delivered one of a word that had been read, and then one
+  // of a word that had not. When the latter is seen, so is the former.
   const SlotBits late = done_bits();  // After what was seen above.
   if (late == SlotBits{}) return taken;
-  absl::InlinedVector<std::uint64_t, 64> ends(workers_end_, 0);  // By worker: the ticket after its last one that is taken.
+  absl::InlinedVector<std::uint64_t, 64> ends(workers_end_,
+                                              0);  // By worker: the ticket after its last one that is taken.
   const auto end_of = [&ends](const std::optional<Seen>& seen) {
     return seen && seen->owner < ends.size() ? &ends[seen->owner] : nullptr;
   };
@@ -97,7 +99,8 @@ Board::SlotBits Board::take_done() {
 
 Board::SlotBits Board::done_bits() const {
   SlotBits done{};
-  for (std::uint32_t group = 0; group * 64 < slots(); ++group) done[group] = calls().done[group].load(std::memory_order_acquire);
+  for (std::uint32_t group = 0; group * 64 < slots(); ++group)
+    done[group] = calls().done[group].load(std::memory_order_acquire);
   return done;
 }
 
@@ -191,8 +194,7 @@ Board::Put Board::put(WaitingCall& call, std::uint32_t& slot) {
   }
   free_slots_.pop_back();
   tickets_[slot] = next_ticket_++;
-  held = HeldCall{.task = std::move(call.task), .call_room = std::move(call.room),
-                  .buffers = std::move(call.buffers)};
+  held = HeldCall{.task = std::move(call.task), .call_room = std::move(call.room), .buffers = std::move(call.buffers)};
   if (given != nullptr) *given = std::move(call);
   held.given = std::move(given);
   return Put::kDone;
@@ -210,8 +212,8 @@ std::optional<std::uint64_t> Board::place_of(const BufferMemory& memory) const {
   return arena_.offset_of(memory.bytes().data());
 }
 
-// At once: there is room now, or the worker does without. One that is not trusted always does: it could go on writing to what
-// the program reads.
+// At once: there is room now, or the worker does without. One that is not trusted always does: it could go on writing
+// to what the program reads.
 void Board::provide_buffer(std::uint32_t slot, const SlotWord& wants_room, std::uint64_t bytes) {
   std::vector<std::shared_ptr<BufferMemory>>& buffers = held_[slot].buffers;
   Place place{.offset = 0, .bytes = 0};
@@ -249,7 +251,8 @@ void Board::provide_room(std::uint32_t slot) {
 }
 
 void Board::provide_waiting_rooms() {
-  while (!wanting_room_.empty() && provide_result_room(wanting_room_.front())) wanting_room_.erase(wanting_room_.begin());
+  while (!wanting_room_.empty() && provide_result_room(wanting_room_.front()))
+    wanting_room_.erase(wanting_room_.begin());
 }
 
 // Returns false if the call has to wait.
@@ -303,7 +306,8 @@ Board::Result Board::take_result(std::uint32_t slot) {
 
 Task Board::release(std::uint32_t slot) {
   HeldCall& held = held_[slot];
-  if (sleeping_clients_[slot] > 0) set_sleeping_clients(slot, sleeping_clients_[slot]);  // Whatever a worker wrote there.
+  if (sleeping_clients_[slot] > 0)
+    set_sleeping_clients(slot, sleeping_clients_[slot]);  // Whatever a worker wrote there.
   free_slot(calls(), slot);
   std::erase(wanting_room_, slot);
   Task task = std::move(held.task);

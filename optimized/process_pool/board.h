@@ -1,6 +1,6 @@
-// The program's side of a board of calls: the memory that it shares with workers, and what it knows of each slot, whatever
-// a worker may write there. With Isolation::kShared a pool has one board for all its workers, with kPerWorker one of a
-// single slot for each (process_pool.h).
+// The program's side of a board of calls: the memory that it shares with workers, and what it knows of each slot,
+// whatever a worker may write there. With Isolation::kShared a pool has one board for all its workers, with kPerWorker
+// one of a single slot for each (process_pool.h).
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_BOARD_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_BOARD_H_
 
@@ -24,12 +24,12 @@
 
 namespace futures::internal {
 
-// Bytes of an encoded call that need no memory of their own. More: every waiting call takes more; fewer: more calls take memory
-// in one thread and give it back in another, which costs both more than the call does.
+// Bytes of an encoded call that need no memory of their own. More: every waiting call takes more; fewer: more calls
+// take memory in one thread and give it back in another, which costs both more than the call does.
 inline constexpr std::size_t kFewBytes = 64;
 
-// A call that is accepted, encoded, and not on a board. Where it has room in an arena already, that is where it was encoded
-// to, and it must not outlive the board.
+// A call that is accepted, encoded, and not on a board. Where it has room in an arena already, that is where it was
+// encoded to, and it must not outlive the board.
 struct WaitingCall {
   Task task;
   ModuleAddress run;
@@ -57,14 +57,14 @@ class ArenaBuffer final : public BufferMemory {
 // Thread-safety: what it knows of its slots belongs to the pool's lock; `calls` and `any_done` are for any thread.
 //
 // Trust (law P11): every number that a worker can write is read once, and used as an index, a length or a place only
-// after it has been checked against what this object knows. What a worker can cost in memory is bounded: the three arenas,
-// `payload_bytes_max` each, one result of at most that for the collector, and two for each thread that waits in `result()`: one
-// that it has read early, and one that it decodes because the other was none.
+// after it has been checked against what this object knows. What a worker can cost in memory is bounded: the three
+// arenas, `payload_bytes_max` each, one result of at most that for the collector, and two for each thread that waits in
+// `result()`: one that it has read early, and one that it decodes because the other was none.
 class Board : public std::enable_shared_from_this<Board> {
  public:
-  // `slots` of at most kSlots; `kept_bytes` of freed payload pages stay ready in each direction. A board of a `worker` of
-  // its own (from 1; 0: of all workers) keeps the calls that it is given, in case the worker dies before it takes them.
-  // Throws std::system_error.
+  // `slots` of at most kSlots; `kept_bytes` of freed payload pages stay ready in each direction. A board of a `worker`
+  // of its own (from 1; 0: of all workers) keeps the calls that it is given, in case the worker dies before it takes
+  // them. Throws std::system_error.
   Board(std::uint32_t slots, std::uint16_t worker, std::size_t payload_bytes_max, std::uint64_t kept_bytes);
   Board(const Board&) = delete;
   Board& operator=(const Board&) = delete;
@@ -97,8 +97,8 @@ class Board : public std::enable_shared_from_this<Board> {
   using SlotBits = std::array<std::uint64_t, kSlots / 64>;
   // With a slot, those in which its worker has delivered before.
   SlotBits take_done();
-  // The slots of `bits` that hold calls, in the order in which those were listed: a worker's are in the order in which it ran
-  // them.
+  // The slots of `bits` that hold calls, in the order in which those were listed: a worker's are in the order in which
+  // it ran them.
   using Slots = absl::InlinedVector<std::uint32_t, 64>;
   Slots in_order(const SlotBits& bits) const;
   Slots held_in_order() const;
@@ -129,8 +129,8 @@ class Board : public std::enable_shared_from_this<Board> {
   bool has_started(std::uint32_t slot) const {
     return held_[slot].seen_running.has_value() || held_[slot].task.state().has_left_pending();
   }
-  // How often the call was given to a worker that did not take it; how often such a worker died. The pool's to count; of a
-  // worker's own board.
+  // How often the call was given to a worker that did not take it; how often such a worker died. The pool's to count;
+  // of a worker's own board.
   int& times_left(std::uint32_t slot) { return held_[slot].given->times_left; }
   int& untaken_deaths(std::uint32_t slot) { return held_[slot].given->untaken_deaths; }
   // What second looks found: that the call had not been taken, or when it was first seen to run. The pool's to set.
@@ -148,7 +148,9 @@ class Board : public std::enable_shared_from_this<Board> {
     arena_.expect_use(unmapped.offset, unmapped.bytes);
     return bytes_of(room);
   }
-  std::span<char> bytes_of(const Arena::Room& room) const { return {arena_.data() + room.place().offset, room.place().bytes}; }
+  std::span<char> bytes_of(const Arena::Room& room) const {
+    return {arena_.data() + room.place().offset, room.place().bytes};
+  }
 
   // A buffer in the arena; null if there is no room now. Any thread.
   std::shared_ptr<ArenaBuffer> make_buffer(std::size_t bytes);
@@ -156,8 +158,9 @@ class Board : public std::enable_shared_from_this<Board> {
   std::optional<std::uint64_t> place_of(const BufferMemory& memory) const;
 
   enum class Put { kDone, kLater, kRoomLater, kNoRoom };
-  // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot or the ring is lacking now. kRoomLater: room
-  // for its payload is. kNoRoom: that never fits. Throws std::bad_alloc, and then nothing has happened.
+  // P1 and P2. kDone: `call` has been moved from, and is in `slot`. kLater: a slot or the ring is lacking now.
+  // kRoomLater: room for its payload is. kNoRoom: that never fits. Throws std::bad_alloc, and then nothing has
+  // happened.
   Put put(WaitingCall& call, std::uint32_t& slot);
 
   // P5. Returns whether the call was still pending; then it is to be released.
@@ -166,8 +169,8 @@ class Board : public std::enable_shared_from_this<Board> {
   // P6. Returns whether the call was still running: it delivers nothing any more, and its worker is to be killed.
   bool condemn(std::uint32_t slot);
 
-  // P3, for a call that wants room: in turn, so that one which wants much is not overtaken for ever. Also as soon as there is
-  // some for those that wait.
+  // P3, for a call that wants room: in turn, so that one which wants much is not overtaken for ever. Also as soon as
+  // there is some for those that wait.
   void provide_room(std::uint32_t slot);
   void provide_waiting_rooms();
 
@@ -176,19 +179,21 @@ class Board : public std::enable_shared_from_this<Board> {
     std::shared_ptr<const Arena::Room> room;  // Whoever lets go of it last provides waiting rooms. Null: there is none.
     std::size_t bytes = 0;
   };
-  // What is read there is not the call's outcome before take_result gives the same room. Of the board of all workers: with one
-  // of its own a worker's results are copied before anybody looks at them.
+  // What is read there is not the call's outcome before take_result gives the same room. Of the board of all workers:
+  // with one of its own a worker's results are copied before anybody looks at them.
   Arriving arriving(std::uint32_t slot) const;
 
   struct Result {
     Outcome outcome = Outcome::kValue;
-    std::string encoded;          // Unless it has room.
-    std::shared_ptr<const Arena::Room> room;  // Where it is. No worker's any more, but a hostile one can still write there.
+    std::string encoded;  // Unless it has room.
+    std::shared_ptr<const Arena::Room>
+        room;  // Where it is. No worker's any more, but a hostile one can still write there.
     std::size_t bytes = 0;
     std::vector<std::shared_ptr<BufferMemory>> buffers;  // That it may name by their places.
     const char* error = nullptr;  // Set: there is no result, and why.
   };
-  // What the worker delivered; a copy if it is small, or of a worker with a board of its own. For a slot that is seen as kDone.
+  // What the worker delivered; a copy if it is small, or of a worker with a board of its own. For a slot that is seen
+  // as kDone.
   Result take_result(std::uint32_t slot);
 
   // Clients that sleep until the call leaves the slot, or wants something of the program, are counted here.
@@ -232,7 +237,7 @@ class Board : public std::enable_shared_from_this<Board> {
   const std::size_t payload_bytes_max_;
   SharedMemory memory_;  // Constant; what is in it has its own rules (call_board.h).
   SharedMemory arena_;
-  Arena call_arena_;     // Apart, so that results never wait for room that calls hold, nor either for buffers.
+  Arena call_arena_;  // Apart, so that results never wait for room that calls hold, nor either for buffers.
   Arena result_arena_;
   Arena buffer_arena_;
   std::vector<HeldCall> held_;

@@ -13,8 +13,8 @@ namespace {
 // microseconds of latency. More keeps a core busy for longer after the last call.
 constexpr int kLooksBeforeSleep = 2000;
 
-// How often a worker that wants room looks before it sleeps. Fewer: large results wait for a wake; more: where the program is
-// busy elsewhere, a core is kept from it.
+// How often a worker that wants room looks before it sleeps. Fewer: large results wait for a wake; more: where the
+// program is busy elsewhere, a core is kept from it.
 constexpr int kLooksForRoom = 1000;
 
 // How long a worker sleeps before it rests, which costs the calls after it some memory to take anew.
@@ -58,8 +58,8 @@ void say(CallBoard& board, std::uint16_t worker, WorkerState state) {
   board.workers[worker].store(number_of(state), std::memory_order_seq_cst);
 }
 
-// Seq_cst, here, where workers say what they do, and where calls are listed: either who lists a call sees what the worker has
-// said, or the worker sees the call.
+// Seq_cst, here, where workers say what they do, and where calls are listed: either who lists a call sees what the
+// worker has said, or the worker sees the call.
 bool has_calls(const CallBoard& board) {
   return board.head.load(std::memory_order_seq_cst) < board.tail.load(std::memory_order_seq_cst);
 }
@@ -74,7 +74,8 @@ void advance(Slot& slot, const TakenCall& call, std::uint16_t worker, SlotPhase 
   } while (!slot.word.compare_exchange_weak(seen, next, std::memory_order_seq_cst));
 }
 
-// A submit rings nobody while a worker looks, this one perhaps. If more than the one call is listed, another worker is needed.
+// A submit rings nobody while a worker looks, this one perhaps. If more than the one call is listed, another worker is
+// needed.
 TakenCall busy_with(CallBoard& board, const TakenCall& call) {
   if (has_calls(board)) ring_for_work(board);
   return call;
@@ -191,7 +192,8 @@ void begin(CallBoard& board, std::uint16_t worker, int bell) {
 
 TakenCall take_call(CallBoard& board, std::uint16_t worker, void (*rest)()) {
   TakenCall call;
-  // While there are calls it does not say that it looks for them: every submit reads what it says, and would wait for the line.
+  // While there are calls it does not say that it looks for them: every submit reads what it says, and would wait for
+  // the line.
   if (try_take(board, worker, call)) return busy_with(board, call);
   bool has_rested = false;
   for (;;) {
@@ -236,8 +238,8 @@ void publish_written(CallBoard& board, const TakenCall& call, std::uint64_t byte
 }
 
 void deliver(CallBoard& board, const TakenCall& call, std::uint16_t worker, int bell) {
-  // Release at least: the result's bytes happen before the parent's reads, which follow its acquire of the word. Seq_cst as
-  // wake_clients says.
+  // Release at least: the result's bytes happen before the parent's reads, which follow its acquire of the word.
+  // Seq_cst as wake_clients says.
   advance(board.slots[call.slot], call, worker, SlotPhase::kDone);
   tell_parent(board, call.slot, bell);
 }

@@ -12,8 +12,8 @@
 
 namespace futures::internal {
 
-// Where the program has closed its standard descriptors, new ones get their numbers, and then what is printed goes there: none of
-// ours keeps such a number. -1, as for what could not be opened, if there is no other.
+// Where the program has closed its standard descriptors, new ones get their numbers, and then what is printed goes
+// there: none of ours keeps such a number. -1, as for what could not be opened, if there is no other.
 inline int beyond_standard(int fd) noexcept {
   if (fd < 0 || fd > STDERR_FILENO) return fd;
   const int beyond = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);

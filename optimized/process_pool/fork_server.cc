@@ -25,8 +25,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "optimized/process_pool/worker.h"
 #include "optimized/process_main.h"
+#include "optimized/process_pool/worker.h"
 
 extern char** environ;
 
@@ -217,10 +217,12 @@ void report_ended_workers(int socket) {
 pid_t spawn_self(int socket, int life) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  // Out of the way first: either may have the other's target number. A low number, since a high one may be out of bounds.
+  // Out of the way first: either may have the other's target number. A low number, since a high one may be out of
+  // bounds.
   const int aside = life == kLifeNumber + 1 ? kLifeNumber + 2 : kLifeNumber + 1;
   int rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  for (const auto& [from, to] : {std::pair(socket, aside), std::pair(life, kLifeNumber), std::pair(aside, kSocketNumber)}) {
+  for (const auto& [from, to] :
+       {std::pair(socket, aside), std::pair(life, kLifeNumber), std::pair(aside, kSocketNumber)}) {
     if (rc == 0) rc = posix_spawn_file_actions_adddup2(&actions, from, to);
   }
   posix_spawn_file_actions_addclosefrom_np(&actions, kLifeNumber + 1);
@@ -401,7 +403,8 @@ void process_main([[maybe_unused]] int argc, [[maybe_unused]] char** argv) {
   if (!role.starts_with(kWorkerRole)) serve_forks(Descriptor(kSocketNumber), Descriptor(kLifeNumber));
   WorkerOrder order;
   std::string bytes;
-  if (!absl::HexStringToBytes(std::string_view(role).substr(kWorkerRole.size()), &bytes) || bytes.size() != sizeof(order)) {
+  if (!absl::HexStringToBytes(std::string_view(role).substr(kWorkerRole.size()), &bytes) ||
+      bytes.size() != sizeof(order)) {
     _exit(127);
   }
   std::memcpy(&order, bytes.data(), sizeof(order));

@@ -1,12 +1,13 @@
 // The small process that makes the workers of a pool, and how the program talks to it.
 //
-// The program starts the fork server by exec of itself through the hook process_main, so that it has one thread and little
-// memory; forking it is cheap and safe, which forking the program is not. The server forks a worker for each order, tells
-// its pid, and reports its end. It lives as long as the pool; if it dies, workers go on, and another is started.
+// The program starts the fork server by exec of itself through the hook process_main, so that it has one thread and
+// little memory; forking it is cheap and safe, which forking the program is not. The server forks a worker for each
+// order, tells its pid, and reports its end. It lives as long as the pool; if it dies, workers go on, and another is
+// started.
 //
-// Everybody knows when the program is gone, however that came about: the server's socket ends, and each worker holds the
-// reading end of a pipe that only the program can write, set up so that its end kills the worker at once. Children that the
-// program makes by fork() keep neither.
+// Everybody knows when the program is gone, however that came about: the server's socket ends, and each worker holds
+// the reading end of a pipe that only the program can write, set up so that its end kills the worker at once. Children
+// that the program makes by fork() keep neither.
 //
 // A worker starts its work only once the server has told the program of it: if the server dies in between, no worker is
 // left that nobody knows of.
@@ -27,15 +28,15 @@ namespace futures::internal {
 
 // What a worker has to know. Travels as its bytes.
 struct WorkerOrder {
-  pid_t kill = 0;                   // Set: no worker is ordered; the one of this pid is killed if it is still there.
-  std::uint16_t number = 0;         // From 1: the owner in the slots' words.
+  pid_t kill = 0;  // Set: no worker is ordered; the one of this pid is killed if it is still there.
+  std::uint16_t number = 0;  // From 1: the owner in the slots' words.
   bool has_initializer = false;
-  ModuleAddress initializer;        // A void(*)().
-  bool fresh = false;               // Becomes a fresh exec of the program: StartMethod::kSpawn.
-  std::uint64_t calls_max = 0;      // Ends after so many calls; 0: never.
+  ModuleAddress initializer;  // A void(*)().
+  bool fresh = false;  // Becomes a fresh exec of the program: StartMethod::kSpawn.
+  std::uint64_t calls_max = 0;  // Ends after so many calls; 0: never.
   std::uint64_t arena_bytes = 0;
   std::uint64_t address_space_bytes_max = 0;  // 0: no limit of its own.
-  std::uint64_t cpu_seconds_max = 0;          // 0: no limit of its own.
+  std::uint64_t cpu_seconds_max = 0;  // 0: no limit of its own.
 };
 
 // The exit code of a worker whose initializer threw.
@@ -46,15 +47,15 @@ struct WorkerNews {
   enum class Kind : std::uint32_t { kStarted, kNotStarted, kEnded };
   Kind kind = Kind::kStarted;
   std::uint16_t number = 0;  // kStarted, kNotStarted.
-  pid_t pid = 0;             // kStarted, kEnded.
-  int status = 0;            // kEnded: as waitpid gives it. kNotStarted: errno.
+  pid_t pid = 0;  // kStarted, kEnded.
+  int status = 0;  // kEnded: as waitpid gives it. kNotStarted: errno.
 };
 
 // What the program hears from its server. Whatever the bytes are, it is one of these.
 struct Received {
   bool server_is_gone = false;
   std::optional<WorkerNews> news;  // Nothing: no news now.
-  Descriptor pidfd;                // With kStarted, unless this process has no descriptor free.
+  Descriptor pidfd;  // With kStarted, unless this process has no descriptor free.
 };
 
 // The next message on the program's end of a server's socket. Does not block.
@@ -92,10 +93,12 @@ class ForkServer {
 
   PrivateDescriptor socket_;
   std::shared_ptr<const PrivateDescriptor> life_;  // The writing end of a pipe; never written.
-  Descriptor process_;  // A pidfd: a program that waits for any child of its may have freed the pid for another process.
+  Descriptor
+      process_;  // A pidfd: a program that waits for any child of its may have freed the pid for another process.
 };
 
-// Returns when this program has one thread, at the latest after a moment: one that has been joined may be listed a little longer.
+// Returns when this program has one thread, at the latest after a moment: one that has been joined may be listed a
+// little longer.
 void await_joined_threads();
 
 // True once process_main has been called in this program.

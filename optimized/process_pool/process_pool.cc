@@ -201,8 +201,8 @@ void ProcessPool::end_workers(int signal) {
     const sync::cancellation_block block;
     sync::mutex_lock lock(mutex_);
     if (ending_ == nullptr) {
-      ending_ = std::make_exception_ptr(BrokenProcessPool(
-          signal == SIGKILL ? "the pool's workers were killed" : "the pool's workers were terminated"));
+      ending_ = std::make_exception_ptr(BrokenProcessPool(signal == SIGKILL ? "the pool's workers were killed"
+                                                                            : "the pool's workers were terminated"));
     }
     ending_signal_ = signal;
     for (auto& [number, worker] : workers_) kill_worker(worker, signal);

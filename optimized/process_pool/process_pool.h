@@ -1,16 +1,18 @@
 // The program's side of a pool of processes.
 //
-// Thread roles: clients submit, cancel and shut down, and one that waits for a call takes its result from the board, with what
-// the same worker delivered before, and reads a large one while it is written; the collector, one thread, takes all other
-// results, learns of workers' births and deaths, and replaces them; the announcer, one thread, runs the done callbacks, so that
-// a callback that blocks holds up other callbacks only (law F8).
+// Thread roles: clients submit, cancel and shut down, and one that waits for a call takes its result from the board,
+// with what the same worker delivered before, and reads a large one while it is written; the collector, one thread,
+// takes all other results, learns of workers' births and deaths, and replaces them; the announcer, one thread, runs the
+// done callbacks, so that a callback that blocks holds up other callbacks only (law F8).
 //
-// Boards: with Isolation::kShared there is one, boards_[0], from which all workers take; with kPerWorker each worker has
-// one of its own, boards_[number], of one slot, and is handed the next call when that slot is free. All else is the same.
+// Boards: with Isolation::kShared there is one, boards_[0], from which all workers take; with kPerWorker each worker
+// has one of its own, boards_[number], of one slot, and is handed the next call when that slot is free. All else is the
+// same.
 //
 // Where a call is, under mutex_:
 //   waiting_            accepted, encoded, on no board: no slot or room is free, or others wait before it.
-//   a slot of a board   pending, running or delivered, as the slot's word says. A pending one goes back to waiting_ if the
+//   a slot of a board   pending, running or delivered, as the slot's word says. A pending one goes back to waiting_ if
+//   the
 //                       worker that was to take it dies first.
 //   nowhere             its outcome is known; its future is done or about to be.
 // A call's future follows: it stays pending until somebody looks and finds the slot running, or its outcome is known.
@@ -29,12 +31,12 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "futures/encoding/call_vtable.h"
+#include "futures/encoding/module_address.h"
 #include "futures/executor.h"
 #include "futures/internal/executor_life.h"
 #include "futures/internal/future_state.h"
-#include "futures/encoding/module_address.h"
 #include "futures/internal/sync.h"
-#include "futures/encoding/call_vtable.h"
 #include "futures/task.h"
 #include "optimized/process_pool/board.h"
 #include "optimized/process_pool/call_board.h"
@@ -44,9 +46,7 @@
 
 namespace futures::internal {
 
-class ProcessPool final : public ExecutorLife,
-                          public RemoteOwner,
-                          public std::enable_shared_from_this<ProcessPool> {
+class ProcessPool final : public ExecutorLife, public RemoteOwner, public std::enable_shared_from_this<ProcessPool> {
  public:
   // With `options` that have been checked. Throws as ForkServer::start and SharedMemory::create.
   static std::shared_ptr<ProcessPool> start(const ProcessPoolOptions& options);
@@ -61,8 +61,8 @@ class ProcessPool final : public ExecutorLife,
   // Null if it has to be made of ordinary memory.
   std::shared_ptr<BufferMemory> make_buffer(std::size_t bytes);
   Executor::ShutdownResult shutdown(const ShutdownOptions& options) override;
-  // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker, and SIGKILL after the grace.
-  // Returns when none is left.
+  // Law P8: closes the intake, cancels what has not started, sends `signal` to every worker, and SIGKILL after the
+  // grace. Returns when none is left.
   void end_workers(int signal);
   std::vector<pid_t> worker_pids();
 
@@ -75,34 +75,35 @@ class ProcessPool final : public ExecutorLife,
   struct Worker {
     enum class Life { kOrdered, kAlive, kEnded };
     Life life = Life::kOrdered;
-    std::uint64_t serial = 0;    // Its own, from 1.
+    std::uint64_t serial = 0;  // Its own, from 1.
     pid_t pid = 0;
     Descriptor pidfd;
     std::shared_ptr<const PrivateDescriptor> server_life;  // Of the one that was ordered to start it. It ends without.
-    Descriptor bell;             // An eventfd: the worker rings it when the collector sleeps. Its own, and never read: no
-                                 // worker can silence another's, nor make the program wait.
-    bool is_ready = false;       // Has said that it takes calls. Asked of workers with a board of their own.
+    Descriptor bell;  // An eventfd: the worker rings it when the collector sleeps. Its own, and never read: no
+                      // worker can silence another's, nor make the program wait.
+    bool is_ready = false;  // Has said that it takes calls. Asked of workers with a board of their own.
     std::uint64_t calls_given = 0;  // To a worker with a board of its own, taken or not.
-    std::optional<sync::clock::time_point> left_a_call_at;  // It had been given one and did not take it. Not ready since.
-    int calls_left = 0;          // So, since it delivered one.
+    std::optional<sync::clock::time_point>
+        left_a_call_at;  // It had been given one and did not take it. Not ready since.
+    int calls_left = 0;  // So, since it delivered one.
     bool has_taken_calls = false;
-    std::size_t untold = 0;           // Outcomes of its calls that have been taken and not told,
+    std::size_t untold = 0;  // Outcomes of its calls that have been taken and not told,
     const void* untold_by = nullptr;  // all into this vector.
     bool lost_a_call = false;
     bool timed_out = false;
-    std::optional<int> status;                                  // Known once the server has told it.
+    std::optional<int> status;  // Known once the server has told it.
     sync::clock::time_point ordered_at;
-    sync::clock::time_point settle_by;                          // Ended; its status is waited for until then.
+    sync::clock::time_point settle_by;  // Ended; its status is waited for until then.
   };
 
   // An outcome that has left the tables and is to be told without the lock.
   struct Settled {
     Task task;
-    Board::Result result;         // Unless `error` is set.
+    Board::Result result;  // Unless `error` is set.
     std::exception_ptr error = nullptr;
     pid_t worker_pid = 0;
-    std::uint16_t owner = 0;                 // The worker's number, 0 if it is not a worker that delivered, and which of all
-    std::uint64_t owner_serial = 0;          // that had that number.
+    std::uint16_t owner = 0;  // The worker's number, 0 if it is not a worker that delivered, and which of all
+    std::uint64_t owner_serial = 0;  // that had that number.
     std::shared_ptr<Board> board = nullptr;  // Where the result is.
     std::unique_ptr<EarlyValue> early = nullptr;  // What it has been decoded to already.
     Callback* callbacks = nullptr;  // Once it is told: what is left to call.
@@ -135,11 +136,13 @@ class ProcessPool final : public ExecutorLife,
   void add_board(std::uint16_t number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void get_in_line(WaitingCall call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void hand_out(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void fail_waiting(const std::exception_ptr& error, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void fail_waiting(const std::exception_ptr& error, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Board* next_board() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool reclaim_rooms() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void expect_calls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool put_on_board(Board& board, WaitingCall& call, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Task release(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_back(Board& board, std::uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void not_taken(const Board& board) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -158,7 +161,8 @@ class ProcessPool final : public ExecutorLife,
   // --- The collector (process_pool_collector.cc).
   void collect();
   bool look_at_boards(std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void look_at_slot(Board& board, std::uint32_t slot, std::vector<Settled>& settled)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void take_results_until(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled)
@@ -232,16 +236,16 @@ class ProcessPool final : public ExecutorLife,
   bool replace_own_thread() override;
   void announce();
 
-  // Between second looks, at most: of the collector while calls run, and of a client that sleeps. Shorter: less time is lost
-  // when a worker is stopped at a bad moment, or has overwritten what would have woken somebody (law P11); each look costs some
-  // microseconds.
+  // Between second looks, at most: of the collector while calls run, and of a client that sleeps. Shorter: less time is
+  // lost when a worker is stopped at a bad moment, or has overwritten what would have woken somebody (law P11); each
+  // look costs some microseconds.
   static constexpr std::chrono::nanoseconds kBetweenLooks = std::chrono::milliseconds(100);
 
   const ProcessPoolOptions options_;
 
   sync::mutex mutex_;
-  Descriptor bell_;              // An eventfd: rung by clients when the collector may sleep.
-  Descriptor timer_;             // A timerfd: wakes the collector for a second look that it did not know of when it slept.
+  Descriptor bell_;  // An eventfd: rung by clients when the collector may sleep.
+  Descriptor timer_;  // A timerfd: wakes the collector for a second look that it did not know of when it slept.
   Descriptor epoll_;
 
   // By worker, 0 for the one of all; null where there is none. Shared with threads that look at one without the lock.
@@ -252,17 +256,20 @@ class ProcessPool final : public ExecutorLife,
   std::size_t calls_on_boards_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::uint16_t> idle_ ABSL_GUARDED_BY(mutex_);  // Workers whose own board wants a call; once each.
   std::size_t untold_ ABSL_GUARDED_BY(mutex_) = 0;  // Outcomes on their way from the tables to their futures.
-  std::vector<Spot> postponed_ ABSL_GUARDED_BY(mutex_);  // Delivered calls of workers with untold outcomes in another thread.
-  // The same of workers that have ended since: how many there are, by the worker's serial; and what is to be told after them.
+  std::vector<Spot> postponed_
+      ABSL_GUARDED_BY(mutex_);  // Delivered calls of workers with untold outcomes in another thread.
+  // The same of workers that have ended since: how many there are, by the worker's serial; and what is to be told after
+  // them.
   std::map<std::uint64_t, std::size_t> untold_of_dead_ ABSL_GUARDED_BY(mutex_);
   std::vector<Settled> held_back_ ABSL_GUARDED_BY(mutex_);
 
   bool intake_open_ ABSL_GUARDED_BY(mutex_) = true;
   bool boards_closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::exception_ptr broken_ ABSL_GUARDED_BY(mutex_);
-  std::exception_ptr ending_ ABSL_GUARDED_BY(mutex_);  // All workers are being killed: what the calls get that they run.
+  std::exception_ptr ending_
+      ABSL_GUARDED_BY(mutex_);  // All workers are being killed: what the calls get that they run.
 
-  int ending_signal_ ABSL_GUARDED_BY(mutex_) = 0;         // The same.
+  int ending_signal_ ABSL_GUARDED_BY(mutex_) = 0;  // The same.
 
   ForkServer server_ ABSL_GUARDED_BY(mutex_);
   std::map<std::uint16_t, Worker> workers_ ABSL_GUARDED_BY(mutex_);
@@ -270,17 +277,20 @@ class ProcessPool final : public ExecutorLife,
   std::vector<std::uint16_t> starting_ ABSL_GUARDED_BY(mutex_);  // Workers with a board of their own, not ready.
   std::vector<std::uint16_t> ended_workers_ ABSL_GUARDED_BY(mutex_);  // Not settled yet.
   bool server_spoke_ ABSL_GUARDED_BY(mutex_) = false;
-  int useless_deaths_ ABSL_GUARDED_BY(mutex_) = 0;  // Running: workers that did not start, or died before they took a call.
+  int useless_deaths_ ABSL_GUARDED_BY(mutex_) =
+      0;  // Running: workers that did not start, or died before they took a call.
   sync::clock::time_point next_order_ ABSL_GUARDED_BY(mutex_);  // Not before, since one could not be started.
   std::optional<sync::clock::time_point> kill_at_ ABSL_GUARDED_BY(mutex_);  // The end of the grace.
-  std::optional<sync::clock::time_point> leave_by_ ABSL_GUARDED_BY(mutex_);  // All is done: workers that still live are killed.
+  std::optional<sync::clock::time_point> leave_by_
+      ABSL_GUARDED_BY(mutex_);  // All is done: workers that still live are killed.
 
   sync::condition_variable announcer_work_;
   std::deque<Announcement> announcements_ ABSL_GUARDED_BY(mutex_);
-  int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;      // In await, awake.
-  std::vector<Client*> readers_ ABSL_GUARDED_BY(mutex_);  // In await, reading a result that is being written; one per call.
-  // Second looks, while there are calls, at what nobody tells: that a call overruns, that a worker was stopped in the middle
-  // of something, that a worker wrote nonsense.
+  int looking_clients_ ABSL_GUARDED_BY(mutex_) = 0;  // In await, awake.
+  std::vector<Client*> readers_
+      ABSL_GUARDED_BY(mutex_);  // In await, reading a result that is being written; one per call.
+  // Second looks, while there are calls, at what nobody tells: that a call overruns, that a worker was stopped in the
+  // middle of something, that a worker wrote nonsense.
   sync::clock::time_point next_look_ ABSL_GUARDED_BY(mutex_);
   bool calls_since_look_ ABSL_GUARDED_BY(mutex_) = false;
   bool wake_workers_ ABSL_GUARDED_BY(mutex_) = false;  // A second look has found a call that nobody took.

@@ -9,33 +9,34 @@
 #include <utility>
 #include <vector>
 
-#include "futures/errors.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/errors.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {
 namespace {
 
-// How long a client looks for its result before it sleeps: about as long as it takes to wake a worker and to run a tiny call,
-// so that the wait for one is over without a second wake. Longer takes more of the processor from others for nothing.
+// How long a client looks for its result before it sleeps: about as long as it takes to wake a worker and to run a tiny
+// call, so that the wait for one is over without a second wake. Longer takes more of the processor from others for
+// nothing.
 constexpr std::chrono::nanoseconds kClientLooks = std::chrono::microseconds(100);
 constexpr int kLooksPerReading = 32;  // Of the clock.
 // What one call tells while its client looks: that it wants room, for a result or buffers, and that it is done.
 constexpr int kClientRoundsMax = 16;
 
-// The next piece of a result that is being written takes microseconds if the worker runs. If it does not, a client that goes on
-// looking is a waste, and may be what keeps the worker from running: it naps between looks. Longer: it finds a piece later;
-// shorter: it takes more from others.
+// The next piece of a result that is being written takes microseconds if the worker runs. If it does not, a client that
+// goes on looking is a waste, and may be what keeps the worker from running: it naps between looks. Longer: it finds a
+// piece later; shorter: it takes more from others.
 constexpr std::chrono::nanoseconds kPieceNap = std::chrono::microseconds(200);
-// All that a client waits for pieces of one result. Less: it reads alone what it could have read meanwhile, where workers are
-// slow; more: a worker that stalls keeps it from other outcomes for longer.
+// All that a client waits for pieces of one result. Less: it reads alone what it could have read meanwhile, where
+// workers are slow; more: a worker that stalls keeps it from other outcomes for longer.
 constexpr std::chrono::nanoseconds kReadingPatience = std::chrono::milliseconds(100);
 
 bool time_is_up(sync::deadline until) { return until && sync::clock::now() >= *until; }
 
-// A large result that a client reads while the worker writes it: the copy out of the arena takes no time after the copy in.
-// It is a guess until the call's outcome is known to be a value from the same room. Until then nothing that a worker does, nor
-// its death, makes more of it than a value that is dropped.
+// A large result that a client reads while the worker writes it: the copy out of the arena takes no time after the copy
+// in. It is a guess until the call's outcome is known to be a value from the same room. Until then nothing that a
+// worker does, nor its death, makes more of it than a value that is dropped.
 class EarlyResult final : public Arrival, public WireBuffers {
  public:
   EarlyResult(const FutureState& state, Board& board, std::uint32_t slot, std::uint64_t ticket, sync::deadline until)
@@ -86,7 +87,8 @@ class EarlyResult final : public Arrival, public WireBuffers {
     if (has_arrived(bytes)) return;
     const sync::clock::time_point start = sync::clock::now();
     const Slot& slot = board_.calls().slots[slot_];
-    for (sync::clock::time_point now = start; now - start < patience_ && !time_is_up(until_); now = sync::clock::now()) {
+    for (sync::clock::time_point now = start; now - start < patience_ && !time_is_up(until_);
+         now = sync::clock::now()) {
       // Acquire, and before the look: the last piece comes before the end.
       const SlotWord word = SlotWord::of(slot.word.load(std::memory_order_acquire));
       for (int look = 0; look < kLooksPerReading; ++look) {
@@ -119,10 +121,11 @@ class EarlyResult final : public Arrival, public WireBuffers {
            result.room == arriving_.room && result.bytes == arriving_.bytes;
   }
   bool has_arrived(std::size_t bytes) const {
-    // The ticket after the number: if that is of the slot's next call, so is the ticket. The delivery after the ticket: it is
-    // noted before the slot becomes another's.
-    const bool is_written = bytes_written(board_.calls(), slot_) >= bytes &&
-                            SlotWord::of(board_.calls().slots[slot_].word.load(std::memory_order_acquire)).ticket == ticket_;
+    // The ticket after the number: if that is of the slot's next call, so is the ticket. The delivery after the ticket:
+    // it is noted before the slot becomes another's.
+    const bool is_written =
+        bytes_written(board_.calls(), slot_) >= bytes &&
+        SlotWord::of(board_.calls().slots[slot_].word.load(std::memory_order_acquire)).ticket == ticket_;
     return is_written || delivery_.load(std::memory_order_acquire) == Delivery::kThis;
   }
   [[noreturn]] void give_up() {
@@ -163,8 +166,8 @@ struct ProcessPool::Client {
   std::vector<Settled> settled;  // What it has taken, and is to tell. Under the lock until it leaves await's loops.
 };
 
-// Does for one call what the collector would. Returns false once there is nothing more to wait for here, nor if there is no
-// memory for that: then the collector does it.
+// Does for one call what the collector would. Returns false once there is nothing more to wait for here, nor if there
+// is no memory for that: then the collector does it.
 bool ProcessPool::serve_client(Client& client) try {
   Board& board = *client.spot.board;
   const std::uint32_t slot = client.spot.slot;
@@ -185,8 +188,9 @@ bool ProcessPool::serve_client(Client& client) try {
   return false;
 }
 
-// A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at its
-// call's slot itself for a while, and then sleeps where the call's worker wakes it. Either way the collector sleeps on.
+// A call takes a microsecond or two while everybody is awake, and waking a thread takes fifty: so the waiter looks at
+// its call's slot itself for a while, and then sleeps where the call's worker wakes it. Either way the collector sleeps
+// on.
 void ProcessPool::await(FutureState& state, sync::deadline until) {
   if (is_own_thread() || time_is_up(until)) return;
   const sync::cancellation_block block;  // What this thread takes, it tells.
@@ -269,7 +273,8 @@ void ProcessPool::sleep_on(Client& client) {
   be_rung();  // The slot's next call may have been told to this client instead.
 }
 
-// The client's call is in its slot. Returns whether it is to be read; then the client does not count as one that sleeps.
+// The client's call is in its slot. Returns whether it is to be read; then the client does not count as one that
+// sleeps.
 bool ProcessPool::begin_reading(Client& client) {
   Board& board = *client.spot.board;
   Board::Arriving arriving = board.arriving(client.spot.slot);

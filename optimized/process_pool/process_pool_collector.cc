@@ -12,9 +12,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "futures/errors.h"
-#include "futures/encoding/exception_wire.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/encoding/exception_wire.h"
+#include "futures/errors.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {
@@ -23,16 +23,16 @@ namespace {
 // How often the collector looks at the board before it sleeps; as for workers (call_board.cc).
 constexpr int kLooksBeforeSleep = 1000;
 
-// A worker that leaves so many calls to others, one after the other, is replaced: none is lost with it. Fewer: workers are
-// replaced where a machine is too busy to let them run.
+// A worker that leaves so many calls to others, one after the other, is replaced: none is lost with it. Fewer: workers
+// are replaced where a machine is too busy to let them run.
 constexpr int kCallsLeftMax = 3;
 
-// A call that is left so often, beyond once by each worker, makes workers leave it. Fewer: one could be lost on a machine
-// that is too busy; more: it holds up those behind it for longer.
+// A call that is left so often, beyond once by each worker, makes workers leave it. Fewer: one could be lost on a
+// machine that is too busy; more: it holds up those behind it for longer.
 constexpr int kTimesLeftMax = 32;
 
-// When all calls are done, workers have nothing to do but to write out what they have printed. Shorter: one that is held up
-// at that loses it. Longer: a pool ends later whose worker does not leave.
+// When all calls are done, workers have nothing to do but to write out what they have printed. Shorter: one that is
+// held up at that loses it. Longer: a pool ends later whose worker does not leave.
 constexpr std::chrono::seconds kLeavePatience{5};
 
 }  // namespace
@@ -98,16 +98,16 @@ void ProcessPool::look_at_slot(Board& board, std::uint32_t slot, std::vector<Set
   if (seen->phase == SlotPhase::kDone) take_result(board, slot, seen->owner, settled);
 }
 
-// The vector with the outcomes of this worker's earlier calls that have been taken and not told yet; null if there are none.
-// Nobody may see its later ones done before.
+// The vector with the outcomes of this worker's earlier calls that have been taken and not told yet; null if there are
+// none. Nobody may see its later ones done before.
 const void* ProcessPool::untold_by(std::uint16_t owner) {
   const auto worker = workers_.find(owner);
   return worker != workers_.end() && worker->second.untold > 0 ? worker->second.untold_by : nullptr;
 }
 
 void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  // A reader would tell it before these, or have it wait for them and let the worker's next one pass: what it has read is
-  // dropped.
+  // A reader would tell it before these, or have it wait for them and let the worker's next one pass: what it has read
+  // is dropped.
   const void* const before = untold_by(owner);
   std::vector<Settled>& takers = before == &settled ? settled : takers_of(board, slot, settled);
   if (before == nullptr || before == &takers) return take_outcome(board, slot, owner, takers);
@@ -117,7 +117,8 @@ void ProcessPool::take_result(Board& board, std::uint32_t slot, std::uint16_t ow
 }
 
 // With what the same worker has delivered before.
-void ProcessPool::take_results_until(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
+void ProcessPool::take_results_until(Board& board, std::uint32_t slot, std::uint16_t owner,
+                                     std::vector<Settled>& settled) {
   for (const std::uint32_t earlier : board.done_before(slot, owner)) {
     take_result(board, earlier, owner, settled);
     board.forget_done(earlier);
@@ -127,7 +128,8 @@ void ProcessPool::take_results_until(Board& board, std::uint32_t slot, std::uint
 
 void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
   // The worker began once its server had told of it: that may be unread.
-  if (const auto worker = workers_.find(owner); worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
+  if (const auto worker = workers_.find(owner);
+      worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
     if (hear_from_server(settled)) ring_collector();
   }
   if (!board.holds(slot)) return;  // The pool broke at that.
@@ -203,14 +205,15 @@ std::exception_ptr undecodable(std::string_view why) {
 
 }  // namespace
 
-// What the worker delivered becomes the future's outcome. Runs code of the user: decoding. A shortage of memory is the outcome
-// of this one call.
+// What the worker delivered becomes the future's outcome. Runs code of the user: decoding. A shortage of memory is the
+// outcome of this one call.
 void ProcessPool::store_outcome(Settled& settled) {
   FutureState& state = settled.task.state();
   if (settled.error == nullptr) {
     try {
       std::string_view encoded = settled.result.encoded;
-      if (settled.result.room != nullptr) encoded = {settled.board->use(*settled.result.room).data(), settled.result.bytes};
+      if (settled.result.room != nullptr)
+        encoded = {settled.board->use(*settled.result.room).data(), settled.result.bytes};
       if (settled.result.outcome == Outcome::kException) {
         // A copy: its fields are looked at more than once.
         settled.error = decode_exception(std::string(encoded), settled.worker_pid);
@@ -237,7 +240,8 @@ void ProcessPool::note_told(const std::vector<Settled>& settled) {
     const auto worker = workers_.find(s.owner);
     if (worker != workers_.end() && worker->second.serial == s.owner_serial) {
       --worker->second.untold;
-    } else if (const auto dead = untold_of_dead_.find(s.owner_serial); dead != untold_of_dead_.end() && --dead->second == 0) {
+    } else if (const auto dead = untold_of_dead_.find(s.owner_serial);
+               dead != untold_of_dead_.end() && --dead->second == 0) {
       untold_of_dead_.erase(dead);
       ring_collector();
     }
@@ -335,7 +339,8 @@ void ProcessPool::look_again(std::vector<Settled>& settled) {
   for (const Spot& call : held_calls()) look_again_at(*call.board, call.slot, now, settled);
   for (const std::shared_ptr<Board>& board : boards_) {
     if (board == nullptr || !board->is_damaged()) continue;
-    if (board->worker() == 0) return break_pool("a worker has damaged the memory that all workers share", true, settled);
+    if (board->worker() == 0)
+      return break_pool("a worker has damaged the memory that all workers share", true, settled);
     kill_workers_of(*board);
   }
   // A worker that was stopped, or writes nonsense, may seem about to take a call, and others were not woken for it.
@@ -362,7 +367,8 @@ void ProcessPool::look_again_at(Board& board, std::uint32_t slot, sync::clock::t
     return settle({.task = release(board, slot), .error = untaken_error()}, settled);
   }
   if (!since) since = now;
-  if (owner->second.life != Worker::Life::kAlive) return;  // Its end is being settled; or it cannot have taken any call yet.
+  if (owner->second.life != Worker::Life::kAlive)
+    return;  // Its end is being settled; or it cannot have taken any call yet.
   if (!options_.call_timeout || now - *since < *options_.call_timeout || owner->second.timed_out) return;
   // Twice: it may want room just now. If it has not even ended, its worker writes there what it likes.
   if (!board.condemn(slot) && !board.condemn(slot)) {

@@ -13,8 +13,8 @@
 #include <cxxabi.h>
 
 #include "absl/strings/str_cat.h"
-#include "futures/errors.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/errors.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {
@@ -39,9 +39,9 @@ void ProcessPool::check_intake() {
   check_open();
 }
 
-// Where a call is encoded to: a slot's worth at hand, and beyond that its room in the arena. Only if there is none now, or
-// others wait for some, or it is not known yet whose arena it will be, memory of the program's, from where it is copied when its
-// turn comes.
+// Where a call is encoded to: a slot's worth at hand, and beyond that its room in the arena. Only if there is none now,
+// or others wait for some, or it is not known yet whose arena it will be, memory of the program's, from where it is
+// copied when its turn comes.
 class ProcessPool::CallSink final : public EncodeSink {
  public:
   // `kept` is given the board where the call gets room: the pool may end before the call is in line.
@@ -66,7 +66,9 @@ class ProcessPool::CallSink final : public EncodeSink {
     }
     return place;
   }
-  std::shared_ptr<BufferMemory> at(std::uint64_t, std::uint64_t) override { return nullptr; }  // There is nothing to decode.
+  std::shared_ptr<BufferMemory> at(std::uint64_t, std::uint64_t) override {
+    return nullptr;
+  }  // There is nothing to decode.
 
   // The call has been encoded.
   void keep(std::size_t bytes) {
@@ -87,7 +89,8 @@ std::exception_ptr ProcessPool::encode_call(const Task& task, WaitingCall& call,
     const CallVtable* const vtable = task.state().call_vtable();
     if (vtable == nullptr) {
       throw SerializationError(
-          "the call cannot travel to another process: its callable, an argument or the result is of a type that cannot, "
+          "the call cannot travel to another process: its callable, an argument or the result is of a type that "
+          "cannot, "
           "or futures/encoding/encoding.h is not included where submit is called");
     }
     call.run = name_of(reinterpret_cast<const void*>(vtable->run));
@@ -160,7 +163,8 @@ std::shared_ptr<BufferMemory> ProcessPool::make_buffer(std::size_t bytes) {
 }
 
 void ProcessPool::add_board(std::uint16_t number) {
-  const std::uint64_t kept_bytes = is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(options_.max_workers->value()) : kKeptBytes;
+  const std::uint64_t kept_bytes =
+      is_isolated() ? kKeptBytes / static_cast<std::uint64_t>(options_.max_workers->value()) : kKeptBytes;
   const auto workers_max = static_cast<std::uint32_t>(options_.max_workers->value());
   auto board = std::make_shared<Board>(number == 0 ? kSlotsAhead + workers_max : 1, number, options_.payload_bytes_max,
                                        kept_bytes);
@@ -177,7 +181,8 @@ void ProcessPool::get_in_line(WaitingCall call, std::vector<Settled>& settled) {
 }
 
 void ProcessPool::hand_out(std::vector<Settled>& settled) {
-  if (const std::exception_ptr& over = broken_ != nullptr ? broken_ : ending_; over != nullptr) fail_waiting(over, settled);
+  if (const std::exception_ptr& over = broken_ != nullptr ? broken_ : ending_; over != nullptr)
+    fail_waiting(over, settled);
   while (!waiting_.empty()) {
     if (waiting_.front().task.state().is_done()) {
       waiting_.pop_front();  // Cancelled.
@@ -202,8 +207,8 @@ void ProcessPool::fail_waiting(const std::exception_ptr& error, std::vector<Sett
   }
 }
 
-// The first call waits for room, and calls behind it have some: workers that idle would wait with it for what runs, and what
-// runs perhaps for it. They give it back, and what they were encoded to waits elsewhere. Returns whether any did.
+// The first call waits for room, and calls behind it have some: workers that idle would wait with it for what runs, and
+// what runs perhaps for it. They give it back, and what they were encoded to waits elsewhere. Returns whether any did.
 bool ProcessPool::reclaim_rooms() {
   bool reclaimed = false;
   for (WaitingCall& call : waiting_) {
@@ -220,8 +225,8 @@ bool ProcessPool::reclaim_rooms() {
   return reclaimed;
 }
 
-// There are calls, and so there will be second looks. A collector that sleeps without knowing is not woken for that now, when
-// the call's worker is.
+// There are calls, and so there will be second looks. A collector that sleeps without knowing is not woken for that
+// now, when the call's worker is.
 void ProcessPool::expect_calls() {
   calls_since_look_ = true;
   if (collector_sleeps_ && !will_look_) {
@@ -248,17 +253,17 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
       waits_for_room_ = true;
       return false;
     case Board::Put::kLater:
-      // The only call of its worker has slot and room for itself. What is full is the ring: of calls that were cancelled
-      // again, and the worker did not even pass them, or made up that it did not.
+      // The only call of its worker has slot and room for itself. What is full is the ring: of calls that were
+      // cancelled again, and the worker did not even pass them, or made up that it did not.
       if (board.worker() == 0) return false;
       kill_worker(workers_.find(board.worker())->second, SIGKILL);
       idle_.pop_back();
       return false;
     case Board::Put::kNoRoom:
       settle({.task = std::move(call.task),
-              .error = std::make_exception_ptr(SerializationError(absl::StrCat(
-                  "the encoded call has ", call.bytes, " bytes, and there is no room for that: ",
-                  "payload_bytes_max is ", options_.payload_bytes_max, ", or memory is short")))},
+              .error = std::make_exception_ptr(SerializationError(
+                  absl::StrCat("the encoded call has ", call.bytes, " bytes, and there is no room for that: ",
+                               "payload_bytes_max is ", options_.payload_bytes_max, ", or memory is short")))},
              settled);
       return true;
     case Board::Put::kDone:
@@ -273,8 +278,8 @@ bool ProcessPool::put_on_board(Board& board, WaitingCall& call, std::vector<Sett
   return true;
 }
 
-// The worker gives back a call of its own board that it has not taken. Where calls are counted that is one of them: whether it
-// took the call is its own word, and it gets no other one for it (law P11).
+// The worker gives back a call of its own board that it has not taken. Where calls are counted that is one of them:
+// whether it took the call is its own word, and it gets no other one for it (law P11).
 void ProcessPool::not_taken(const Board& board) {
   if (board.worker() == 0 || options_.max_calls_per_worker == 0) return;
   const auto worker = workers_.find(board.worker());
@@ -314,7 +319,8 @@ void ProcessPool::offer(std::uint16_t number) {
   if (entry == workers_.end()) return;
   const Worker& worker = entry->second;
   const std::uint64_t calls_max = options_.max_calls_per_worker;
-  if (worker.life != Worker::Life::kAlive || !worker.is_ready || (calls_max > 0 && worker.calls_given >= calls_max)) return;
+  if (worker.life != Worker::Life::kAlive || !worker.is_ready || (calls_max > 0 && worker.calls_given >= calls_max))
+    return;
   idle_.push_back(number);
 }
 

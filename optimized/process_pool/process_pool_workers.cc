@@ -19,9 +19,10 @@
 namespace futures::internal {
 namespace {
 
-// So many workers in a row that die before they take a call, and the pool is broken (law P5); with a board of their own,
-// before they are ready for one. One that dies with a call that it has not taken counts against that call, which fails
-// alone. A larger number bears with a machine that is short of memory for longer, and starts more workers in vain.
+// So many workers in a row that die before they take a call, and the pool is broken (law P5); with a board of their
+// own, before they are ready for one. One that dies with a call that it has not taken counts against that call, which
+// fails alone. A larger number bears with a machine that is short of memory for longer, and starts more workers in
+// vain.
 constexpr int kUselessDeathsMax = 8;
 
 // How long nobody is started after a start that failed. Shorter: a shortage is over sooner for the pool, and costs more
@@ -33,12 +34,12 @@ constexpr std::chrono::milliseconds kStartPause{100};
 constexpr std::chrono::seconds kOrderPatience{10};
 constexpr std::chrono::seconds kLastOrderPatience{1};
 
-// How long the fork server may take to say how a worker ended. After that nobody knows. Shorter: on a machine that is too busy
-// nobody does; longer: a server that is stopped holds up the outcome of the call that the worker ran.
+// How long the fork server may take to say how a worker ended. After that nobody knows. Shorter: on a machine that is
+// too busy nobody does; longer: a server that is stopped holds up the outcome of the call that the worker ran.
 constexpr std::chrono::seconds kStatusPatience{2};
 
-// How long a worker with a board of its own that left a call may go on not to take calls, while calls wait. Shorter: one
-// that is stopped for a while is replaced in vain.
+// How long a worker with a board of its own that left a call may go on not to take calls, while calls wait. Shorter:
+// one that is stopped for a while is replaced in vain.
 constexpr std::chrono::nanoseconds kTakePatience = std::chrono::seconds(5);
 
 }  // namespace
@@ -67,7 +68,8 @@ void ProcessPool::start_server() {
 // As many workers as there are calls for them, at most max_workers.
 void ProcessPool::order_workers(std::vector<Settled>& settled) {
   while (broken_ == nullptr && ending_ == nullptr && workers_.size() < waiting_.size() + calls_on_boards_ &&
-         workers_.size() < static_cast<std::size_t>(options_.max_workers->value()) && sync::clock::now() >= next_order_) {
+         workers_.size() < static_cast<std::size_t>(options_.max_workers->value()) &&
+         sync::clock::now() >= next_order_) {
     const sync::cancellation_block block;  // The thread of a submit may be cancelled, but not in the middle of this.
     std::uint16_t number = 1;  // The first that is free.
     for (const auto& [taken, worker] : workers_) number += taken == number ? 1 : 0;
@@ -272,8 +274,10 @@ void ProcessPool::settle_ended_workers(std::vector<Settled>& settled) {
 std::exception_ptr ProcessPool::death_error(const Worker& worker) {
   if (ending_ != nullptr) return ending_;
   if (worker.timed_out) {
-    return std::make_exception_ptr(CallTimeoutError(absl::StrCat("the call ran for longer than the pool's call_timeout; "
-                                                                 "its worker process ", worker.pid, " was killed")));
+    return std::make_exception_ptr(
+        CallTimeoutError(absl::StrCat("the call ran for longer than the pool's call_timeout; "
+                                      "its worker process ",
+                                      worker.pid, " was killed")));
   }
   return std::make_exception_ptr(WorkerDiedError(worker.pid, worker.status.value_or(-1)));
 }
@@ -291,9 +295,11 @@ void ProcessPool::settle_calls_of(const std::vector<std::uint16_t>& dead, std::v
   }
 }
 
-void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
+void ProcessPool::settle_call_of_dead(Board& board, std::uint32_t slot, std::uint16_t owner,
+                                      std::vector<Settled>& settled) {
   if (!board.holds(slot)) return;
-  // Another thread may be telling what the worker had delivered before. This is taken now or never, and told after that.
+  // Another thread may be telling what the worker had delivered before. This is taken now or never, and told after
+  // that.
   const void* const before = untold_by(owner);
   std::vector<Settled>& in_turn = before == nullptr || before == &settled ? settled : held_back_;
   const std::optional<Board::Seen> seen = board.see(slot);
@@ -320,13 +326,14 @@ void ProcessPool::judge_death(const Worker& worker, std::vector<Settled>& settle
     break_pool("a worker's initializer threw", false, settled);
   } else if (worker.lost_a_call && options_.on_worker_death == OnWorkerDeath::kBreakPool && ending_ == nullptr) {
     break_pool(absl::StrCat("worker process ", worker.pid, " died in a call"), true, settled);
-  } else if (!boards_closed_ && !had_call && ++useless_deaths_ >= kUselessDeathsMax && (worker.pidfd || workers_.empty())) {
+  } else if (!boards_closed_ && !had_call && ++useless_deaths_ >= kUselessDeathsMax &&
+             (worker.pidfd || workers_.empty())) {
     break_pool(absl::StrCat(useless_deaths_, " worker processes in a row died before they took a call"), true, settled);
   }
 }
 
-// What has been delivered counts all the same, and running calls fail with their workers, each worker's in the order in which
-// it ran them; unless the memory that says so is damaged.
+// What has been delivered counts all the same, and running calls fail with their workers, each worker's in the order in
+// which it ran them; unless the memory that says so is damaged.
 void ProcessPool::break_pool(const std::string& reason, bool running_too, std::vector<Settled>& settled) {
   if (broken_ == nullptr) broken_ = std::make_exception_ptr(BrokenProcessPool(reason));
   if (running_too && ending_ == nullptr) ending_ = broken_;

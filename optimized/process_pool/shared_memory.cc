@@ -42,7 +42,7 @@ SharedMemory SharedMemory::create(const char* name, std::size_t bytes) {
 }
 
 SharedMemory SharedMemory::map(Descriptor file, std::size_t bytes) {
-  struct stat status {};
+  struct stat status{};
   if (fstat(file.get(), &status) != 0) throw_errno("cannot look at shared memory");
   if (static_cast<std::size_t>(status.st_size) != bytes) throw std::invalid_argument("shared memory of a wrong size");
   SharedMemory memory;
@@ -59,7 +59,9 @@ std::optional<std::uint64_t> SharedMemory::offset_of(const void* address) const 
 }
 
 SharedMemory::SharedMemory(SharedMemory&& other) noexcept
-    : file_(std::move(other.file_)), data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : file_(std::move(other.file_)),
+      data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)) {}
 
 SharedMemory& SharedMemory::operator=(SharedMemory&& other) noexcept {
   std::swap(file_, other.file_);
@@ -95,7 +97,11 @@ void SharedMemory::expect_use(std::uint64_t offset, std::uint64_t bytes) const {
 }
 
 Arena::Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes)
-    : memory_(memory), kept_end_(begin + kept_bytes), free_{{begin, bytes}}, backed_end_(begin), gone_through_end_(begin) {}
+    : memory_(memory),
+      kept_end_(begin + kept_bytes),
+      free_{{begin, bytes}},
+      backed_end_(begin),
+      gone_through_end_(begin) {}
 
 Arena::Allocation Arena::allocate(std::uint64_t bytes) {
   const std::uint64_t length = (std::max<std::uint64_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;

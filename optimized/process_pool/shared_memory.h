@@ -35,13 +35,13 @@ class SharedMemory {
   // Where an address is in it; nothing if it is elsewhere.
   std::optional<std::uint64_t> offset_of(const void* address) const noexcept;
 
-  // Takes pages for a part now. Returns false if the system has none: without this the shortage would come as a signal at
-  // the first access.
+  // Takes pages for a part now. Returns false if the system has none: without this the shortage would come as a signal
+  // at the first access.
   bool allocate(std::uint64_t offset, std::uint64_t bytes);
   // Gives the part's pages back; they read as zero afterwards.
   void discard(std::uint64_t offset, std::uint64_t bytes);
-  // This process is about to go through the part from end to end: maps its pages at once, of which there are all already,
-  // and not one by one. Advice; any thread.
+  // This process is about to go through the part from end to end: maps its pages at once, of which there are all
+  // already, and not one by one. Advice; any thread.
   void expect_use(std::uint64_t offset, std::uint64_t bytes) const;
 
  private:
@@ -50,18 +50,18 @@ class SharedMemory {
   std::size_t bytes_ = 0;
 };
 
-// Hands out parts of a range of a shared memory. What it knows is in the program's own memory: no worker can touch it, and
-// none can die in the middle of it. Thread-safe.
+// Hands out parts of a range of a shared memory. What it knows is in the program's own memory: no worker can touch it,
+// and none can die in the middle of it. Thread-safe.
 class Arena {
   using Parts = std::map<std::uint64_t, std::uint64_t>;  // Offset to length.
 
  public:
-  // Of `memory`, from `begin` on. Keeps up to `kept_bytes` of free pages for later use: fresh pages cost four times as much
-  // as the copy into them.
+  // Of `memory`, from `begin` on. Keeps up to `kept_bytes` of free pages for later use: fresh pages cost four times as
+  // much as the copy into them.
   Arena(SharedMemory& memory, std::uint64_t begin, std::uint64_t bytes, std::uint64_t kept_bytes);
 
-  // A part of the arena. Given back when it dies, on any thread; it must not outlive the arena. In a child made by fork()
-  // nothing is: the memory is the program's (law T9).
+  // A part of the arena. Given back when it dies, on any thread; it must not outlive the arena. In a child made by
+  // fork() nothing is: the memory is the program's (law T9).
   class Room {
    public:
     Room() = default;
@@ -90,9 +90,9 @@ class Arena {
   };
 
   struct Allocation {
-    Room room;              // A part of at least so many bytes, its pages taken. Empty if there is none now, or no memory.
-    bool may_come = false;  // If it is empty: parts were handed out at that moment, and there may be one once they are back.
-                            // Otherwise what did not fit never will.
+    Room room;  // A part of at least so many bytes, its pages taken. Empty if there is none now, or no memory.
+    bool may_come = false;  // If it is empty: parts were handed out at that moment, and there may be one once they are
+                            // back. Otherwise what did not fit never will.
   };
   Allocation allocate(std::uint64_t bytes);
   // The part of `place` that this process has not gone through since its pages were taken; it is about to.

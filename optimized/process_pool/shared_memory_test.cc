@@ -23,13 +23,13 @@ constexpr std::uint64_t kKeptPages = 4;
 class ArenaTest : public ::testing::Test {
  protected:
   std::uint64_t pages_taken() const {
-    struct stat status {};
+    struct stat status{};
     EXPECT_EQ(fstat(memory_.file(), &status), 0);
     return static_cast<std::uint64_t>(status.st_blocks) * 512 / kPage;
   }
 
-  SharedMemory memory_ = SharedMemory::create("arena of a test", kPages * kPage);
-  Arena arena_{memory_, 0, kPages * kPage, kKeptPages * kPage};
+  SharedMemory memory_ = SharedMemory::create("arena of a test", kPages* kPage);
+  Arena arena_{memory_, 0, kPages* kPage, kKeptPages* kPage};
 };
 
 TEST_F(ArenaTest, PartsDoNotOverlapAndFillIt) {
@@ -47,7 +47,8 @@ TEST_F(ArenaTest, PartsDoNotOverlapAndFillIt) {
 }
 
 TEST_F(ArenaTest, PartsThatAreGivenBackJoinInAnyOrder) {
-  for (const auto& order : {std::array{0, 1, 2, 3}, std::array{3, 2, 1, 0}, std::array{1, 3, 0, 2}, std::array{2, 0, 3, 1}}) {
+  for (const auto& order :
+       {std::array{0, 1, 2, 3}, std::array{3, 2, 1, 0}, std::array{1, 3, 0, 2}, std::array{2, 0, 3, 1}}) {
     std::array<std::optional<Arena::Room>, 4> rooms;
     for (auto& room : rooms) room = arena_.allocate(kPages / 4 * kPage).room;
     for (const int index : order) rooms[static_cast<std::size_t>(index)].reset();

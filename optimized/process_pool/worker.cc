@@ -24,10 +24,10 @@
 #include <cxxabi.h>
 
 #include "futures/encoding/buffer_memory.h"
-#include "futures/internal/current_exception.h"
-#include "futures/encoding/exception_wire.h"
-#include "futures/internal/sync.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/encoding/exception_wire.h"
+#include "futures/internal/current_exception.h"
+#include "futures/internal/sync.h"
 #include "optimized/process_pool/call_board.h"
 #include "optimized/process_pool/shared_memory.h"
 
@@ -35,8 +35,8 @@ namespace futures::internal {
 namespace {
 
 // From now on the kernel kills this process when the last writing end of the pipe is closed: when the program is gone,
-// whatever ended it, and whatever this process is doing then. Opens the pipe anew: who is to be told belongs to what was
-// opened, and that all workers have got from their fork server.
+// whatever ended it, and whatever this process is doing then. Opens the pipe anew: who is to be told belongs to what
+// was opened, and that all workers have got from their fork server.
 void die_with_program(Descriptor& inherited) {
   const std::string path = "/proc/self/fd/" + std::to_string(inherited.get());
   const int life = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
@@ -105,7 +105,12 @@ struct Arenas {
 class ResultSink final : public EncodeSink, public BufferSource {
  public:
   ResultSink(CallBoard& board, const TakenCall& call, std::uint16_t worker, Arenas& arenas, int bell)
-      : EncodeSink(inline_bytes_, /*is_read_early=*/true), board_(board), call_(call), worker_(worker), arenas_(arenas), bell_(bell) {
+      : EncodeSink(inline_bytes_, /*is_read_early=*/true),
+        board_(board),
+        call_(call),
+        worker_(worker),
+        arenas_(arenas),
+        bell_(bell) {
     buffer_source() = this;
   }
   ~ResultSink() override { buffer_source() = nullptr; }
@@ -190,8 +195,8 @@ void run_call(const Slot& slot, UsedArena& calls, ResultSink& room, const std::s
   room.deliver(outcome, result_bytes);
 }
 
-// What calls free is used by the next ones, large payloads above all: the pages of a new one cost several times what is done
-// with them. It goes back to the system when the worker rests.
+// What calls free is used by the next ones, large payloads above all: the pages of a new one cost several times what is
+// done with them. It goes back to the system when the worker rests.
 void keep_freed_memory() {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);

@@ -1,5 +1,5 @@
-// One call costs one allocation: the callable, its arguments and the future's state are one object, and the queue's link
-// is in it.
+// One call costs one allocation: the callable, its arguments and the future's state are one object, and the queue's
+// link is in it.
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>

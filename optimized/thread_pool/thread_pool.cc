@@ -45,7 +45,8 @@ void ThreadPool::provide_worker() {
 void ThreadPool::work() {
   for (Task task = next_task(); task; task = next_task()) {
     run(std::move(task));
-    // A call that has forked returns twice. In the child the pool is inert, and this thread, its only one, ends (law T9).
+    // A call that has forked returns twice. In the child the pool is inert, and this thread, its only one, ends (law
+    // T9).
     if (is_of_another_process()) return;
     sync::end_if_cancelled();  // By the call: the next one is not to end with it.
   }

@@ -8,8 +8,8 @@
 
 namespace futures::spec_tests {
 
-// One per fault, each named "broken_..." and with the law at which it must be caught. The vector lives until the program
-// ends. A program that makes one whose calls run in other processes begins its main with futures::process_main.
+// One per fault, each named "broken_..." and with the law at which it must be caught. The vector lives until the
+// program ends. A program that makes one whose calls run in other processes begins its main with futures::process_main.
 const std::vector<Candidate>& broken_candidates();
 
 // The same pools without a fault: what the checks must find nothing wrong with.

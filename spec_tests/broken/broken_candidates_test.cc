@@ -1,5 +1,5 @@
-// The pools that the broken executors are made of keep the laws of traces, and those of processes the laws of group P, as
-// long as they have no fault: what the checks find in them is the fault.
+// The pools that the broken executors are made of keep the laws of traces, and those of processes the laws of group P,
+// as long as they have no fault: what the checks find in them is the fault.
 #include "spec_tests/broken/broken_candidates.h"
 
 #include <string>
@@ -40,18 +40,20 @@ TEST(FaultyProcessPool, WithoutAFaultKeepsTheLawsOfProcesses) {
     if (!law.id.starts_with('P') || !can_run(law, candidate)) continue;  // The others are not what it is for.
     LawRun run(candidate);
     law.check(run);
-    for (const std::string& violation : run.violations()) ADD_FAILURE() << law.id << " " << law.name << ": " << violation;
+    for (const std::string& violation : run.violations())
+      ADD_FAILURE() << law.id << " " << law.name << ": " << violation;
     EXPECT_GT(run.checked(), 0) << law.name;
   }
 }
 
-// A call that its map has let go of is running, with no future to see it by, and its body has not begun: the checker has to
-// wait for that before it calls the moment quiet.
+// A call that its map has let go of is running, with no future to see it by, and its body has not begun: the checker
+// has to wait for that before it calls the moment quiet.
 TEST(FaultyThreadPool, WhatHasBeenLetGoOfMayStillBegin) {
   ExecutorPlayer player(dawdling_candidate());
   for (const char* const text : {
            "workers 3\nclients 2\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 1 }\n",
-           "workers 2\nclients 1\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 0 }\n0 submit c2 { return 2 }\n",
+           "workers 2\nclients 1\n0 map { submit c0 { return 0 }; submit c1 { return 0 }; take 0 }\n0 submit c2 { "
+           "return 2 }\n",
            "workers 1\nclients 1\n0 map { submit c0 { throw 0 }; submit c1 { return 0 }; take 2 }\n",
        }) {
     const absl::StatusOr<Trace> trace = parse_trace(text);

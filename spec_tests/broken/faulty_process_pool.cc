@@ -20,10 +20,10 @@
 #include <utility>
 #include <vector>
 
-#include "futures/encoding/encoding.h"
-#include "futures/errors.h"
-#include "futures/encoding/module_address.h"
 #include "futures/encoding/call_vtable.h"
+#include "futures/encoding/encoding.h"
+#include "futures/encoding/module_address.h"
+#include "futures/errors.h"
 #include "optimized/process_pool_executor.h"
 
 namespace futures::spec_tests {
@@ -76,12 +76,14 @@ struct FaultyProcessPool::Job {
   bool is_marked = false;  // As running, before a worker has it.
 };
 
-// Calls are sent to the workers one at a time for each, by threads of this program. These are detached and counted: one that
-// a fault leaves behind is in nobody's way.
+// Calls are sent to the workers one at a time for each, by threads of this program. These are detached and counted: one
+// that a fault leaves behind is in nobody's way.
 struct FaultyProcessPool::Shared {
   // `options` say how many workers there may be.
   Shared(const ProcessPoolOptions& options, ProcessFault which)
-      : max_workers(static_cast<int>(options.max_workers->value())), fault(which), processes(new ProcessPoolExecutor(options)) {}
+      : max_workers(static_cast<int>(options.max_workers->value())),
+        fault(which),
+        processes(new ProcessPoolExecutor(options)) {}
   ~Shared() {
     if (has(ProcessFault::kLeavesWorkersBehind)) processes.release();
   }
@@ -94,12 +96,12 @@ struct FaultyProcessPool::Shared {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<Job> queue;
-  std::deque<Job> lost;      // kLosesResult: nobody will hear of these.
+  std::deque<Job> lost;  // kLosesResult: nobody will hear of these.
   bool intake_open = true;
-  bool left_alone = false;   // After a shutdown without wait the destructor does not wait.
-  bool ending = false;       // Somebody ends the workers: law P8.
-  bool broken = false;       // kDeathBreaksPool, kDeathsAddUp.
-  bool dooms_next = false;   // kDeathLosesNext: a worker has died.
+  bool left_alone = false;  // After a shutdown without wait the destructor does not wait.
+  bool ending = false;  // Somebody ends the workers: law P8.
+  bool broken = false;  // kDeathBreaksPool, kDeathsAddUp.
+  bool dooms_next = false;  // kDeathLosesNext: a worker has died.
   int deaths = 0;
   int threads = 0;
   int idle = 0;

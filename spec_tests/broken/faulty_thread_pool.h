@@ -1,5 +1,5 @@
-// A small thread pool with one fault, chosen when it is made. Each fault is one that pools have had, and each breaks one
-// law first: they prove that the checks raise the alarm.
+// A small thread pool with one fault, chosen when it is made. Each fault is one that pools have had, and each breaks
+// one law first: they prove that the checks raise the alarm.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_THREAD_POOL_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_BROKEN_FAULTY_THREAD_POOL_H_
 

@@ -49,9 +49,12 @@ std::vector<pid_t> worker_pids(Executor& executor) { return process_pool(executo
 
 StartMethod start_method(ProcessStart start) {
   switch (start) {
-    case ProcessStart::kForkServer: return StartMethod::kForkServer;
-    case ProcessStart::kSpawn: return StartMethod::kSpawn;
-    case ProcessStart::kFork: return StartMethod::kFork;
+    case ProcessStart::kForkServer:
+      return StartMethod::kForkServer;
+    case ProcessStart::kSpawn:
+      return StartMethod::kSpawn;
+    case ProcessStart::kFork:
+      return StartMethod::kFork;
   }
   return StartMethod::kForkServer;
 }
@@ -59,8 +62,8 @@ StartMethod start_method(ProcessStart start) {
 }  // namespace
 
 const std::vector<Candidate>& thread_candidates() {
-  // Both promise every law as it stands, first in, first out. Shutdown keeps workers and submits out while it cancels, but
-  // not a client's cancel, which is one step on the future itself: to clients it cancels one call after the other.
+  // Both promise every law as it stands, first in, first out. Shutdown keeps workers and submits out while it cancels,
+  // but not a client's cancel, which is one step on the future itself: to clients it cancels one call after the other.
   const model::Policy policy{.drain = model::Drain::kStepwise};
   static const auto* const candidates = new std::vector<Candidate>{
       {.name = "reference", .make = &make_reference, .policy = policy, .skips = {}},
@@ -70,7 +73,8 @@ const std::vector<Candidate>& thread_candidates() {
 }
 
 const std::vector<Candidate>& process_candidates() {
-  // As threads do, but that a body finds no executor where it runs. So nothing asks what a body could do to it (law P1).
+  // As threads do, but that a body finds no executor where it runs. So nothing asks what a body could do to it (law
+  // P1).
   const model::Policy policy{.drain = model::Drain::kStepwise, .bodies_act = false, .outcomes_travel = true};
   static const auto* const candidates = new std::vector<Candidate>{
       {.name = "process_pool",

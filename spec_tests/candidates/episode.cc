@@ -375,8 +375,8 @@ void Episode::go_through_completed(Client client, model::CallSet calls, bool pol
   }
 }
 
-// A map records itself as what it is: a submit for each input, a result for each item that is taken, and that the rest is
-// let go.
+// A map records itself as what it is: a submit for each input, a result for each item that is taken, and that the rest
+// is let go.
 void Episode::map(Client client, const Statement& statement, Beginning& beginning, InExecutor& in_executor) {
   const std::vector<Statement>& inputs = statement.body[0].statements;
   const std::size_t taken = static_cast<std::size_t>(statement.body[0].value);
@@ -459,9 +459,9 @@ void Episode::add_callback(model::Call call, int registration) {
     const std::shared_ptr<Episode> episode = Table::instance().find(key);
     if (episode == nullptr) return;
     episode->memory_->recorder().record({.kind = ActionKind::kCallback,
-                               .client = current_client(),
-                               .call = call,
-                               .operation = {.registration = static_cast<std::int8_t>(registration)}});
+                                         .client = current_client(),
+                                         .call = call,
+                                         .operation = {.registration = static_cast<std::int8_t>(registration)}});
     episode->callbacks_ran_[registration].store(true, std::memory_order_release);
   });
 }
@@ -492,7 +492,8 @@ bool Episode::rests() const {
 model::CallSet Episode::let_go() const {
   model::CallSet calls = let_go_.load(std::memory_order_acquire);
   for (int call = 0; call < static_cast<int>(slots_.size()); ++call) {
-    if (memory_->has_started(call)) calls &= static_cast<model::CallSet>(~model::set_of(static_cast<model::Call>(call)));
+    if (memory_->has_started(call))
+      calls &= static_cast<model::CallSet>(~model::set_of(static_cast<model::Call>(call)));
   }
   return calls;
 }

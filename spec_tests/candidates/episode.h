@@ -17,7 +17,8 @@
 namespace futures::spec_tests {
 
 // The body of a call of an episode, as a named function with plain arguments: it can be called from anywhere, also in
-// another process of the program, where it does what needs no executor: it passes gates. Returns 0 if the episode is over.
+// another process of the program, where it does what needs no executor: it passes gates. Returns 0 if the episode is
+// over.
 int run_body(std::uint64_t packed_key, int call);
 
 // Where this thread is: a client of the program, the body of a call, or kWorker.
@@ -46,8 +47,8 @@ class Episode {
   // Bodies that start from now on find nothing.
   void end();
 
-  // `statement` will be performed, perhaps on another thread: what it does unseen is under way from now on. Once for each
-  // statement of a step, by the thread that looks.
+  // `statement` will be performed, perhaps on another thread: what it does unseen is under way from now on. Once for
+  // each statement of a step, by the thread that looks.
   void expect(const Statement& statement);
 
   // Does one statement as `client`, on this thread, and records its operations. Skips it if it makes no sense here: see
@@ -82,13 +83,13 @@ class Episode {
   friend int run_body(std::uint64_t packed_key, int call);
 
   struct Slot {
-    Future<int> future;                    // Written once, before has_future.
+    Future<int> future;  // Written once, before has_future.
     std::atomic<bool> has_future{false};
-    model::Reply outcome;                  // The observer's alone: what the finished call was seen to have come to.
+    model::Reply outcome;  // The observer's alone: what the finished call was seen to have come to.
   };
 
-  // Whether the statement does something before it blocks that nobody can see: a map submits its inputs, a wait finds out
-  // which of its calls have futures.
+  // Whether the statement does something before it blocks that nobody can see: a map submits its inputs, a wait finds
+  // out which of its calls have futures.
   static bool begins_unseen(Verb verb);
   class Beginning;
   // Inside the executor: it will not be destroyed meanwhile. Converts to false if it has been.
@@ -121,13 +122,13 @@ class Episode {
   const std::vector<const Body*> bodies_;
   const std::shared_ptr<EpisodeMemory> memory_;
   std::unique_ptr<Executor> executor_;
-  std::atomic<int> users_{0};         // How many are in the executor; kDestroyed once it is, or is being, destroyed.
-  std::atomic<int> beginnings_{0};    // How many statements that were expected have not had their unseen beginning.
-  std::vector<Slot> slots_;                                              // By call.
-  std::vector<std::atomic<int>> callback_calls_;                         // By registration: the call, once it is added.
-  std::vector<std::atomic<bool>> callbacks_ran_;                         // By registration.
-  std::atomic<model::CallSet> let_go_{0};                                // Whether or not they have begun.
-  std::array<std::atomic<model::Reply>, kClientsMax + 1> replies_;       // By client.
+  std::atomic<int> users_{0};  // How many are in the executor; kDestroyed once it is, or is being, destroyed.
+  std::atomic<int> beginnings_{0};  // How many statements that were expected have not had their unseen beginning.
+  std::vector<Slot> slots_;  // By call.
+  std::vector<std::atomic<int>> callback_calls_;  // By registration: the call, once it is added.
+  std::vector<std::atomic<bool>> callbacks_ran_;  // By registration.
+  std::atomic<model::CallSet> let_go_{0};  // Whether or not they have begun.
+  std::array<std::atomic<model::Reply>, kClientsMax + 1> replies_;  // By client.
 };
 
 }  // namespace futures::spec_tests

@@ -85,7 +85,8 @@ Trace EpisodeMemory::trace() const {
 }
 
 void EpisodeMemory::release(int gate) {
-  if (shared_->gates[gate].exchange(1, std::memory_order_release) == 0) futex(shared_->gates[gate], FUTEX_WAKE, INT_MAX);
+  if (shared_->gates[gate].exchange(1, std::memory_order_release) == 0)
+    futex(shared_->gates[gate], FUTEX_WAKE, INT_MAX);
 }
 
 void EpisodeMemory::pass(int gate) {

@@ -1,5 +1,5 @@
-// What the bodies of one episode share with the checker, wherever they run: the trace, the gates, where each body is, and
-// the recorder. A body in another process of the program finds it by its key.
+// What the bodies of one episode share with the checker, wherever they run: the trace, the gates, where each body is,
+// and the recorder. A body in another process of the program finds it by its key.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_MEMORY_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EPISODE_MEMORY_H_
 
@@ -17,16 +17,16 @@
 
 namespace futures::spec_tests {
 
-// Names an episode among all of the machine: the process that made it, the descriptor of its memory there, and a number,
-// since descriptors are used again.
+// Names an episode among all of the machine: the process that made it, the descriptor of its memory there, and a
+// number, since descriptors are used again.
 struct EpisodeKey {
   pid_t process = 0;
   int descriptor = -1;
   std::uint32_t number = 0;
 
   std::uint64_t packed() const {
-    return std::uint64_t{static_cast<std::uint32_t>(process)} << 32 | (static_cast<std::uint64_t>(descriptor) & 0xffff) << 16 |
-           (number & 0xffff);
+    return std::uint64_t{static_cast<std::uint32_t>(process)} << 32 |
+           (static_cast<std::uint64_t>(descriptor) & 0xffff) << 16 | (number & 0xffff);
   }
   static EpisodeKey of(std::uint64_t packed) {
     return {static_cast<pid_t>(packed >> 32), static_cast<int>(packed >> 16 & 0xffff),
@@ -64,8 +64,8 @@ class EpisodeMemory {
   bool has_started(int call) const { return shared_->bodies[call].started.load(std::memory_order_acquire); }
   int position(int call) const { return shared_->bodies[call].at.load(std::memory_order_acquire) + kNotStarted; }
 
-  // Plays the body of `call`: records its start, passes its gates, hands every other statement to `perform`, records its
-  // end. Returns its value, or throws NumberedError.
+  // Plays the body of `call`: records its start, passes its gates, hands every other statement to `perform`, records
+  // its end. Returns its value, or throws NumberedError.
   template <typename Perform>
   int play(model::Call call, const Body& body, const Perform& perform);
 
@@ -91,9 +91,7 @@ class EpisodeMemory {
   void begin(model::Call call);
   [[noreturn]] static void throw_number(int number);
   void end(model::Call call, const Body& body);
-  void set_position(int call, int at) {
-    shared_->bodies[call].at.store(at - kNotStarted, std::memory_order_release);
-  }
+  void set_position(int call, int at) { shared_->bodies[call].at.store(at - kNotStarted, std::memory_order_release); }
 
   const EpisodeKey key_;
   const bool owns_descriptor_;

@@ -63,8 +63,8 @@ bool all_sleep(const std::string& process, const std::string& self) {
   return true;
 }
 
-// Whether every thread of this program but the calling one sleeps, its child processes included. Then nothing happens any
-// more, unless a sleep is timed. Linux alone tells.
+// Whether every thread of this program but the calling one sleeps, its child processes included. Then nothing happens
+// any more, unless a sleep is timed. Linux alone tells.
 bool others_sleep() { return all_sleep("self", std::to_string(::syscall(SYS_gettid))); }
 
 std::atomic<int> episodes_given_up{0};
@@ -185,7 +185,7 @@ absl::Status ExecutorPlayer::issue(int index) {
   }
   episode_->expect(step.statement);
   // The statement lives in the episode's trace, which the job shares.
-  clients_[step.client]->post(to_text(step.statement), 
+  clients_[step.client]->post(to_text(step.statement),
                               step.statement.verb == Verb::kShutdown || step.statement.verb == Verb::kDestroy,
                               [episode = episode_, &step] {
                                 const auto client = static_cast<model::Client>(step.client);
@@ -216,9 +216,11 @@ bool ExecutorPlayer::settle() {
   const bool rests = wait_for([this] { return episode_->rests(); }, until);
   // Whether a shutdown has closed the intake cannot be seen while it waits: it has if its thread sleeps there, and
   // nobody is awake whose lock it may be waiting for.
-  wait_for([this] {
-    return std::none_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->in_shutdown(); });
-  }, until);
+  wait_for(
+      [this] {
+        return std::none_of(clients_.begin(), clients_.end(), [](const auto& client) { return client->in_shutdown(); });
+      },
+      until);
   return rests;
 }
 
@@ -233,8 +235,8 @@ Observation ExecutorPlayer::observe() {
     episode_->look(observation);
     return observation;
   };
-  // All of it only moves forward, so two equal looks in a row were both true at the moment between them; and what rested
-  // before them and after them, with no event in between, rested all the time.
+  // All of it only moves forward, so two equal looks in a row were both true at the moment between them; and what
+  // rested before them and after them, with no event in between, rested all the time.
   const Clock::time_point until = Clock::now() + patience_;
   for (;;) {
     const bool rested = settle();

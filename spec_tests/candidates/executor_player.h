@@ -65,7 +65,7 @@ class ExecutorPlayer final : public TracePlayer {
   std::shared_ptr<Episode> episode_;
   bool running_ = false;  // Between begin and finish.
   model::CallSet cancelled_ = 0;  // Calls that a map has let go of, and that never begin.
-  bool stuck_ = false;    // The episode was given up.
+  bool stuck_ = false;  // The episode was given up.
   std::vector<std::shared_ptr<ClientThread>> clients_;
 };
 

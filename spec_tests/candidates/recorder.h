@@ -12,8 +12,8 @@
 
 namespace futures::spec_tests {
 
-// The order is that of one counter: what happened before in real time has the smaller stamp. Recording takes no lock and
-// never waits, so that it hides no race of the executor's; under load it serialises two threads for one cache miss.
+// The order is that of one counter: what happened before in real time has the smaller stamp. Recording takes no lock
+// and never waits, so that it hides no race of the executor's; under load it serialises two threads for one cache miss.
 //
 // Thread-safe, and between processes that share its memory as well. Memory of zeros is a recorder without events.
 class Recorder {

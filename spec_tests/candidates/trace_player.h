@@ -14,12 +14,12 @@ namespace futures::spec_tests {
 
 // What can be seen of an executor from outside, at one moment.
 struct Observation {
-  std::vector<model::Visible> calls;     // By call of the trace; kAbsent until its submit has returned a future.
-  std::vector<model::Reply> outcomes;    // By call; of finished ones: kValue, kError or kBroken. Otherwise kNone.
-  std::vector<bool> started;             // By call: its body has begun.
-  std::vector<bool> busy;                // By client: inside an operation.
-  std::vector<model::Reply> replies;     // By client: the reply of its last returned operation.
-  std::vector<bool> callbacks_ran;       // By registration.
+  std::vector<model::Visible> calls;  // By call of the trace; kAbsent until its submit has returned a future.
+  std::vector<model::Reply> outcomes;  // By call; of finished ones: kValue, kError or kBroken. Otherwise kNone.
+  std::vector<bool> started;  // By call: its body has begun.
+  std::vector<bool> busy;  // By client: inside an operation.
+  std::vector<model::Reply> replies;  // By client: the reply of its last returned operation.
+  std::vector<bool> callbacks_ran;  // By registration.
 
   friend bool operator==(const Observation&, const Observation&) = default;
 };

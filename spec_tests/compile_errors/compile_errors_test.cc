@@ -1,6 +1,6 @@
-// What the compiler says to misuses: each source beside this one but control.cc and front_door.cc must be refused, and the
-// first error be a line that a person understands. It stands in the source as `// expect: TEXT`, or `TEXT | TEXT` where it is
-// the compiler's own and compilers differ.
+// What the compiler says to misuses: each source beside this one but control.cc and front_door.cc must be refused, and
+// the first error be a line that a person understands. It stands in the source as `// expect: TEXT`, or `TEXT | TEXT`
+// where it is the compiler's own and compilers differ.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -69,9 +69,10 @@ TEST_P(CompileErrors, FirstErrorIsTheOneExpected) {
   EXPECT_TRUE(absl::EndsWith(log, "\nexit status 1\n")) << log;
   const std::vector<std::string> errors = lines_with(log, "error: ");
   ASSERT_FALSE(errors.empty()) << log;
-  EXPECT_TRUE(std::any_of(expected.begin(), expected.end(), [&](const std::string& text) {
-    return absl::StrContains(errors[0], text);
-  })) << "expected: " << absl::StrJoin(expected, " | ") << "\n" << log;
+  EXPECT_TRUE(std::any_of(expected.begin(), expected.end(),
+                          [&](const std::string& text) { return absl::StrContains(errors[0], text); }))
+      << "expected: " << absl::StrJoin(expected, " | ") << "\n"
+      << log;
   RecordProperty("errors", static_cast<int>(errors.size()));
 }
 
@@ -90,7 +91,8 @@ TEST(CompileErrorsTest, ThreadsOnlyIncludeNothingOfTheWayToProcesses) {
   EXPECT_TRUE(absl::EndsWith(headers, "\nexit status 0\n"));
 }
 
-// What every file that uses futures pays: the lines that the compiler reads, beside those of <future>. Today 1.6 times as many.
+// What every file that uses futures pays: the lines that the compiler reads, beside those of <future>. Today 1.6 times
+// as many.
 TEST(CompileErrorsTest, TheFrontDoorCostsAtMostOneAndEightTenthsOfStdFuture) {
   const auto lines_of = [](const std::string& name) {
     const std::string text = contents(folder() / (name + ".text"));

@@ -1,5 +1,6 @@
 // A string literal is a pointer, and means nothing in another process: std::string("text").
-// expect: ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and views never can
+// expect: ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and views
+// never can
 #include <cstddef>
 #include <string>
 

@@ -1,5 +1,6 @@
 // There is no shared memory behind a reference.
-// expect: ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and views never can
+// expect: ProcessPoolExecutor::submit: an argument cannot travel to another process; pointers, references and views
+// never can
 #include <functional>
 
 #include "optimized/process_pool_executor.h"

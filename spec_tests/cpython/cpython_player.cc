@@ -26,8 +26,8 @@
 namespace futures::spec_tests {
 namespace {
 
-// How long the driver may take for what needs no patience with the executor. It is so much only for the sake of a machine
-// that is overloaded; a process that is gone is noticed at once.
+// How long the driver may take for what needs no patience with the executor. It is so much only for the sake of a
+// machine that is overloaded; a process that is gone is noticed at once.
 constexpr std::chrono::milliseconds kAnswerTime{30'000};
 
 std::string_view mode_of(const CPythonPlayer::Options& options) {
@@ -61,9 +61,8 @@ bool may_cancel(const Statement& statement, std::uint16_t calls) {
 }
 
 bool waits_for_shutdown(const Body& body) {
-  return std::any_of(body.statements.begin(), body.statements.end(), [](const Statement& statement) {
-    return statement.verb == Verb::kShutdown && statement.wait;
-  });
+  return std::any_of(body.statements.begin(), body.statements.end(),
+                     [](const Statement& statement) { return statement.verb == Verb::kShutdown && statement.wait; });
 }
 
 bool several_shut_down(const Trace& trace) {
@@ -126,9 +125,8 @@ bool CPythonPlayer::is_stepwise(const Trace& trace, Pool pool) {
   if (pool == Pool::kProcesses) {
     const auto closes = [](const Step& step) { return step.statement.verb == Verb::kShutdown; };
     const auto first = std::find_if(trace.steps.begin(), trace.steps.end(), closes);
-    return std::none_of(first == trace.steps.end() ? first : first + 1, trace.steps.end(), [&](const Step& step) {
-      return closes(step) && step.statement.cancel_futures;
-    });
+    return std::none_of(first == trace.steps.end() ? first : first + 1, trace.steps.end(),
+                        [&](const Step& step) { return closes(step) && step.statement.cancel_futures; });
   }
   if (trace.workers == 1) return true;
   const std::vector<const Body*> bodies = bodies_of(trace);
@@ -139,9 +137,8 @@ bool CPythonPlayer::is_asked(const Trace& trace, Pool pool) {
   if (pool == Pool::kProcesses && several_shut_down(trace)) return false;
   std::uint16_t awaited = 0;
   for (const Step& step : trace.steps) awaited |= step.statement.calls;
-  return awaited == 0 || std::none_of(trace.steps.begin(), trace.steps.end(), [&](const Step& step) {
-    return may_cancel(step.statement, awaited);
-  });
+  return awaited == 0 || std::none_of(trace.steps.begin(), trace.steps.end(),
+                                      [&](const Step& step) { return may_cancel(step.statement, awaited); });
 }
 
 absl::Status CPythonPlayer::start() {

@@ -146,7 +146,8 @@ TEST(CPythonPlayer, S7_ShutdownThatWaitsMayWaitForOtherWorkersFirst) {
 
 // ---------------------------------------------------------------------------------------------- where CPython differs
 
-// A worker takes a call; shutdown(cancel_futures=True) no longer finds it in the queue, returns, and it is still pending.
+// A worker takes a call; shutdown(cancel_futures=True) no longer finds it in the queue, returns, and it is still
+// pending.
 constexpr std::string_view kTakenDuringShutdown =
     "workers 1\n"
     "clients 2\n"
@@ -271,7 +272,8 @@ TEST(CPythonDiffers, S3_ADrainTakesACallOffTheQueueBeforeItCancelsIt) {
   EXPECT_EQ(rejection(policy, play.trace(), history), "") << text_of(history);
 }
 
-// In the same moment nothing is left in the queue, the workers end, and an earlier shutdown that waits for them returns.
+// In the same moment nothing is left in the queue, the workers end, and an earlier shutdown that waits for them
+// returns.
 TEST(CPythonDiffers, S5_AShutdownThatWaitsReturnsBeforeAnotherOneHasCancelled) {
   Play play(
       "workers 1\n"
@@ -301,9 +303,9 @@ TEST(CPythonDiffers, S5_AShutdownThatWaitsReturnsBeforeAnotherOneHasCancelled) {
   EXPECT_NE(rejection(policy, play.trace(), history), "") << text_of(history);
 }
 
-// CPython counts idle workers to know whether a submit needs a new one. A worker that finds the queue empty counts itself,
-// and then takes a call for which another worker has just been started: one worker, counted twice. For each such slip a
-// later submit does not start a worker that it needs.
+// CPython counts idle workers to know whether a submit needs a new one. A worker that finds the queue empty counts
+// itself, and then takes a call for which another worker has just been started: one worker, counted twice. For each
+// such slip a later submit does not start a worker that it needs.
 TEST(CPythonDiffers, E6_ACallStaysPendingWithFewerThanMaxWorkersRunning) {
   Play play(
       "workers 3\n"

@@ -43,7 +43,8 @@ TEST(CPythonProcesses, ShowWhatACallGoesThrough) {
   play.finish_accepted();
 }
 
-// The pool marks calls as running when it puts them into the queue that workers take from: one more than there are workers.
+// The pool marks calls as running when it puts them into the queue that workers take from: one more than there are
+// workers.
 TEST(CPythonProcessesDiffer, P1_CallsThatNoWorkerHasAreRunning) {
   Play play(
       "workers 1\n"
@@ -71,8 +72,8 @@ TEST(CPythonProcessesDiffer, P1_CallsThatNoWorkerHasAreRunning) {
   EXPECT_NE(rejection(policy, play.trace(), history), "") << text_of(history);
 }
 
-// A first shutdown without wait makes the executor forget how to wake the pool's thread. What a later one asks for is done
-// when that next has news, which here is when c0 ends.
+// A first shutdown without wait makes the executor forget how to wake the pool's thread. What a later one asks for is
+// done when that next has news, which here is when c0 ends.
 constexpr std::string_view kCancelsAfterShutdown =
     "workers 1\n"
     "clients 1\n"

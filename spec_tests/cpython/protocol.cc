@@ -26,9 +26,15 @@ using model::ReplyKind;
 using model::Visible;
 
 constexpr std::pair<std::string_view, OpKind> kVerbs[] = {
-    {"submit", OpKind::kSubmit}, {"cancel", OpKind::kCancel},         {"result", OpKind::kResult},
-    {"poll", OpKind::kPoll},     {"callback", OpKind::kAddCallback}, {"shutdown", OpKind::kShutdown},
-    {"wait", OpKind::kWait},     {"next", OpKind::kNext},            {"abandon", OpKind::kAbandon},
+    {"submit", OpKind::kSubmit},
+    {"cancel", OpKind::kCancel},
+    {"result", OpKind::kResult},
+    {"poll", OpKind::kPoll},
+    {"callback", OpKind::kAddCallback},
+    {"shutdown", OpKind::kShutdown},
+    {"wait", OpKind::kWait},
+    {"next", OpKind::kNext},
+    {"abandon", OpKind::kAbandon},
     {"destroy", OpKind::kDestroy},
 };
 
@@ -39,12 +45,17 @@ constexpr std::pair<std::string_view, model::ReturnWhen> kWhens[] = {
 };
 
 constexpr std::pair<std::string_view, ReplyKind> kReplies[] = {
-    {"none", ReplyKind::kNone},           {"ok", ReplyKind::kOk},
-    {"true", ReplyKind::kTrue},           {"false", ReplyKind::kFalse},
-    {"value", ReplyKind::kValue},         {"error", ReplyKind::kError},
+    {"none", ReplyKind::kNone},
+    {"ok", ReplyKind::kOk},
+    {"true", ReplyKind::kTrue},
+    {"false", ReplyKind::kFalse},
+    {"value", ReplyKind::kValue},
+    {"error", ReplyKind::kError},
     {"done", ReplyKind::kDone},
-    {"cancelled", ReplyKind::kCancelled}, {"timeout", ReplyKind::kTimeout},
-    {"deadlock_error", ReplyKind::kDeadlockError}, {"shutdown_error", ReplyKind::kShutdownError},
+    {"cancelled", ReplyKind::kCancelled},
+    {"timeout", ReplyKind::kTimeout},
+    {"deadlock_error", ReplyKind::kDeadlockError},
+    {"shutdown_error", ReplyKind::kShutdownError},
 };
 
 constexpr std::pair<std::string_view, Visible> kVisibles[] = {

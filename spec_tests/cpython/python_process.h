@@ -15,8 +15,8 @@
 
 namespace futures::spec_tests {
 
-// Not thread-safe. The child holds none of our descriptors but standard error, and sees the end of its input, its signal
-// to go, when this process ends in any way.
+// Not thread-safe. The child holds none of our descriptors but standard error, and sees the end of its input, its
+// signal to go, when this process ends in any way.
 class PythonProcess {
  public:
   // Starts `arguments[0]`, looked for on PATH. Unavailable if there is no such program.
@@ -29,8 +29,8 @@ class PythonProcess {
   // Sends whole lines. Unavailable if the child has ended.
   absl::Status write(std::string_view lines);
 
-  // Waits for the next line and returns it without its end. DeadlineExceeded when `patience` is over, Unavailable if the
-  // child has ended.
+  // Waits for the next line and returns it without its end. DeadlineExceeded when `patience` is over, Unavailable if
+  // the child has ended.
   absl::StatusOr<std::string> read_line(std::chrono::milliseconds patience);
 
  private:

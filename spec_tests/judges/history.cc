@@ -15,11 +15,13 @@ model::CallSet said_done(const OperationRecord& record) {
   switch (record.operation.kind) {
     case OpKind::kResult:
     case OpKind::kPoll:
-      return record.reply.kind != ReplyKind::kTimeout && record.reply.kind != ReplyKind::kNone ? named : model::CallSet{0};
+      return record.reply.kind != ReplyKind::kTimeout && record.reply.kind != ReplyKind::kNone ? named
+                                                                                               : model::CallSet{0};
     case OpKind::kCancel:
       return record.reply.kind == ReplyKind::kTrue ? named : model::CallSet{0};
     case OpKind::kWait:
-      return record.reply.kind == ReplyKind::kDone ? static_cast<model::CallSet>(record.reply.value) : model::CallSet{0};
+      return record.reply.kind == ReplyKind::kDone ? static_cast<model::CallSet>(record.reply.value)
+                                                   : model::CallSet{0};
     case OpKind::kNext:
       return record.reply.kind == ReplyKind::kDone ? model::set_of(static_cast<model::Call>(record.reply.value))
                                                    : model::CallSet{0};

@@ -43,9 +43,8 @@ bool Judge::ended_done(int call) const {
 }
 
 bool Judge::some_body_runs() const {
-  return std::any_of(history.calls.begin(), history.calls.end(), [](const auto& entry) {
-    return entry.second.starts.size() > entry.second.ends.size();
-  });
+  return std::any_of(history.calls.begin(), history.calls.end(),
+                     [](const auto& entry) { return entry.second.starts.size() > entry.second.ends.size(); });
 }
 
 bool Judge::effective_by(const OperationRecord& shutdown, Moment moment) const {
@@ -65,8 +64,7 @@ void check_runs(Judge& judge) {
     const CallRecord& record = judge.history.calls.at(call);
     const Visible seen = judge.last_seen(call);
     if (record.starts.empty() && !judge.record.finished) continue;
-    const model::Reply outcome =
-        seen == Visible::kFinished ? judge.record.last.outcomes[call] : model::Reply{};
+    const model::Reply outcome = seen == Visible::kFinished ? judge.record.last.outcomes[call] : model::Reply{};
     const bool has_result = outcome.kind == ReplyKind::kValue || outcome.kind == ReplyKind::kError;
     judge.findings.check("E2", record.starts.size() <= 1 && !(has_result && record.starts.empty()),
                          absl::StrCat(name(call), " ran ", record.starts.size(), " times, and is ",
@@ -81,18 +79,19 @@ void check_errors(Judge& judge) {
     for (const OperationRecord& op : judge.history.operations) {
       const bool asks = op.operation.kind == OpKind::kResult || op.operation.kind == OpKind::kPoll;
       if (!asks || op.operation.call != call || !op.has_returned() || op.reply.kind == ReplyKind::kTimeout) continue;
-      judge.findings.check("E3", op.reply == record.outcome,
-                           absl::StrCat(name(call), " threw ", to_string(record.outcome), ", its future gave ",
-                                        to_string(op.reply)));
+      judge.findings.check(
+          "E3", op.reply == record.outcome,
+          absl::StrCat(name(call), " threw ", to_string(record.outcome), ", its future gave ", to_string(op.reply)));
     }
     if (judge.last_seen(call) != Visible::kFinished) {
-      if (judge.record.finished) judge.findings.check("E3", false, absl::StrCat(name(call), " threw, and is not finished"));
+      if (judge.record.finished)
+        judge.findings.check("E3", false, absl::StrCat(name(call), " threw, and is not finished"));
       continue;
     }
     const model::Reply& outcome = judge.record.last.outcomes[call];
-    judge.findings.check("E3", outcome == record.outcome,
-                         absl::StrCat(name(call), " threw ", to_string(record.outcome), ", its future has ",
-                                      to_string(outcome)));
+    judge.findings.check(
+        "E3", outcome == record.outcome,
+        absl::StrCat(name(call), " threw ", to_string(record.outcome), ", its future has ", to_string(outcome)));
   }
 }
 
@@ -124,8 +123,8 @@ void check_intake(Judge& judge) {
   }
 }
 
-// When `call` starts, those submitted before it have left the queue before it. Of these, every one that runs or will run
-// holds a worker, as do all others that run.
+// When `call` starts, those submitted before it have left the queue before it. Of these, every one that runs or will
+// run holds a worker, as do all others that run.
 void check_order(Judge& judge) {
   if (judge.record.policy.start_order != model::StartOrder::kFifo) return;
   const History& history = judge.history;
@@ -161,7 +160,8 @@ void check_workers(Judge& judge) {
     peak = std::max(peak, running);
   }
   if (peak >= max_workers) {
-    judge.findings.check("E6", peak <= max_workers, absl::StrCat(peak, " calls ran at once on ", max_workers, " workers"));
+    judge.findings.check("E6", peak <= max_workers,
+                         absl::StrCat(peak, " calls ran at once on ", max_workers, " workers"));
   }
   for (const Record::Quiet& quiet : judge.record.quiet) {
     const auto& calls = quiet.seen.calls;
@@ -188,9 +188,9 @@ void check_nothing_lost(Judge& judge) {
   }
 }
 
-constexpr std::string_view kOracleLaws[] = {"E2", "E3", "E4", "E5", "E6", "E7", "E10", "F1", "F2", "F3", "F5",
-                                            "F8", "F9", "W1", "W2", "W3", "W4", "W5",  "M1", "M3", "M4",
-                                            "M8", "S1", "S2", "S3", "S4", "S5", "S6",  "S7", "S9"};
+constexpr std::string_view kOracleLaws[] = {"E2", "E3", "E4", "E5", "E6", "E7", "E10", "F1", "F2", "F3",
+                                            "F5", "F8", "F9", "W1", "W2", "W3", "W4",  "W5", "M1", "M3",
+                                            "M4", "M8", "S1", "S2", "S3", "S4", "S5",  "S6", "S7", "S9"};
 
 }  // namespace
 

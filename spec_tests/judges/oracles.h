@@ -44,11 +44,11 @@ struct Record {
 
   Trace trace;
   model::Policy policy;
-  std::vector<Quiet> quiet;           // After steps, once nothing happened any more. Empty if nobody waited for that.
+  std::vector<Quiet> quiet;  // After steps, once nothing happened any more. Empty if nobody waited for that.
   std::vector<model::Event> history;
-  bool finished = false;              // Whether the epilogue came to its end in time.
-  std::string stuck;                  // What did not, if not.
-  Observation last;                   // After the epilogue, or when it was given up.
+  bool finished = false;  // Whether the epilogue came to its end in time.
+  std::string stuck;  // What did not, if not.
+  Observation last;  // After the epilogue, or when it was given up.
 };
 
 // The laws that check_laws looks at.

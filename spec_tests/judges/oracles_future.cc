@@ -25,8 +25,9 @@ void check_states(Judge& judge) {
   const auto compare = [&](const Observation& before, const Observation& after) {
     for (std::size_t call = 0; call < before.calls.size() && call < after.calls.size(); ++call) {
       if (before.calls[call] == Visible::kAbsent) continue;
-      judge.findings.check("F1", may_follow(before.calls[call], after.calls[call]),
-                           absl::StrCat(name(static_cast<int>(call)), " went back to an earlier state, or left a last one"));
+      judge.findings.check(
+          "F1", may_follow(before.calls[call], after.calls[call]),
+          absl::StrCat(name(static_cast<int>(call)), " went back to an earlier state, or left a last one"));
     }
   };
   const auto& quiet = judge.record.quiet;
@@ -37,9 +38,8 @@ void check_states(Judge& judge) {
 
 bool was_seen_cancelled(const Judge& judge, int call) {
   if (judge.last_seen(call) == Visible::kCancelled) return true;
-  return std::any_of(judge.record.quiet.begin(), judge.record.quiet.end(), [&](const Record::Quiet& quiet) {
-    return quiet.seen.calls[call] == Visible::kCancelled;
-  });
+  return std::any_of(judge.record.quiet.begin(), judge.record.quiet.end(),
+                     [&](const Record::Quiet& quiet) { return quiet.seen.calls[call] == Visible::kCancelled; });
 }
 
 void check_cancels(Judge& judge) {
@@ -49,7 +49,8 @@ void check_cancels(Judge& judge) {
     const int call = cancel.operation.call;
     const CallRecord& record = judge.history.calls.at(call);
     if (cancel.reply.kind == ReplyKind::kTrue) {
-      judge.findings.check("F2", record.starts.empty(), absl::StrCat("cancel of ", name(call), " was true, and it ran"));
+      judge.findings.check("F2", record.starts.empty(),
+                           absl::StrCat("cancel of ", name(call), " was true, and it ran"));
     } else if (judge.record.finished) {
       judge.findings.check("F2", !record.starts.empty() && judge.last_seen(call) == Visible::kFinished,
                            absl::StrCat("cancel of ", name(call), " was false, and it did not run to its end"));
@@ -58,9 +59,9 @@ void check_cancels(Judge& judge) {
       const bool follows = later.operation.kind == OpKind::kCancel && later.operation.call == call &&
                            later.has_returned() && later.invoked > cancel.returned;
       if (!follows) continue;
-      judge.findings.check("F2", later.reply == cancel.reply,
-                           absl::StrCat("cancel of ", name(call), " was ", to_string(cancel.reply), ", then ",
-                                        to_string(later.reply)));
+      judge.findings.check(
+          "F2", later.reply == cancel.reply,
+          absl::StrCat("cancel of ", name(call), " was ", to_string(cancel.reply), ", then ", to_string(later.reply)));
     }
   }
   for (const int call : judge.accepted) {
@@ -125,16 +126,17 @@ void check_callback(Judge& judge, int registration, const CallbackRecord& callba
   const CallRecord& record = judge.history.calls.at(call);
   const bool must_run = judge.record.finished && add.has_returned() && judge.ended_done(call);
   if (record.known_done < add.invoked && add.has_returned()) {
-    judge.findings.check("F9", callback.runs.size() == 1 && is_late(add, callback.runs.front()),
-                         absl::StrCat("r", registration, ", added when ", name(call),
-                                      " was done, did not run once and in its adder"));
+    judge.findings.check(
+        "F9", callback.runs.size() == 1 && is_late(add, callback.runs.front()),
+        absl::StrCat("r", registration, ", added when ", name(call), " was done, did not run once and in its adder"));
     return;
   }
   if (callback.runs.empty() && !must_run) return;
   judge.findings.check("F8", callback.runs.size() == 1,
                        absl::StrCat("r", registration, " of ", name(call), " ran ", callback.runs.size(), " times"));
   if (callback.runs.empty()) return;
-  const bool body_over = record.starts.empty() || (!record.ends.empty() && record.ends.front() < callback.runs.front().at);
+  const bool body_over =
+      record.starts.empty() || (!record.ends.empty() && record.ends.front() < callback.runs.front().at);
   judge.findings.check("F8", body_over, absl::StrCat("r", registration, " ran before ", name(call), " was done"));
 }
 

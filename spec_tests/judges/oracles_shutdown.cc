@@ -23,8 +23,7 @@ std::string left_over(const Judge& judge, const OperationRecord& shutdown) {
   for (const int call : judge.accepted) {
     const CallRecord& record = judge.history.calls.at(call);
     if (judge.last_seen(call) == Visible::kCancelled && record.starts.empty()) continue;
-    if (!record.ends.empty() && record.ends.back() < shutdown.returned &&
-        record.starts.size() == record.ends.size()) {
+    if (!record.ends.empty() && record.ends.back() < shutdown.returned && record.starts.size() == record.ends.size()) {
       continue;
     }
     absl::StrAppend(&left, " ", name(call));
@@ -44,8 +43,8 @@ bool need_not_wait(const Judge& judge, const OperationRecord& shutdown) {
 void check_wait(Judge& judge, const OperationRecord& shutdown, bool repeated) {
   if (!shutdown.has_returned()) {
     if (judge.record.finished || judge.some_body_runs()) return;
-    const bool all_done = std::all_of(judge.accepted.begin(), judge.accepted.end(),
-                                      [&](int call) { return judge.ended_done(call); });
+    const bool all_done =
+        std::all_of(judge.accepted.begin(), judge.accepted.end(), [&](int call) { return judge.ended_done(call); });
     if (all_done) judge.findings.check("S1", false, "every call is done, and shutdown still waits");
     return;
   }
@@ -90,8 +89,8 @@ void check_cancel_futures(Judge& judge, const OperationRecord& shutdown) {
     }
     if (!had_pending && pending == calls.end()) continue;
     judge.findings.check("S3", pending == calls.end(),
-                         absl::StrCat("after shutdown with cancel_futures ", name(static_cast<int>(pending - calls.begin())),
-                                      " is pending"));
+                         absl::StrCat("after shutdown with cancel_futures ",
+                                      name(static_cast<int>(pending - calls.begin())), " is pending"));
     had_pending = false;
   }
   // Without quiet moments: what starts later was running, though its body had not begun.
@@ -110,11 +109,11 @@ void check_cancel_futures(Judge& judge, const OperationRecord& shutdown) {
 void check_no_hang(Judge& judge, const OperationRecord& shutdown) {
   if (!judge.record.finished && judge.some_body_runs()) return;
   for (const OperationRecord& op : judge.history.operations) {
-    const bool cancelled = op.operation.kind == OpKind::kCancel && op.reply.kind == ReplyKind::kTrue &&
-                           op.returned < shutdown.invoked;
+    const bool cancelled =
+        op.operation.kind == OpKind::kCancel && op.reply.kind == ReplyKind::kTrue && op.returned < shutdown.invoked;
     if (cancelled) judge.findings.check("S9", shutdown.has_returned(), "shutdown after a cancel hangs");
-    const bool waits = op.operation.kind == OpKind::kResult && op.invoked < shutdown.invoked &&
-                       op.returned > shutdown.invoked;
+    const bool waits =
+        op.operation.kind == OpKind::kResult && op.invoked < shutdown.invoked && op.returned > shutdown.invoked;
     if (waits) judge.findings.check("S9", op.has_returned(), "a result hangs that waited when shutdown came");
   }
 }
@@ -125,11 +124,11 @@ void check_destructor(Judge& judge, const OperationRecord& destructor) {
   const auto leaves_alone = [&](const OperationRecord& op) {
     return is_shutdown(op) && !op.operation.wait && op.has_returned() && op.returned < destructor.invoked;
   };
-  const bool may_wait = std::none_of(operations.begin(), operations.end(), leaves_alone) ||
-                        !judge.record.policy.destroy_respects_no_wait;
+  const bool may_wait =
+      std::none_of(operations.begin(), operations.end(), leaves_alone) || !judge.record.policy.destroy_respects_no_wait;
   if (!destructor.has_returned()) {
-    const bool all_done = std::all_of(judge.accepted.begin(), judge.accepted.end(),
-                                      [&](int call) { return judge.ended_done(call); });
+    const bool all_done =
+        std::all_of(judge.accepted.begin(), judge.accepted.end(), [&](int call) { return judge.ended_done(call); });
     if (!judge.record.finished && !judge.some_body_runs() && all_done) {
       judge.findings.check("S6", false, "every call is done, and the destructor still waits");
     }
@@ -143,7 +142,8 @@ void check_destructor(Judge& judge, const OperationRecord& destructor) {
   }
   for (const Record::Quiet& quiet : judge.record.quiet) {
     if (quiet.events <= destructor.invoked) continue;
-    judge.findings.check("S6", destructor.returned < quiet.events, "the destructor waits after a shutdown without wait");
+    judge.findings.check("S6", destructor.returned < quiet.events,
+                         "the destructor waits after a shutdown without wait");
     return;
   }
 }

@@ -54,7 +54,8 @@ void check_no_hang(Judge& judge, const OperationRecord& op) {
                       (op.operation.when == model::ReturnWhen::kFirstException && one_threw);
   const bool steps = op.operation.kind == OpKind::kNext;
   if (steps ? one_done : enough) {
-    judge.findings.check(steps ? "W5" : "W3", false, absl::StrCat(to_string(op.operation), " hangs, and there is enough done"));
+    judge.findings.check(steps ? "W5" : "W3", false,
+                         absl::StrCat(to_string(op.operation), " hangs, and there is enough done"));
   }
 }
 
@@ -89,14 +90,14 @@ void check_wait(Judge& judge, const OperationRecord& op) {
 void check_next(Judge& judge, const OperationRecord& op) {
   const std::string what = absl::StrCat(to_string(op.operation), " gave ", to_string(op.reply));
   bool one_was_done = false;
-  for_each_call(judge, op.operation.calls, [&](int, const CallRecord& record) {
-    one_was_done = one_was_done || record.known_done < op.invoked;
-  });
+  for_each_call(judge, op.operation.calls,
+                [&](int, const CallRecord& record) { one_was_done = one_was_done || record.known_done < op.invoked; });
   if (op.reply.kind == ReplyKind::kTimeout) {
     const bool may_miss = !one_was_done || !judge.record.policy.ready_after_deadline;
     return judge.findings.check("W5", op.operation.poll && may_miss, absl::StrCat(what, ", and something was done"));
   }
-  const bool asked = op.reply.kind == ReplyKind::kDone && model::is_in(op.operation.calls, static_cast<Call>(op.reply.value));
+  const bool asked =
+      op.reply.kind == ReplyKind::kDone && model::is_in(op.operation.calls, static_cast<Call>(op.reply.value));
   judge.findings.check("W5", asked, absl::StrCat(what, ", which is none of these"));
   if (!asked) return;
   const CallRecord& record = judge.history.calls.at(op.reply.value);
@@ -106,15 +107,15 @@ void check_next(Judge& judge, const OperationRecord& op) {
   judge.findings.check("W5", !came_later, absl::StrCat(what, ", and another one was done before it"));
 }
 
-// What a map has let go of starts no more, once all is quiet after that: until then what was running may begin its body. So
-// it may for ever where calls are running that no worker has.
+// What a map has let go of starts no more, once all is quiet after that: until then what was running may begin its
+// body. So it may for ever where calls are running that no worker has.
 void check_let_go(Judge& judge, const OperationRecord& op, std::string_view law) {
   if (judge.record.policy.claims_ahead > 0) return;
   for (const Record::Quiet& quiet : judge.record.quiet) {
     if (quiet.events <= op.returned) continue;
     for_each_call(judge, op.operation.calls, [&](int call, const CallRecord& record) {
-      const bool starts_late = std::any_of(record.starts.begin(), record.starts.end(),
-                                           [&](Moment start) { return start >= quiet.events; });
+      const bool starts_late =
+          std::any_of(record.starts.begin(), record.starts.end(), [&](Moment start) { return start >= quiet.events; });
       judge.findings.check(law, !starts_late, absl::StrCat(name(call), " starts after its map has been let go"));
     });
     return;
@@ -129,7 +130,8 @@ void check_item(Judge& judge, const OperationRecord& op) {
   if (op.reply.kind == ReplyKind::kValue) {
     return judge.findings.check("M1", ended && op.reply == record.outcome, what);
   }
-  const bool kept = op.reply.kind == ReplyKind::kCancelled ? record.starts.empty() : ended && op.reply == record.outcome;
+  const bool kept =
+      op.reply.kind == ReplyKind::kCancelled ? record.starts.empty() : ended && op.reply == record.outcome;
   judge.findings.check("M3", kept || judge.record.policy.worker_death, what);
   if (judge.record.policy.map_ends_at_error) return check_let_go(judge, op, "M3");
   if (op.reply.kind != ReplyKind::kCancelled) return;

@@ -130,8 +130,8 @@ std::string differences(const EpisodeReport& report, const EpisodeReport& refere
   const std::size_t rows = std::min(report.rows.size(), reference.rows.size());
   for (std::size_t i = 0; i < rows; ++i) {
     if (report.rows[i].skipped == reference.rows[i].skipped && report.rows[i].seen == reference.rows[i].seen) continue;
-    return absl::StrCat("after ", report.rows[i].step, ": ", to_string(report.rows[i].seen), ", the reference: ",
-                        to_string(reference.rows[i].seen));
+    return absl::StrCat("after ", report.rows[i].step, ": ", to_string(report.rows[i].seen),
+                        ", the reference: ", to_string(reference.rows[i].seen));
   }
   return report.rows.size() == reference.rows.size() ? "" : "another number of steps than the reference";
 }
@@ -144,8 +144,8 @@ std::string to_table(const EpisodeReport& report) {
     } else if (row.kept) {
       absl::StrAppend(&table, "  - ", row.step, "\n      as expected  ", to_string(row.seen), "\n");
     } else {
-      absl::StrAppend(&table, "  ! ", row.step, "\n      expected     ", describe(row.expected), "\n      seen         ",
-                      to_string(row.seen), "\n");
+      absl::StrAppend(&table, "  ! ", row.step, "\n      expected     ", describe(row.expected),
+                      "\n      seen         ", to_string(row.seen), "\n");
     }
   }
   if (!report.record.finished) absl::StrAppend(&table, "  ! the epilogue\n      ", report.record.stuck, "\n");

@@ -16,25 +16,25 @@ namespace futures::spec_tests {
 
 // The laws under which a run is reported that is not the model's, if no law by name is broken.
 inline constexpr char kModelLaw[] = "MODEL";  // The history is one of the model's.
-inline constexpr char kStepLaw[] = "STEP";    // After each step, once quiet, the visible state is one of the model's.
+inline constexpr char kStepLaw[] = "STEP";  // After each step, once quiet, the visible state is one of the model's.
 
 // One step, or the epilogue, as expected and as seen.
 struct StepRow {
-  std::string step;                    // Its text.
+  std::string step;  // Its text.
   bool skipped = false;
-  std::vector<Observation> expected;   // Every way in which the model may look.
+  std::vector<Observation> expected;  // Every way in which the model may look.
   Observation seen;
-  bool kept = true;                    // Whether `seen` is among them.
+  bool kept = true;  // Whether `seen` is among them.
 };
 
 // What became of one trace on one executor.
 struct EpisodeReport {
-  absl::Status status;         // Unavailable: the executor cannot run here, and nothing was checked.
+  absl::Status status;  // Unavailable: the executor cannot run here, and nothing was checked.
   Findings findings;
-  std::vector<StepRow> rows;   // Stepwise only.
-  bool deterministic = true;   // Whether the model left the executor no choice at any step.
-  bool gave_up = false;        // The trace leads through more worlds than are looked at; the history was judged all the same.
-  std::string rejection;       // Of the model, if it has no such history.
+  std::vector<StepRow> rows;  // Stepwise only.
+  bool deterministic = true;  // Whether the model left the executor no choice at any step.
+  bool gave_up = false;  // The trace leads through more worlds than are looked at; the history was judged all the same.
+  std::string rejection;  // Of the model, if it has no such history.
   Record record;
 
   bool ok() const { return status.ok() && findings.violations.empty(); }

@@ -22,11 +22,16 @@ namespace {
 
 std::string_view name_of(model::Visible visible) {
   switch (visible) {
-    case model::Visible::kAbsent: return "no future";
-    case model::Visible::kPending: return "pending";
-    case model::Visible::kRunning: return "running";
-    case model::Visible::kFinished: return "finished";
-    case model::Visible::kCancelled: return "cancelled";
+    case model::Visible::kAbsent:
+      return "no future";
+    case model::Visible::kPending:
+      return "pending";
+    case model::Visible::kRunning:
+      return "running";
+    case model::Visible::kFinished:
+      return "finished";
+    case model::Visible::kCancelled:
+      return "cancelled";
   }
   return "?";
 }
@@ -91,8 +96,7 @@ void WorldSet::finish() {
 }
 
 void WorldSet::run_to_quiet(const char* where, int index) {
-  Explorer::Quiet quiet =
-      explorer_->run_to_quiet(std::move(worlds_), static_cast<std::size_t>(options_.worlds_max));
+  Explorer::Quiet quiet = explorer_->run_to_quiet(std::move(worlds_), static_cast<std::size_t>(options_.worlds_max));
   worlds_ = std::move(quiet.worlds);
   explored_ += quiet.explored;
   if (quiet.gave_up) give_up(where, index);

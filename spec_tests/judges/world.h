@@ -96,9 +96,9 @@ class WorldSet {
   WorldOptions options_;
   std::unique_ptr<const Trace> trace_;
   std::unique_ptr<const Explorer> explorer_;
-  std::vector<World> worlds_;           // All quiet.
-  std::vector<Observation> looks_;      // How they look, each way once.
-  std::vector<std::size_t> look_of_;    // By world: an index into looks_.
+  std::vector<World> worlds_;  // All quiet.
+  std::vector<Observation> looks_;  // How they look, each way once.
+  std::vector<std::size_t> look_of_;  // By world: an index into looks_.
   std::size_t explored_ = 0;
   absl::Status status_;
 };

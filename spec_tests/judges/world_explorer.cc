@@ -47,9 +47,7 @@ bool says_one_thing(const model::Operation& operation) {
   return waits_for_all || std::popcount(operation.calls) <= 1;
 }
 
-Phase phase_of(const World& world, Call call) {
-  return model::phase_of(world.core, call);
-}
+Phase phase_of(const World& world, Call call) { return model::phase_of(world.core, call); }
 
 // What all clients but `owner` might do.
 PossibleEffects others_than(Client owner, const std::vector<PossibleEffects>& all_effects) {
@@ -114,7 +112,8 @@ void Explorer::issue(World& world, Client client, const Statement& statement, in
   if (statement.verb == Verb::kDestroy) world.destroyed = true;
   if (statement.verb == Verb::kAsCompleted || statement.verb == Verb::kMap) {
     Script& script = world.scripts[client];
-    script = {.step = static_cast<std::int8_t>(step), .left = static_cast<std::uint16_t>(statement.calls & world.known)};
+    script = {.step = static_cast<std::int8_t>(step),
+              .left = static_cast<std::uint16_t>(statement.calls & world.known)};
     if (!next_operation(world, client)) script = {};
     return;
   }
@@ -208,9 +207,9 @@ void Explorer::add_script_moves(const World& world, std::vector<Move>& moves) co
     } else if (is_passed_over(world, statement)) {
       moves.push_back({.passes = true, .call = call});
     } else {
-      moves.push_back({.action = {.kind = ActionKind::kInvoke,
-                                  .client = model::body_client(call),
-                                  .operation = operation_of(statement)}});
+      moves.push_back(
+          {.action = {
+               .kind = ActionKind::kInvoke, .client = model::body_client(call), .operation = operation_of(statement)}});
     }
   }
 }
@@ -424,7 +423,8 @@ void Explorer::add_cancels_of_map(const World& world, const Script& script, bool
            phase_of(world, static_cast<Call>(input.call)) == Phase::kCancelled;
   };
   if (taken == inputs.size() && !may_be_cut &&
-      std::none_of(inputs.begin() + static_cast<std::ptrdiff_t>(std::min(awaited, inputs.size())), inputs.end(), may_fail)) {
+      std::none_of(inputs.begin() + static_cast<std::ptrdiff_t>(std::min(awaited, inputs.size())), inputs.end(),
+                   may_fail)) {
     return;
   }
   effects.cancels |= calls_between(map, std::min(awaited, inputs.size()), inputs.size());
@@ -454,10 +454,11 @@ std::vector<PossibleEffects> Explorer::possible_effects(const World& world) cons
     executor.owner = kFollower;
     executor.cancels_pending = true;
   }
-  // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls (if it ends at an error).
-  const bool may_be_cut = !world.core.intake_open || std::any_of(all_effects.begin(), all_effects.end(), [](const PossibleEffects& one) {
-    return one.closes || one.cancels_pending;
-  });
+  // A map is cut short by whoever closes the intake while it submits, or cancels one of its calls (if it ends at an
+  // error).
+  const bool may_be_cut = !world.core.intake_open ||
+                          std::any_of(all_effects.begin(), all_effects.end(),
+                                      [](const PossibleEffects& one) { return one.closes || one.cancels_pending; });
   for (PossibleEffects& effects : all_effects) {
     if (effects.owner < 0 || effects.owner >= trace_.clients) continue;
     add_cancels_of_map(world, world.scripts[effects.owner], may_be_cut, effects);

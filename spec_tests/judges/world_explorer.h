@@ -84,8 +84,8 @@ class Explorer {
   // Whether a step with this statement makes sense for `client` now.
   bool can_issue(const World& world, model::Client client, const Statement& statement) const;
 
-  // Begins the operation of a step, or the first of several, or releases its gate. Requires can_issue. `step`: its index
-  // in the trace; -1 for one that is in none, which must be a single operation.
+  // Begins the operation of a step, or the first of several, or releases its gate. Requires can_issue. `step`: its
+  // index in the trace; -1 for one that is in none, which must be a single operation.
   void issue(World& world, model::Client client, const Statement& statement, int step) const;
 
   struct Quiet {

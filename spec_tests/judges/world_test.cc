@@ -76,11 +76,14 @@ class Play {
 // ---------------------------------------------------------------------------------------------- single worlds
 
 TEST(World, WhatMayStayAwayMayEvenIfNothingElseCanHappen) {
-  Play play("workers 1\nclients 1\n0 submit c0 { gate g0; return 0 }\n0 submit c1 { gate g1; return 1 }\n"
-            "0 submit c2 { return 2 }\n0 release g0\n",
-            {.drain = model::Drain::kStepwise, .bodies_act = false, .claims_ahead = 1});
+  Play play(
+      "workers 1\nclients 1\n0 submit c0 { gate g0; return 0 }\n0 submit c1 { gate g1; return 1 }\n"
+      "0 submit c2 { return 2 }\n0 release g0\n",
+      {.drain = model::Drain::kStepwise, .bodies_act = false, .claims_ahead = 1});
   const Looks looks = play.go();
-  const auto shows = [&looks](const std::string& look) { return std::find(looks.begin(), looks.end(), look) != looks.end(); };
+  const auto shows = [&looks](const std::string& look) {
+    return std::find(looks.begin(), looks.end(), look) != looks.end();
+  };
   EXPECT_TRUE(shows("c0 finished (value 0); c1 running; c2 running, body not begun; client 0 idle, last reply ok"));
   EXPECT_TRUE(shows("c0 finished (value 0); c1 running; c2 pending; client 0 idle, last reply ok"));
 }
@@ -113,9 +116,9 @@ TEST(World, PollNeverWaitsAndResultDoes) {
   EXPECT_EQ(play.go(2), Looks{"c0 running; client 0 idle, last reply TimeoutError; client 1 idle"});
   EXPECT_EQ(play.go(1), Looks{"c0 running; client 0 idle, last reply TimeoutError; client 1 busy"});
   EXPECT_EQ(play.go(1), Looks{"c0 finished (error 4); client 0 idle, last reply TimeoutError; "
-                             "client 1 idle, last reply error 4"});
+                              "client 1 idle, last reply error 4"});
   EXPECT_EQ(play.go(1), Looks{"c0 finished (error 4); client 0 idle, last reply error 4; "
-                             "client 1 idle, last reply error 4"});
+                              "client 1 idle, last reply error 4"});
 }
 
 TEST(World, CallbacksRunOnceTheCallIsDoneOrAtOnce) {
@@ -126,7 +129,7 @@ TEST(World, CallbacksRunOnceTheCallIsDoneOrAtOnce) {
   EXPECT_EQ(play.go(1), Looks{"c0 running; c1 cancelled; client 0 idle, last reply true; r1 ran"});
   EXPECT_EQ(play.go(1), Looks{"c0 running; c1 cancelled; client 0 idle, last reply ok; r1 ran; r2 ran"});
   EXPECT_EQ(play.go(1), Looks{"c0 finished (value 0); c1 cancelled; client 0 idle, last reply ok; "
-                             "r0 ran; r1 ran; r2 ran"});
+                              "r0 ran; r1 ran; r2 ran"});
 }
 
 TEST(World, ShutdownClosesTheIntakeAndWaits) {
@@ -137,7 +140,7 @@ TEST(World, ShutdownClosesTheIntakeAndWaits) {
   EXPECT_EQ(play.go(1),
             Looks{"c0 running; c1 pending; c2 no future; client 0 idle, last reply ShutdownError; client 1 busy"});
   EXPECT_EQ(play.go(1), Looks{"c0 finished (value 0); c1 finished (value 1); c2 no future; "
-                             "client 0 idle, last reply ShutdownError; client 1 idle, last reply ok"});
+                              "client 0 idle, last reply ShutdownError; client 1 idle, last reply ok"});
 }
 
 TEST(World, ShutdownCancelsWhatHasNotStartedAndRunsItsCallbacks) {
@@ -153,7 +156,7 @@ TEST(World, TheEpilogueEndsEverything) {
       "1 result c1\n0 callback c1\n");
   play.go();
   EXPECT_EQ(play.finish(), Looks{"c0 finished (value 0); c1 finished (value 1); client 0 idle, last reply ok; "
-                                "client 1 idle, last reply value 1; r0 ran"});
+                                 "client 1 idle, last reply value 1; r0 ran"});
 }
 
 // ---------------------------------------------------------------------------------------------- bodies
@@ -196,7 +199,8 @@ TEST(World, ABodySkipsWhatNamesACallOfNobody) {
 
 TEST(World, AMapGoesOnBehindAnError) {
   const std::string text =
-      "workers 1\nclients 2\n0 map { submit c0 { throw 3 }; submit c1 { gate g0; return 1 }; submit c2 { return 2 }; take 2 }\n"
+      "workers 1\nclients 2\n0 map { submit c0 { throw 3 }; submit c1 { gate g0; return 1 }; submit c2 { return 2 }; "
+      "take 2 }\n"
       "1 release g0\n";
   Play goes_on(text);
   EXPECT_EQ(goes_on.go(1), Looks{"c0 no future, body begun; c1 no future, body begun; c2 no future; "
@@ -278,7 +282,7 @@ TEST(World, KeepingWhatCannotBeLeavesNoWorld) {
 TEST(World, ACancelRacesWithTheStart) {
   Play play("workers 2\nclients 1\n0 submit c0 { submit c1 { return 1 }; cancel c1; return 0 }\n");
   EXPECT_EQ(play.go(), (Looks{"c0 finished (value 0); c1 cancelled; client 0 idle, last reply ok",
-                             "c0 finished (value 0); c1 finished (value 1); client 0 idle, last reply ok"}));
+                              "c0 finished (value 0); c1 finished (value 1); client 0 idle, last reply ok"}));
 }
 
 TEST(World, TwoBodiesSubmitInEitherOrder) {
@@ -348,7 +352,8 @@ TEST(World, GeneratedTracesAreCheap) {
     without_choice += worlds.explored() == 0 ? 1 : 0;
     explored += worlds.explored();
   }
-  // The others: what ends at once may be told in any order, and a map's submits race with the bodies of its first calls.
+  // The others: what ends at once may be told in any order, and a map's submits race with the bodies of its first
+  // calls.
   EXPECT_GE(without_choice, kTraces * 65 / 100);
   EXPECT_LE(explored, kTraces * 50u);
 }
@@ -412,12 +417,17 @@ Trace racy_trace(unsigned seed) {
   const auto some_statement = [&]() -> Statement {
     const int call = below(6);
     switch (below(7)) {
-      case 0: return {.verb = Verb::kCallback, .call = call, .body = {}};
-      case 1: return {.verb = Verb::kPoll, .call = call, .body = {}};
-      case 2: return {.verb = Verb::kShutdown, .wait = below(2) == 0, .cancel_futures = below(2) == 0, .body = {}};
+      case 0:
+        return {.verb = Verb::kCallback, .call = call, .body = {}};
+      case 1:
+        return {.verb = Verb::kPoll, .call = call, .body = {}};
+      case 2:
+        return {.verb = Verb::kShutdown, .wait = below(2) == 0, .cancel_futures = below(2) == 0, .body = {}};
       case 3:
-      case 4: return {.verb = Verb::kCancel, .call = call, .body = {}};
-      default: break;
+      case 4:
+        return {.verb = Verb::kCancel, .call = call, .body = {}};
+      default:
+        break;
     }
     Statement nested = submit();
     if (below(2) == 0) nested.body[0].statements.push_back({.verb = Verb::kGate, .gate = 1, .body = {}});
@@ -441,8 +451,10 @@ Trace racy_trace(unsigned seed) {
     const auto some_calls = static_cast<std::uint16_t>(below(1 << bodies));
     Statement waiting{.verb = Verb::kWait, .calls = some_calls, .wait_for = static_cast<WaitFor>(below(3)), .body = {}};
     switch (below(4)) {
-      case 0: continue;
-      case 1: break;
+      case 0:
+        continue;
+      case 1:
+        break;
       case 2:
         waiting.verb = Verb::kAsCompleted;
         waiting.poll = below(4) == 0;

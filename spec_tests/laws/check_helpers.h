@@ -1,5 +1,5 @@
-// What the checks of all groups share: executors that cannot hang a check, calls that keep workers busy, and expectations
-// on futures that wait no longer than the patience.
+// What the checks of all groups share: executors that cannot hang a check, calls that keep workers busy, and
+// expectations on futures that wait no longer than the patience.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHECK_HELPERS_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHECK_HELPERS_H_
 
@@ -22,13 +22,14 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
-#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/gate.h"
+#include "spec_tests/laws/law.h"
 #include "spec_tests/laws/shared_number.h"
 
 namespace futures::spec_tests {
 
-// An entry of a group's table. An exception that `check` did not expect is a violation. `not_in_processes`: as Law says.
+// An entry of a group's table. An exception that `check` did not expect is a violation. `not_in_processes`: as Law
+// says.
 template <void (*check)(LawRun&)>
 constexpr Law law(std::string_view id, std::string_view name, std::string_view not_in_processes = {}) {
   return {id, name,
@@ -49,7 +50,8 @@ std::shared_ptr<Executor> open(const LawRun& run, const ExecutorOptions& options
 std::shared_ptr<Executor> open(const LawRun& run, int max_workers);
 
 // Calls shutdown on a thread of its own. Returns what it returned; nothing, and a violation, if it did not return.
-std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>& executor, const ShutdownOptions& options);
+std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>& executor,
+                              const ShutdownOptions& options);
 
 // Keeps `n` workers busy until it is released, at the latest by its destructor. Its calls return 1.
 class BusyWorkers {
@@ -169,7 +171,8 @@ class BoundTravelling {
   template <typename... Args>
     requires std::is_invocable_v<Fn, const Captured&..., Args...>
   auto operator()(Args&&... args) const {
-    return std::apply([&](const Captured&... captured) { return Fn()(captured..., std::forward<Args>(args)...); }, captured_);
+    return std::apply([&](const Captured&... captured) { return Fn()(captured..., std::forward<Args>(args)...); },
+                      captured_);
   }
 
   template <typename Archive>

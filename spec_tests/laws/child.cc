@@ -1,5 +1,12 @@
 #include "spec_tests/laws/child.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -11,13 +18,6 @@
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "spec_tests/laws/law.h"
@@ -27,8 +27,9 @@ namespace {
 
 bool is_child = false;
 
-// Registered before main, so before any executor: an exit of the child gets here when the executors have been drained, and
-// goes no further, since the rest (buffers, reports, static objects of the program that runs the checks) is the parent's.
+// Registered before main, so before any executor: an exit of the child gets here when the executors have been drained,
+// and goes no further, since the rest (buffers, reports, static objects of the program that runs the checks) is the
+// parent's.
 const int end_registered = on_exit(
     [](int status, void*) {
       if (is_child) _exit(status);

@@ -1,4 +1,5 @@
-// A check's part in a child process made by fork(): what would end this program, change it for good, or is about fork().
+// A check's part in a child process made by fork(): what would end this program, change it for good, or is about
+// fork().
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_CHILD_H_
 
@@ -57,9 +58,9 @@ struct ChildEnd {
   std::vector<std::string> notes;
 };
 
-// Runs `body` in a child and waits for its end. What it expects counts as expected by `run`. When `body` returns, the child
-// ends by _exit(0). It may end by std::exit before: what was registered before the first executor, by anyone but this
-// file, is then skipped, so that the child does not end what belongs to the parent.
+// Runs `body` in a child and waits for its end. What it expects counts as expected by `run`. When `body` returns, the
+// child ends by _exit(0). It may end by std::exit before: what was registered before the first executor, by anyone but
+// this file, is then skipped, so that the child does not end what belongs to the parent.
 ChildEnd in_child(const LawRun& run, std::string_view promise, const std::function<void(const ChildReport&)>& body);
 
 // The promise is that a child that runs `body` ends by itself, with `status`, and has noted "call" `calls` times.

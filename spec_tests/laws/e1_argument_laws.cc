@@ -14,9 +14,9 @@
 #include "absl/types/span.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
-#include "spec_tests/laws/check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -45,7 +45,8 @@ void callables_that_take_anything_get_what_was_given(LawRun& run) {
   expect_result(run, executor->submit(count, 1, 2), 2, "a variadic lambda is called with its two arguments");
   expect_result(run, executor->submit(count), 0, "a variadic lambda is called without arguments if it is given none");
   expect_result(run, executor->submit(CountsArguments(), 1, 2), 2, "a wrapper is called with its two arguments");
-  expect_result(run, executor->submit([](auto... x) { return (x + ...); }, 1, 2), 3, "a deduced result is of what was given");
+  expect_result(run, executor->submit([](auto... x) { return (x + ...); }, 1, 2), 3,
+                "a deduced result is of what was given");
   const auto rest = [](int, auto... x) -> int { return static_cast<int>(sizeof...(x)); };
   expect_result(run, executor->submit(rest, 1), 0, "a parameter before the others takes the first argument");
   const std::vector<int> inputs = {1, 2};

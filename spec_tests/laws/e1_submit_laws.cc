@@ -30,7 +30,8 @@ void move_only_callable_arguments_and_results(LawRun& run) {
       [](const MoveOnly& left, MoveOnly right) { return MoveOnly(left.number() + right.number()); }, MoveOnly(40));
   static_assert(!std::is_copy_constructible_v<decltype(add)>);
   const Future<MoveOnly> sum = executor->submit(std::move(add), MoveOnly(2));
-  if (expect_done(run, sum, "a move-only call ends")) run.expect(sum.result().number() == 42, "move-only values arrive");
+  if (expect_done(run, sum, "a move-only call ends"))
+    run.expect(sum.result().number() == 42, "move-only values arrive");
 }
 
 void arguments_are_decay_copied(LawRun& run) {
@@ -128,7 +129,8 @@ void each_call_runs_exactly_once(LawRun& run) {
     }
   }
   shut_down(run, executor, {});
-  run.expect(std::all_of(runs.begin(), runs.end(), [](const Count& n) { return n.value() == 1; }), "each call ran once");
+  run.expect(std::all_of(runs.begin(), runs.end(), [](const Count& n) { return n.value() == 1; }),
+             "each call ran once");
 }
 
 void a_cancelled_call_never_runs(LawRun& run) {

@@ -84,7 +84,8 @@ void not_done_before_the_callable_is_destroyed(LawRun& run) {
 void not_done_before_the_arguments_are_destroyed(LawRun& run) {
   const auto executor = open(run, 1);
   const Destructions gates(run);
-  const Future<void> error = executor->submit([](const Lingering&) { throw std::runtime_error("no"); }, Lingering(gates));
+  const Future<void> error =
+      executor->submit([](const Lingering&) { throw std::runtime_error("no"); }, Lingering(gates));
   expect_not_done_before(run, gates, error);
   expect_error<std::runtime_error>(run, error, "the call ends");
 }

@@ -29,7 +29,11 @@ using namespace std::chrono_literals;
 
 std::vector<Timeout> timeouts_that_poll() {
   using Seconds = std::chrono::duration<double>;
-  return {0s, -1s, std::chrono::nanoseconds::min(), std::chrono::hours::min(), Seconds(-1e300),
+  return {0s,
+          -1s,
+          std::chrono::nanoseconds::min(),
+          std::chrono::hours::min(),
+          Seconds(-1e300),
           Seconds(-std::numeric_limits<double>::infinity())};
 }
 

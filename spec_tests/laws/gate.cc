@@ -1,12 +1,12 @@
 #include "spec_tests/laws/gate.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <exception>
 #include <fstream>
 #include <utility>
-
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 

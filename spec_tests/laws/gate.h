@@ -1,15 +1,15 @@
-// What holds the threads of a check in order: gates and counts, never sleeps. Every wait has an end, so that a check of a
-// broken executor reports a violation and does not hang.
+// What holds the threads of a check in order: gates and counts, never sleeps. Every wait has an end, so that a check of
+// a broken executor reports a violation and does not hang.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
+
+#include <sys/types.h>
 
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
 #include <thread>
-
-#include <sys/types.h>
 
 #include "futures/encoding/encoding.h"
 #include "spec_tests/laws/law.h"
@@ -18,8 +18,8 @@
 namespace futures {
 namespace spec_tests {
 
-// A number that calls and threads add to and wait for. Copies share it, and travel to other processes of the program: a call
-// gets one as an argument.
+// A number that calls and threads add to and wait for. Copies share it, and travel to other processes of the program: a
+// call gets one as an argument.
 class Count {
  public:
   Count() : number_(SharedNumber::create()) {}
@@ -107,7 +107,8 @@ class WatchedThread {
   std::thread thread_;
 };
 
-// The kernel's number of this thread. Where calls run in other processes, each has one thread, and this is its process's.
+// The kernel's number of this thread. Where calls run in other processes, each has one thread, and this is its
+// process's.
 pid_t own_tid();
 
 // Whether the thread sleeps, blocked in the kernel. False for one that is no more.

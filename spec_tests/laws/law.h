@@ -18,8 +18,8 @@
 
 namespace futures::spec_tests {
 
-// How long a check waits for what a law promises to happen. Raising it makes a check on a broken executor slower, lowering
-// it makes a check on a busy machine see a violation where there is none.
+// How long a check waits for what a law promises to happen. Raising it makes a check on a broken executor slower,
+// lowering it makes a check on a busy machine see a violation where there is none.
 #if defined(ABSL_HAVE_THREAD_SANITIZER) || defined(ABSL_HAVE_ADDRESS_SANITIZER)
 inline constexpr std::chrono::milliseconds kPatience{10'000};
 #else
@@ -73,7 +73,7 @@ std::string does_not_throw(Action&& action) {
 }
 
 struct Law {
-  std::string_view id;    // "S3"
+  std::string_view id;  // "S3"
   std::string_view name;  // "CancelFuturesCancelsWhatHasNotStarted"; a law may have several checks
   void (*check)(LawRun& run);  // Throws nothing.
   // Why this check is not for executors whose calls run in other processes. Empty if it is.

@@ -58,9 +58,8 @@ class LawTest : public testing::Test {
     law_.check(run);
     EXPECT_EQ(absl::StrJoin(run.violations(), "\n"), "");
     EXPECT_GT(run.checked(), 0) << "the law's premise never held";
-    EXPECT_TRUE(soon([&] { return threads_since(threads_before).empty(); }))
-        << "the check left threads behind:\n"
-        << threads_since(threads_before);
+    EXPECT_TRUE(soon([&] { return threads_since(threads_before).empty(); })) << "the check left threads behind:\n"
+                                                                             << threads_since(threads_before);
   }
 
  private:
@@ -96,8 +95,8 @@ TEST(AllLaws, HaveATitleAndANameOfTheirOwn) {
 }
 
 TEST(AllLaws, AreCompleteForTheGroupsThatAreOffered) {
-  const std::map<std::string_view, std::set<int>> not_yet = {
-      {"E", {}}, {"F", {}}, {"W", {}}, {"M", {}}, {"S", {}}, {"T", {6, 7}}, {"P", {}}};
+  const std::map<std::string_view, std::set<int>> not_yet = {{"E", {}}, {"F", {}},     {"W", {}}, {"M", {}},
+                                                             {"S", {}}, {"T", {6, 7}}, {"P", {}}};
   std::set<std::string_view> checked;
   for (const Law& law : all_laws()) checked.insert(law.id);
   for (const LawTitle& title : law_titles()) {

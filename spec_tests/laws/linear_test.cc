@@ -1,5 +1,6 @@
-// Waiting for many futures takes time linear in their number. Counted in operations: locks taken, memory allocated. A scan
-// that takes no locks shows in the time that the thread itself has used, when ten times the futures cost a hundred times it.
+// Waiting for many futures takes time linear in their number. Counted in operations: locks taken, memory allocated. A
+// scan that takes no locks shows in the time that the thread itself has used, when ten times the futures cost a hundred
+// times it.
 #include <dlfcn.h>
 #include <pthread.h>
 
@@ -119,9 +120,7 @@ TEST(Linear, WaitForFuturesThatStayPending) {
   expect_linear(
       [](int n) {
         const auto promised = std::make_shared<Promised>(n);
-        return [promised] {
-          EXPECT_TRUE(wait(promised->futures, {.timeout = std::chrono::seconds(0)}).done.empty());
-        };
+        return [promised] { EXPECT_TRUE(wait(promised->futures, {.timeout = std::chrono::seconds(0)}).done.empty()); };
       },
       4, 2);
 }
@@ -173,8 +172,9 @@ TEST_P(LinearMap, UnorderedResultsOfMany) {
         const std::shared_ptr<Executor> executor = candidate.make({.max_workers = 1});
         return [executor, n] {
           const MapOptions buffered{.buffersize = 1'000};
-          EXPECT_EQ(std::ranges::distance(executor->map_unordered([](int x) { return x; }, std::views::iota(0, n), buffered)),
-                    n);
+          EXPECT_EQ(
+              std::ranges::distance(executor->map_unordered([](int x) { return x; }, std::views::iota(0, n), buffered)),
+              n);
         };
       },
       12, 3);
@@ -188,7 +188,9 @@ TEST_P(LinearMap, CancellingMany) {
         const auto may_end = std::make_shared<Promise<void>>();
         executor->submit([end = may_end->future()] { end.result(); });
         return [executor, may_end, n] {
-          { const auto range = executor->map([](int x) { return x; }, std::views::iota(0, n)); }
+          {
+            const auto range = executor->map([](int x) { return x; }, std::views::iota(0, n));
+          }
           executor->shutdown({.wait = false, .cancel_futures = true});
           may_end->set_result();
         };

@@ -15,11 +15,11 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/map.h"
-#include "spec_tests/laws/law.h"
-#include "spec_tests/laws/map_check_helpers.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/map_check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -73,7 +73,9 @@ void up_to_the_end_of_the_shortest(LawRun& run) {
   const std::vector<int> five = {1, 2, 3, 4, 5};
   const std::list<std::string> three = {"a", "bb", "ccc"};
   const Count taken;
-  const auto sum = [](int x, const std::string& text, int y) { return x + 10 * static_cast<int>(text.size()) + 100 * y; };
+  const auto sum = [](int x, const std::string& text, int y) {
+    return x + 10 * static_cast<int>(text.size()) + 100 * y;
+  };
   {
     const WatchedThread caller(run, "map of several inputs ends", [run, executor, taken, sum, five, three] {
       run.expect(collect(executor->map(sum, five, three, endless(taken))) == Ints{11, 122, 233},
@@ -109,7 +111,8 @@ void any_result(LawRun& run) {
   for (auto& result : executor->map([](int x) { return MoveOnly(x); }, Ints{3, 4}, kPatient)) {
     owned.push_back(std::move(result));
   }
-  run.expect(owned.size() == 2 && owned[0].number() == 3 && owned[1].number() == 4, "move-only results can be moved out");
+  run.expect(owned.size() == 2 && owned[0].number() == 3 && owned[1].number() == 4,
+             "move-only results can be moved out");
   const Count ran;
   const auto count = bind_travelling([](const Count& runs, int) { runs.add(); }, ran);
   int steps = 0;
@@ -156,7 +159,11 @@ void ready_results_come_out_after_the_deadline(LawRun& run) {
     run.expect(gated.running(2), "the calls run one after the other");
     Ints seen;
     expect_throws<TimeoutError>(
-        run, [&] { for (const int result : results) seen.push_back(result); }, "then TimeoutError");
+        run,
+        [&] {
+          for (const int result : results) seen.push_back(result);
+        },
+        "then TimeoutError");
     run.expect(results.begin() == results.end(), "the error ends the range");
     // All that is left is the running call's, and what never starts any more is gone.
     run.expect(gated.callables() <= 1, "the remaining calls are cancelled when time is up");
@@ -184,7 +191,9 @@ void the_awaited_call_is_cancelled_when_time_is_up(LawRun& run) {
 void one_deadline_for_all(LawRun& run) {
   constexpr int kItems = 6;
   const auto executor = open(run, kItems);
-  { const BusyWorkers busy(run, *executor, kItems); }  // All workers are up.
+  {
+    const BusyWorkers busy(run, *executor, kItems);
+  }  // All workers are up.
   // Each call ends within the time of the one before it: a clock started anew at each step would never run out.
   const auto attempt = [&](std::chrono::milliseconds time) {
     const GatedMap gated(kItems);
@@ -214,8 +223,7 @@ void one_deadline_for_all(LawRun& run) {
 template <typename E, typename Iterator>
 void expect_error_at(const LawRun& run, const Iterator& it) {
   for (int read = 0; read < 2; ++read) {
-    expect_throws<E>(
-      run, [&] { static_cast<void>(*it); }, "what a call throws surfaces at its place, at each read");
+    expect_throws<E>(run, [&] { static_cast<void>(*it); }, "what a call throws surfaces at its place, at each read");
   }
 }
 
@@ -297,8 +305,7 @@ void errors_through_views(LawRun& run) {
     auto results = results_of({3, 4});
     auto even = results | std::views::filter(is_even);
     for (int read = 0; read < 2; ++read) {
-      expect_throws<std::out_of_range>(
-      run, [&] { static_cast<void>(even.begin()); }, "begin() reads the first item");
+      expect_throws<std::out_of_range>(run, [&] { static_cast<void>(even.begin()); }, "begin() reads the first item");
     }
     ++results.begin();
     run.expect(*even.begin() == 4, "the range beneath can step over it");
@@ -308,7 +315,11 @@ void errors_through_views(LawRun& run) {
   auto results = results_of(six);
   Ints seen;
   expect_throws<std::out_of_range>(
-      run, [&] { for (const int result : results | std::views::take(4)) seen.push_back(result); }, "so does take");
+      run,
+      [&] {
+        for (const int result : results | std::views::take(4)) seen.push_back(result);
+      },
+      "so does take");
   ++results.begin();
   run.expect(seen == Ints{1, 2} && collect(results) == Ints{4, 5, 6}, "and the range can be read on");
   run.expect(collect_past<std::out_of_range>(results_of(six) | std::views::take(4)) == Ints{1, 2, -1, 4},
@@ -328,7 +339,9 @@ void destroy_after(const LawRun& run, int steps) {
     for (int i = 0; i < steps; ++i, ++it) run.expect(*it == i, "results come in order");
     run.expect(gated.running(steps), "the next call runs");
     auto moved = std::move(results);
-    { const auto moved_from = std::move(results); }
+    {
+      const auto moved_from = std::move(results);
+    }
     if (!in_processes(run)) {
       run.expect(gated.callables() >= 4 - steps, "a range that was moved from takes nothing with it");
     }
@@ -407,8 +420,7 @@ void expect_refused(const LawRun& run, const MapOptions& options, std::string_vi
   const auto executor = open(run, 1);
   const Count taken;
   const auto inputs = endless(taken) | std::views::take(3);
-  expect_throws<std::invalid_argument>(
-      run, [&] { static_cast<void>(executor->map(doubled, inputs, options)); }, what);
+  expect_throws<std::invalid_argument>(run, [&] { static_cast<void>(executor->map(doubled, inputs, options)); }, what);
   expect_throws<std::invalid_argument>(
       run, [&] { static_cast<void>(executor->map_unordered(doubled, inputs, options)); }, what);
   expect_throws<std::invalid_argument>(
@@ -451,9 +463,8 @@ void an_exception_in_a_chunk_costs_no_other_item(LawRun& run) {
 
 // 0, 1, ..., then throws instead of giving item `at`.
 auto throwing_at(int at) {
-  return std::views::iota(0) | std::views::transform([at](int i) {
-           return i == at ? throw std::domain_error("the input has failed") : i;
-         });
+  return std::views::iota(0) |
+         std::views::transform([at](int i) { return i == at ? throw std::domain_error("the input has failed") : i; });
 }
 
 void an_input_that_throws(LawRun& run) {
@@ -465,8 +476,7 @@ void an_input_that_throws(LawRun& run) {
       run, [&] { static_cast<void>(executor->map(gated.call(), throwing_at(3))); },
       "map rethrows what the input throws");
   expect_throws<std::domain_error>(
-      run, [&] { static_cast<void>(executor->map_unordered(gated.call(), throwing_at(3))); },
-      "so does map_unordered");
+      run, [&] { static_cast<void>(executor->map_unordered(gated.call(), throwing_at(3))); }, "so does map_unordered");
   expect_throws<std::domain_error>(
       run, [&] { static_cast<void>(executor->map_settled(gated.call(), throwing_at(3))); }, "so does map_settled");
   run.expect(gated.callables() == 0, "what was submitted is cancelled");
@@ -515,8 +525,7 @@ void after_shutdown(LawRun& run) {
   const Count taken;
   expect_throws<ShutdownError>(
       run, [&] { static_cast<void>(executor->map(doubled, endless(taken))); }, "map after shutdown throws");
-  expect_throws<ShutdownError>(
-      run, [&] { static_cast<void>(executor->map(doubled, Ints())); }, "also for empty input");
+  expect_throws<ShutdownError>(run, [&] { static_cast<void>(executor->map(doubled, Ints())); }, "also for empty input");
   expect_throws<ShutdownError>(
       run, [&] { static_cast<void>(executor->map(doubled, Ints(), {.buffersize = 1})); },
       "also for empty input with a buffer");

@@ -10,11 +10,11 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/map.h"
-#include "spec_tests/laws/law.h"
-#include "spec_tests/laws/map_check_helpers.h"
+#include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
-#include "spec_tests/laws/check_helpers.h"
+#include "spec_tests/laws/law.h"
+#include "spec_tests/laws/map_check_helpers.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -69,7 +69,11 @@ void unordered_after_the_deadline(LawRun& run) {
     run.expect(gated.running(1), "the calls run one after the other");
     Ints seen;
     expect_throws<TimeoutError>(
-        run, [&] { for (const int result : results) seen.push_back(result); }, "map_unordered throws when time is up");
+        run,
+        [&] {
+          for (const int result : results) seen.push_back(result);
+        },
+        "map_unordered throws when time is up");
     run.expect(gated.callables() <= 1, "the remaining calls are cancelled");
     gated.open_all();
     expect_result(run, executor->submit([] { return 1; }), 1, "the pool lives on");
@@ -113,9 +117,9 @@ void settled_tells_value_or_error_of_each(LawRun& run) {
   gated.open(3);
   int item = 0;
   for (const Settled<int>& settled : results) {
-    const bool kept = item == 0 || item == 2   ? has_error<std::out_of_range>(settled)
-                      : item == 4 ? has_error<CancelledError>(settled)
-                                  : settled.has_value() && settled.value() == item;
+    const bool kept = item == 0 || item == 2 ? has_error<std::out_of_range>(settled)
+                      : item == 4            ? has_error<CancelledError>(settled)
+                                             : settled.has_value() && settled.value() == item;
     run.expect(kept, "map_settled tells the value or the error of each item");
     ++item;
   }
@@ -128,8 +132,8 @@ void settled_when_time_is_up(LawRun& run) {
     const GatedMap gated(6);
     for (const int item : {0, 2}) gated.open(item);
     const Count taken;
-    auto results = executor->map_settled(gated.call(), endless(taken) | std::views::take(6),
-                                         {.timeout = 0s, .buffersize = 4});
+    auto results =
+        executor->map_settled(gated.call(), endless(taken) | std::views::take(6), {.timeout = 0s, .buffersize = 4});
     run.expect(gated.running(1) && gated.running(3), "the first and the third call end");
     std::string outcomes;
     for (const Settled<int>& settled : results) {

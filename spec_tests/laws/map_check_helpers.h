@@ -51,8 +51,8 @@ inline auto endless(const Count& taken) {
          });
 }
 
-// Whether an attempt succeeds that needs results of calls that have ended. They are there at once where calls run on threads:
-// then the first attempt counts. Of another process the program hears a little later, and no map says when.
+// Whether an attempt succeeds that needs results of calls that have ended. They are there at once where calls run on
+// threads: then the first attempt counts. Of another process the program hears a little later, and no map says when.
 inline bool ready_at_some_attempt(const LawRun& run, const std::function<bool()>& attempt) {
   return in_processes(run) ? soon(attempt) : attempt();
 }
@@ -90,7 +90,8 @@ class GatedMap {
     for (const Gate& gate : *gates_) runs += gate.arrived();
     return runs;
   }
-  // How many callables there are here: one for each call that is pending or running, and what the map range itself keeps.
+  // How many callables there are here: one for each call that is pending or running, and what the map range itself
+  // keeps.
   int callables() const { return counts_.alive(); }
   // How many callables `calls` keep that are pending or running. What goes to another process is let go of once it is
   // encoded, in submit; then only their runs tell of them.

@@ -1,6 +1,6 @@
-// Law P11: calls that overwrite all the memory that their worker shares with the program, and then return, die, hang, or go
-// on with it. The program does not crash, no call of it waits for ever, it comes to its end; and where the kind confines its
-// workers, no call suffers that was not given to the hostile one.
+// Law P11: calls that overwrite all the memory that their worker shares with the program, and then return, die, hang,
+// or go on with it. The program does not crash, no call of it waits for ever, it comes to its end; and where the kind
+// confines its workers, no call suffers that was not given to the hostile one.
 //
 // The calls here know no executor: they find the memory in /proc/self/maps.
 #include <sys/resource.h>
@@ -90,10 +90,17 @@ class Scribbler {
     for (const std::size_t i : telling) {
       const std::uint64_t word = memory[i];
       switch (random_() % 4) {
-        case 0: memory[i] = memory[telling[random_() % telling.size()]]; break;
-        case 1: memory[i] = word ^ std::uint64_t{1} << random_() % 64; break;
-        case 2: memory[i] = word + random_() % 5 - 2; break;
-        default: break;
+        case 0:
+          memory[i] = memory[telling[random_() % telling.size()]];
+          break;
+        case 1:
+          memory[i] = word ^ std::uint64_t{1} << random_() % 64;
+          break;
+        case 2:
+          memory[i] = word + random_() % 5 - 2;
+          break;
+        default:
+          break;
       }
     }
   }
@@ -151,7 +158,8 @@ std::vector<Call> submit_calls(Executor& executor, int count) {
 
 // Whether the call has its own result. An error, or the result of nobody, is borne; that it never ends is not.
 bool expect_ends(const LawRun& run, const Call& call, const std::vector<std::string>& own) {
-  if (!run.expect(soon_at_last([&call] { return call.done(); }), "every call ends, whatever a worker writes")) return false;
+  if (!run.expect(soon_at_last([&call] { return call.done(); }), "every call ends, whatever a worker writes"))
+    return false;
   try {
     return call.result() == own;
   } catch (const std::exception&) {

@@ -87,20 +87,23 @@ std::map<std::string, std::vector<double>> halves(const std::map<std::string, st
   return result;
 }
 
-std::tuple<Colour, std::array<int, 3>, std::optional<std::string>> as_they_came(Colour colour, std::array<int, 3> numbers,
+std::tuple<Colour, std::array<int, 3>, std::optional<std::string>> as_they_came(Colour colour,
+                                                                                std::array<int, 3> numbers,
                                                                                 std::optional<std::string> text) {
   return {colour, numbers, std::move(text)};
 }
 
 void P2_CallsOfEveryKindTravel(LawRun& run) {
   const auto executor = open(run, 2);
-  expect_result(run, executor->submit(&moved_right, Point{1, "a"}, 2), Point{3, "a"}, "a type with a serialize travels");
+  expect_result(run, executor->submit(&moved_right, Point{1, "a"}, 2), Point{3, "a"},
+                "a type with a serialize travels");
   const std::map<std::string, std::vector<double>> numbers = {{"a", {2, 4}}, {"b", {}}};
-  expect_result(run, executor->submit(&halves, numbers), std::map<std::string, std::vector<double>>{{"a", {1, 2}}, {"b", {}}},
-                "containers travel");
+  expect_result(run, executor->submit(&halves, numbers),
+                std::map<std::string, std::vector<double>>{{"a", {1, 2}}, {"b", {}}}, "containers travel");
   const std::array<int, 3> three = {1, 2, 3};
   expect_result(run, executor->submit(&as_they_came, Colour::kGreen, three, std::optional<std::string>("x")),
-                std::tuple(Colour::kGreen, three, std::optional<std::string>("x")), "enums, arrays and optionals travel");
+                std::tuple(Colour::kGreen, three, std::optional<std::string>("x")),
+                "enums, arrays and optionals travel");
   expect_result(run, executor->submit([](int n) { return n + 1; }, 41), 42, "a lambda without captures travels");
 }
 
@@ -163,11 +166,16 @@ enum class Throws : int { kOutOfRange, kSystemError, kOwn, kStrange, kInt };
 
 int throws(Throws what) {
   switch (what) {
-    case Throws::kOutOfRange: throw std::out_of_range("out of range");
-    case Throws::kSystemError: throw std::system_error(ENOENT, std::generic_category(), "gone");
-    case Throws::kOwn: throw OwnError("own");
-    case Throws::kStrange: throw StrangeError("strange");
-    case Throws::kInt: throw 7;
+    case Throws::kOutOfRange:
+      throw std::out_of_range("out of range");
+    case Throws::kSystemError:
+      throw std::system_error(ENOENT, std::generic_category(), "gone");
+    case Throws::kOwn:
+      throw OwnError("own");
+    case Throws::kStrange:
+      throw StrangeError("strange");
+    case Throws::kInt:
+      throw 7;
   }
   return 0;
 }
@@ -301,17 +309,22 @@ void P10_NothingStaysBehind(LawRun& run) {
   {
     const auto executor = open(run, 2);
     expect_result(run, executor->submit([](int n) { return n; }, 7), 7, "a call runs");
-    expect_error<WorkerDiedError>(run, executor->submit(&end_by, SIGKILL), "a call whose worker dies gets WorkerDiedError");
+    expect_error<WorkerDiedError>(run, executor->submit(&end_by, SIGKILL),
+                                  "a call whose worker dies gets WorkerDiedError");
   }
-  run.expect_soon([&] {
-    const std::set<std::string> children = children_of_program();
-    return std::includes(children_before.begin(), children_before.end(), children.begin(), children.end());
-  }, "no process stays behind");
+  run.expect_soon(
+      [&] {
+        const std::set<std::string> children = children_of_program();
+        return std::includes(children_before.begin(), children_before.end(), children.begin(), children.end());
+      },
+      "no process stays behind");
   run.expect_soon([&] { return count_descriptors() <= descriptors_before; }, "no descriptor stays behind");
-  run.expect_soon([&] {
-    const std::multiset<std::string> memory = shared_memory();
-    return std::includes(memory_before.begin(), memory_before.end(), memory.begin(), memory.end());
-  }, "no shared memory stays behind");
+  run.expect_soon(
+      [&] {
+        const std::multiset<std::string> memory = shared_memory();
+        return std::includes(memory_before.begin(), memory_before.end(), memory.begin(), memory.end());
+      },
+      "no shared memory stays behind");
 }
 
 // ---------------------------------------------------------------------------------------------- P13 to P15
@@ -323,9 +336,12 @@ std::string link_of_descriptor(int descriptor) {
 
 void P13_StdoutIsTheProgramsAndStdinIsNot(LawRun& run) {
   const auto executor = open(run, 1);
-  expect_result(run, executor->submit(&link_of_descriptor, 0), std::string("/dev/null"), "a worker's stdin is /dev/null");
-  expect_result(run, executor->submit(&link_of_descriptor, 1), link_of_descriptor(1), "a worker's stdout is the program's");
-  expect_result(run, executor->submit(&link_of_descriptor, 2), link_of_descriptor(2), "a worker's stderr is the program's");
+  expect_result(run, executor->submit(&link_of_descriptor, 0), std::string("/dev/null"),
+                "a worker's stdin is /dev/null");
+  expect_result(run, executor->submit(&link_of_descriptor, 1), link_of_descriptor(1),
+                "a worker's stdout is the program's");
+  expect_result(run, executor->submit(&link_of_descriptor, 2), link_of_descriptor(2),
+                "a worker's stderr is the program's");
 }
 
 // The worker's blocked, ignored and caught signals, bit by bit.
@@ -352,7 +368,8 @@ void P14_WorkersIgnoreCtrlCAndStartWithDefaultHandlers(LawRun& run) {
     const auto [blocked, ignored, caught] = executor->submit(&signals_of_worker).result(kPatience);
     run.expect(blocked == 0, "a worker blocks no signal");
     run.expect((ignored & bit(SIGINT)) != 0, "a worker ignores SIGINT");
-    run.expect((ignored & (bit(SIGUSR2) | bit(SIGTERM) | bit(SIGPIPE) | bit(SIGCHLD))) == 0, "a worker ignores nothing else");
+    run.expect((ignored & (bit(SIGUSR2) | bit(SIGTERM) | bit(SIGPIPE) | bit(SIGCHLD))) == 0,
+               "a worker ignores nothing else");
     run.expect((caught & (bit(SIGUSR1) | bit(SIGTERM) | bit(SIGINT))) == 0, "a worker starts with default handlers");
   }
   ::sigaction(SIGUSR2, &before, nullptr);

@@ -42,7 +42,8 @@ void pause_at_random(std::mt19937_64& random) {
 
 // ---------------------------------------------------------------------------------------------- P6
 
-// Takes a few times as long as it takes to hand it out and to deliver it, so that workers die mostly here, and sometimes there.
+// Takes a few times as long as it takes to hand it out and to deliver it, so that workers die mostly here, and
+// sometimes there.
 std::string echo(const Count& ran, const std::string& text) {
   ran.add();
   const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(500);
@@ -83,7 +84,8 @@ void P6_ADeathAtAnyMomentCostsOnlyTheCallsThatRan(LawRun& run) {
   constexpr int kDeaths = 32;
   constexpr int kCallsPerDeath = 12;
   // Hardly room for the payloads: none of it may be lost with a worker.
-  const auto executor = open(run, ExecutorOptions{.max_workers = 3, .processes = {.payload_bytes_max = std::size_t{1} << 20}});
+  const auto executor =
+      open(run, ExecutorOptions{.max_workers = 3, .processes = {.payload_bytes_max = std::size_t{1} << 20}});
   std::mt19937_64 random(6);
   std::vector<Counted> calls;
   std::set<pid_t> killed;
@@ -170,7 +172,8 @@ void expect_all_end(const LawRun& run, int signal) {
   const std::vector<pid_t> workers = workers_of(run, *executor, 2);
   end_workers(run, executor, signal);
   for (const Future<int>& future : busy.futures()) expect_broken(run, future);
-  for (const Future<int>& future : pending) run.expect(future.cancelled(), "a pending call is cancelled with the workers");
+  for (const Future<int>& future : pending)
+    run.expect(future.cancelled(), "a pending call is cancelled with the workers");
   expect_none_survives(run, *executor, workers);
 }
 
@@ -272,8 +275,9 @@ int what_is_known() { return known_to_forks; }
 void P9_ForkIsForProgramsWithOneThread(LawRun& run) {
   {
     const auto threads = open(run, 1);
-    expect_throws<std::logic_error>(run, [&] { run.make(start_by(ProcessStart::kFork)); },
-                                    "an executor that would fork a threaded program is refused");
+    expect_throws<std::logic_error>(
+        run, [&] { run.make(start_by(ProcessStart::kFork)); },
+        "an executor that would fork a threaded program is refused");
   }
   if (!kChildMayHaveThreads) return;
   in_child(run, "workers that are forks of the program run calls", [&run](const ChildReport& report) {
@@ -317,7 +321,8 @@ std::uint64_t address_space_bytes() {
 // Takes so much memory for a moment. Throws std::bad_alloc. A sanitizer's own allocator would rather end the process.
 int allocate(std::uint64_t bytes) {
 #if defined(ABSL_HAVE_THREAD_SANITIZER) || defined(ABSL_HAVE_ADDRESS_SANITIZER)
-  void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* const memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   ::munmap(memory, bytes);
 #else

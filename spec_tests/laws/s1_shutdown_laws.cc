@@ -153,7 +153,8 @@ struct Burst {
 
 Burst submit_burst(Executor& executor, int calls) {
   Burst burst{{}, std::vector<Count>(calls)};
-  for (const Count& count : burst.runs) burst.futures.push_back(executor.submit([](const Count& runs) { runs.add(); }, count));
+  for (const Count& count : burst.runs)
+    burst.futures.push_back(executor.submit([](const Count& runs) { runs.add(); }, count));
   return burst;
 }
 
@@ -202,11 +203,13 @@ void both_leave_every_call_finished_or_cancelled(LawRun& run) {
   for (int round = 0; round < 5; ++round) {
     const auto executor = open(run, 2);
     const Burst burst = submit_burst(*executor, 20);
-    run.expect(shut_down(run, executor, {.wait = true, .cancel_futures = true}) == true, "shutdown says that all is done");
+    run.expect(shut_down(run, executor, {.wait = true, .cancel_futures = true}) == true,
+               "shutdown says that all is done");
     for (std::size_t i = 0; i < burst.runs.size(); ++i) {
       const Future<void>& future = burst.futures[i];
       run.expect(future.done(), "every call is done on return");
-      run.expect(burst.runs[i].value() == (future.cancelled() ? 0 : 1), "every started call is finished, the others cancelled");
+      run.expect(burst.runs[i].value() == (future.cancelled() ? 0 : 1),
+                 "every started call is finished, the others cancelled");
     }
   }
 }
@@ -415,7 +418,8 @@ constexpr Law kLaws[] = {
     law<shutdown_from_several_threads>("S5", "ShutdownFromSeveralThreads"),
     law<a_later_cancel_futures_still_cancels>("S5", "ALaterCancelFuturesStillCancels"),
     law<the_destructor_waits>("S6", "TheDestructorWaits"),
-    law<the_destructor_does_not_wait_after_shutdown_without_wait>("S6", "TheDestructorDoesNotWaitAfterShutdownWithoutWait"),
+    law<the_destructor_does_not_wait_after_shutdown_without_wait>("S6",
+                                                                  "TheDestructorDoesNotWaitAfterShutdownWithoutWait"),
     law<destroyed_by_a_call>("S6", "DestroyedByACall", kNoExecutor),
     law<destroyed_by_a_callback>("S6", "DestroyedByACallback"),
     law<a_call_shuts_down_its_executor>("S7", "ACallShutsDownItsExecutor", kNoExecutor),

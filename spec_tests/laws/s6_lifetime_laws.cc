@@ -26,8 +26,8 @@ int count_cancelled(const Ints& futures) {
 
 // --- S6
 
-// Leaves the scope of an executor with one running and three pending calls. The running one ends when the destructor has
-// done to the others what it should.
+// Leaves the scope of an executor with one running and three pending calls. The running one ends when the destructor
+// has done to the others what it should.
 void leave_scope(const LawRun& run, OnUnwind on_unwind, bool by_exception) {
   const bool cancels = on_unwind == OnUnwind::kCancelPending && by_exception;
   const auto gate = std::make_shared<Gate>();

@@ -52,7 +52,8 @@ Memory* find(pid_t process, int descriptor) {
 Memory* enter(pid_t process, int descriptor, Cell* cells) {
   auto* const memory = new Memory{.process = process, .descriptor = descriptor, .cells = cells};
   memory->next = known_memory.load(std::memory_order_relaxed);
-  while (!known_memory.compare_exchange_weak(memory->next, memory, std::memory_order_release, std::memory_order_relaxed)) {
+  while (
+      !known_memory.compare_exchange_weak(memory->next, memory, std::memory_order_release, std::memory_order_relaxed)) {
   }
   return memory;
 }

@@ -1,5 +1,5 @@
-// Numbers that a check shares with its calls, on threads and in other processes of the program alike: they lie in shared
-// memory of the process that made them, and go by names that travel.
+// Numbers that a check shares with its calls, on threads and in other processes of the program alike: they lie in
+// shared memory of the process that made them, and go by names that travel.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_SHARED_NUMBER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_SHARED_NUMBER_H_
 
@@ -10,9 +10,9 @@
 
 namespace futures::spec_tests {
 
-// A name for a number. Copies name the same one. Thread-safe, also between processes. A number that is no more, since its
-// process has ended or made very many others meanwhile, is 0 and stays so: bodies that a broken executor runs long after
-// their check do no harm.
+// A name for a number. Copies name the same one. Thread-safe, also between processes. A number that is no more, since
+// its process has ended or made very many others meanwhile, is 0 and stays so: bodies that a broken executor runs long
+// after their check do no harm.
 class SharedNumber {
  public:
   // Names nothing: as a number that is no more.
@@ -35,7 +35,7 @@ class SharedNumber {
   }
 
  private:
-  pid_t process_ = 0;    // Which made it,
+  pid_t process_ = 0;  // Which made it,
   int descriptor_ = -1;  // and its memory there.
   std::uint32_t index_ = 0;
   std::uint32_t generation_ = 0;  // Of those that had the same place one after the other.

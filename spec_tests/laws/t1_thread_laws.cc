@@ -176,7 +176,8 @@ void a_replacing_worker_is_initialized(LawRun& run) {
   const auto executor = open(run, {.max_workers = 1, .initializer = [] { ++initializer_runs; }});
   const Future<void> ends_its_thread = executor->submit([] { pthread_exit(nullptr); });
   expect_error<BrokenExecutor>(run, ends_its_thread, "the call gets BrokenExecutor");
-  expect_result(run, executor->submit([] { return initializer_runs; }), 1, "a worker that replaces another is initialized");
+  expect_result(run, executor->submit([] { return initializer_runs; }), 1,
+                "a worker that replaces another is initialized");
 }
 
 void expect_broken(const LawRun& run, Executor& executor) {

@@ -79,8 +79,8 @@ void without_any_thread_submit_throws(LawRun& run) {
     report.expect_throws<std::system_error>([&] { executor->submit(call); },
                                             "submit throws if there is no thread at all");
     report.expect(counts.alive() == 1, "the call is not accepted: its callable is gone");
-    report.expect_throws<std::system_error>([&] { static_cast<void>(executor->map([](int x) { return x; }, std::vector<int>{1})); },
-                                            "so does map");
+    report.expect_throws<std::system_error>(
+        [&] { static_cast<void>(executor->map([](int x) { return x; }, std::vector<int>{1})); }, "so does map");
     allow_threads();
     const Future<int> later = executor->submit([] { return 1; });
     report.expect(later.result(kPatience) == 1, "the pool runs what is submitted once there are threads again");

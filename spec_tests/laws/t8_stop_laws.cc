@@ -140,13 +140,17 @@ void expect_token(LawRun& run, bool expected, const char* what, Submitted&&... s
 void who_is_given_a_token(LawRun& run) {
   expect_token(run, true, "a function that takes a token", asked);
   expect_token(run, true, "a function that takes it by reference", asked_by_reference);
-  expect_token(run, true, "a lambda that takes it as an rvalue", [](std::stop_token&& t) { return t.stop_requested(); });
-  expect_token(run, true, "a mutable lambda with an argument behind it",
-               [n = 0](std::stop_token t, int x) mutable { return t.stop_requested() && ++n == x; }, 1);
+  expect_token(run, true, "a lambda that takes it as an rvalue",
+               [](std::stop_token&& t) { return t.stop_requested(); });
+  expect_token(
+      run, true, "a mutable lambda with an argument behind it",
+      [n = 0](std::stop_token t, int x) mutable { return t.stop_requested() && ++n == x; }, 1);
   expect_token(run, true, "a std::function that takes a token", std::function<bool(std::stop_token)>(asked));
-  expect_token(run, true, "a lambda whose token has a default", [](std::stop_token t = {}) { return t.stop_requested(); });
-  expect_token(run, true, "a generic lambda that cannot be called without",
-               [](auto token, int) { return token.stop_requested(); }, 1);
+  expect_token(run, true, "a lambda whose token has a default",
+               [](std::stop_token t = {}) { return t.stop_requested(); });
+  expect_token(
+      run, true, "a generic lambda that cannot be called without",
+      [](auto token, int) { return token.stop_requested(); }, 1);
   expect_token(run, false, "a variadic lambda", [](auto... x) { return sizeof...(x) != 2; }, 1, 2);
   expect_token(run, false, "a bound function without arguments", std::bind([] { return false; }));
   expect_token(run, false, "an overloaded operator() that can be called without", Overloaded());

@@ -47,10 +47,12 @@ struct Busy {
 
 void expect_inert(const ChildReport& report, Executor& executor) {
   report.expect_throws<BrokenExecutor>([&] { executor.submit([] {}); }, "submit in a forked child throws");
-  report.expect_throws<BrokenExecutor>([&] { static_cast<void>(executor.map([](int x) { return x; }, std::vector<int>{1})); },
-                                       "map in a forked child throws");
-  report.expect_throws<BrokenExecutor>([&] { static_cast<void>(executor.map([](int x) { return x; }, std::vector<int>())); },
-                                       "map of nothing in a forked child throws");
+  report.expect_throws<BrokenExecutor>(
+      [&] { static_cast<void>(executor.map([](int x) { return x; }, std::vector<int>{1})); },
+      "map in a forked child throws");
+  report.expect_throws<BrokenExecutor>(
+      [&] { static_cast<void>(executor.map([](int x) { return x; }, std::vector<int>())); },
+      "map of nothing in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.shutdown(); }, "shutdown in a forked child throws");
   report.expect_throws<BrokenExecutor>([&] { executor.shutdown({.wait = false, .cancel_futures = true}); },
                                        "shutdown without wait in a forked child throws");

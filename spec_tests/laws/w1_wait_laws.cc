@@ -25,13 +25,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr ReturnWhen kEveryMode[] = {ReturnWhen::kFirstCompleted, ReturnWhen::kFirstException, ReturnWhen::kAllCompleted};
+constexpr ReturnWhen kEveryMode[] = {ReturnWhen::kFirstCompleted, ReturnWhen::kFirstException,
+                                     ReturnWhen::kAllCompleted};
 
 // --- W1
 
 // The promise is that every kind of range of these futures, all done, gives these futures.
 template <typename Range>
-void expect_takes(const LawRun& run, const Ints& futures, Range&& for_wait, Range&& for_as_completed, std::string_view what) {
+void expect_takes(const LawRun& run, const Ints& futures, Range&& for_wait, Range&& for_as_completed,
+                  std::string_view what) {
   const WaitResult<Future<int>> result = wait(std::forward<Range>(for_wait), {.timeout = kPatience});
   run.expect(result.done == futures && result.not_done.empty(), what);
   Ints yielded;
@@ -137,8 +139,9 @@ WatchedThread waiting(const LawRun& run, const Ints& futures, ReturnWhen mode, s
 void the_first_completed(LawRun& run) {
   const Steered calls(run, 3, {1});
   {
-    const auto waiter = waiting(run, calls.futures(), ReturnWhen::kFirstCompleted, "wait returns at the first completed",
-                                [second = calls[1]](const auto& result) { return contains(result.done, second); });
+    const auto waiter =
+        waiting(run, calls.futures(), ReturnWhen::kFirstCompleted, "wait returns at the first completed",
+                [second = calls[1]](const auto& result) { return contains(result.done, second); });
     run.expect(waiter.falls_asleep(), "wait sleeps until a call is done");
     calls.end(1);
   }
@@ -150,15 +153,17 @@ void the_first_completed(LawRun& run) {
 void the_first_exception(LawRun& run) {
   const Steered calls(run, 3, {1});
   {
-    const auto waiter = waiting(run, calls.futures(), ReturnWhen::kFirstException, "wait returns at the first exception",
-                                [](const auto& result) { return result.done.size() == 2; });
+    const auto waiter =
+        waiting(run, calls.futures(), ReturnWhen::kFirstException, "wait returns at the first exception",
+                [](const auto& result) { return result.done.size() == 2; });
     run.expect(waiter.falls_asleep(), "wait sleeps until a call throws");
     calls.end(0);
     run.expect(waiter.falls_asleep(), "a value does not end the wait for an exception");
     calls.end(1);
   }
-  const auto again = waiting(run, calls.futures(), ReturnWhen::kFirstException, "wait returns at once if one has thrown",
-                             [](const auto& result) { return result.not_done.size() == 1; });
+  const auto again =
+      waiting(run, calls.futures(), ReturnWhen::kFirstException, "wait returns at once if one has thrown",
+              [](const auto& result) { return result.not_done.size() == 1; });
   run.expect(again.ends(), "wait returns at once if one has thrown");
 }
 
@@ -174,9 +179,9 @@ void without_an_exception_all_completed(LawRun& run) {
   calls.end(1);
   calls.end(0);
   run.expect(waiter.ends(), "without an exception wait returns when all are completed");
-  const auto again = waiting(run, {calls[0], calls[1], pending}, ReturnWhen::kFirstException,
-                             "wait returns at once if all are completed",
-                             [](const auto& result) { return result.done.size() == 3; });
+  const auto again =
+      waiting(run, {calls[0], calls[1], pending}, ReturnWhen::kFirstException,
+              "wait returns at once if all are completed", [](const auto& result) { return result.done.size() == 3; });
   run.expect(again.ends(), "wait returns at once if all are completed");
 }
 

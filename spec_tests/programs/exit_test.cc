@@ -392,8 +392,8 @@ class Exit : public testing::TestWithParam<std::string> {
   }
 };
 
-// Where a call exits, or uses executors: an exit in a call of another process is the death of that process, and it has no
-// executor.
+// Where a call exits, or uses executors: an exit in a call of another process is the death of that process, and it has
+// no executor.
 class ExitOfThreads : public Exit {};
 
 TEST_P(Exit, S8_ReturnFromMain) { expect_calls("return_from_main", 5); }
@@ -455,8 +455,8 @@ TEST_P(Exit, S8_PolicyDrain) {
   const Ended ended = played("policy_drain");
   EXPECT_EQ(ended.status, 7);
   if (shares_memory()) {
-    EXPECT_EQ(ended.lines, (std::vector<std::string>{"running call", "pending call", "finished", "pending call", "finished",
-                                                     "pending call", "finished"}));
+    EXPECT_EQ(ended.lines, (std::vector<std::string>{"running call", "pending call", "finished", "pending call",
+                                                     "finished", "pending call", "finished"}));
     return;
   }
   // Where calls run in other processes, they do not wait for the callbacks.

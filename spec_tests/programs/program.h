@@ -38,8 +38,8 @@ std::vector<std::string> candidate_names(const std::vector<Candidate>& candidate
 // Keeps an executor alive to the end of the program and beyond, where a leak checker finds it.
 Executor& leak(std::unique_ptr<Executor> executor);
 
-// For threads and calls of a program that wait for each other, in bodies and destructors. Copies are one flag; a call in
-// another process gets one as an argument.
+// For threads and calls of a program that wait for each other, in bodies and destructors. Copies are one flag; a call
+// in another process gets one as an argument.
 class Flag {
  public:
   void raise() const { raised_.add(1); }
@@ -59,8 +59,8 @@ void print(std::string_view line);
 
 // How a program has ended.
 struct Ended {
-  bool in_time = false;            // Otherwise it hung, and was killed.
-  int status = -1;                 // What main returned or exit was given; minus the signal that killed it.
+  bool in_time = false;  // Otherwise it hung, and was killed.
+  int status = -1;  // What main returned or exit was given; minus the signal that killed it.
   std::vector<std::string> lines;  // What it printed.
 };
 std::ostream& operator<<(std::ostream& out, const Ended& ended);

@@ -1,5 +1,5 @@
-// Traces made up by RapidCheck, on every C++ executor: whatever the trace, no law is broken, and where the model leaves no
-// choice all executors look the same after each step.
+// Traces made up by RapidCheck, on every C++ executor: whatever the trace, no law is broken, and where the model leaves
+// no choice all executors look the same after each step.
 #include <iostream>
 #include <memory>
 #include <string>
@@ -35,8 +35,8 @@ std::string describe(const TracePlayer& player, const EpisodeReport& report) {
   return text + "\n" + to_table(report);
 }
 
-// What each failure showed: RapidCheck says at the end what the last of the shrunk traces does when it runs once more, and that
-// may be right.
+// What each failure showed: RapidCheck says at the end what the last of the shrunk traces does when it runs once more,
+// and that may be right.
 std::string said_at_once(const std::string& failure) {
   std::cerr << failure << std::endl;
   return failure;

@@ -297,17 +297,26 @@ class Parser {
     ++next_;
     statement.verb = row->verb;
     switch (row->operands) {
-      case Operands::kCallAndBody: return parse_submit(depth, statement);
-      case Operands::kCallAndRegistration: statement.registration = registrations_++; [[fallthrough]];
-      case Operands::kCall: return parse_reference(row->word, statement);
-      case Operands::kShutdown: return parse_shutdown(statement);
-      case Operands::kGate: return parse_number(row->word, "g", 0, kGatesMax - 1, statement.gate);
+      case Operands::kCallAndBody:
+        return parse_submit(depth, statement);
+      case Operands::kCallAndRegistration:
+        statement.registration = registrations_++;
+        [[fallthrough]];
+      case Operands::kCall:
+        return parse_reference(row->word, statement);
+      case Operands::kShutdown:
+        return parse_shutdown(statement);
+      case Operands::kGate:
+        return parse_number(row->word, "g", 0, kGatesMax - 1, statement.gate);
       case Operands::kWait:
         if (absl::Status status = parse_wait_for(statement); !status.ok()) return status;
         [[fallthrough]];
-      case Operands::kCalls: return parse_calls(row->word, statement);
-      case Operands::kInputs: return parse_inputs(statement);
-      case Operands::kNothing: return absl::OkStatus();
+      case Operands::kCalls:
+        return parse_calls(row->word, statement);
+      case Operands::kInputs:
+        return parse_inputs(statement);
+      case Operands::kNothing:
+        return absl::OkStatus();
     }
     return absl::OkStatus();
   }
@@ -373,8 +382,10 @@ class Parser {
     Body& inputs = statement.body.emplace_back();
     while (!at("take")) {
       if (!at("submit")) return error("expected 'submit' or 'take' in a map, found ", found());
-      if (inputs.statements.size() >= kBodyStatementsMax) return error("more than ", kBodyStatementsMax, " inputs in a map");
-      if (absl::Status status = parse_statement(/*depth=*/1, inputs.statements.emplace_back()); !status.ok()) return status;
+      if (inputs.statements.size() >= kBodyStatementsMax)
+        return error("more than ", kBodyStatementsMax, " inputs in a map");
+      if (absl::Status status = parse_statement(/*depth=*/1, inputs.statements.emplace_back()); !status.ok())
+        return status;
       if (!skip(";")) return error("expected ';' after a submit, found ", found());
     }
     if (inputs.statements.empty()) return error("a map without a submit");
@@ -402,7 +413,7 @@ class Parser {
 
   int line_ = 0;
   std::vector<std::string_view> words_;  // Of the line.
-  std::size_t next_ = 0;                 // Index of the word to read next.
+  std::size_t next_ = 0;  // Index of the word to read next.
 };
 
 }  // namespace
@@ -466,7 +477,8 @@ std::uint16_t mapped_calls(const Trace& trace) {
   std::uint16_t calls = 0;
   for (const Step& step : trace.steps) {
     if (step.statement.verb != Verb::kMap || step.statement.body.empty()) continue;
-    for (const Statement& input : step.statement.body[0].statements) calls |= static_cast<std::uint16_t>(1u << input.call);
+    for (const Statement& input : step.statement.body[0].statements)
+      calls |= static_cast<std::uint16_t>(1u << input.call);
   }
   return calls;
 }

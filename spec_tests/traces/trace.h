@@ -14,14 +14,14 @@
 //   0 release g0
 //   1 wait first c0 c1       # `all`, `first` or `exception`, then `poll` (timeout 0) or nothing, then calls
 //   1 as_completed poll c0   # `poll` or nothing, then calls; goes on to the end
-//   1 map { submit c3 { return 1 }; submit c4 { throw 2 }; take 1 }  # two inputs; one result is taken, then it is let go
-//   0 shutdown wait cancel   # `wait` or `nowait`, then `cancel` or nothing
-//   0 destroy                # the executor's destructor
+//   1 map { submit c3 { return 1 }; submit c4 { throw 2 }; take 1 }  # two inputs; one result is taken, then it is let
+//   go 0 shutdown wait cancel   # `wait` or `nowait`, then `cancel` or nothing 0 destroy                # the
+//   executor's destructor
 //
 // Calls are numbered c0, c1, ... in the order in which their `submit` stands in the text, nested ones too. A body is a
 // list of statements that ends with `return N` or `throw N`. The calls of a map have no future that anybody could name.
-// After the last line every trace has the same epilogue: all gates are released, every client finishes, and the executor is
-// shut down with wait, unless it was destroyed.
+// After the last line every trace has the same epilogue: all gates are released, every client finishes, and the
+// executor is shut down with wait, unless it was destroyed.
 //
 // An operation is skipped, on every executor alike, where it makes no sense: its client is still busy with an earlier
 // one, it names a call that was not submitted (yet, or because submit was refused), it needs an executor that has been
@@ -45,25 +45,25 @@ namespace futures::spec_tests {
 inline constexpr int kTraceWorkersMax = 4;  // More adds states to the model and finds nothing that four do not.
 inline constexpr int kClientsMax = 4;
 inline constexpr int kGatesMax = 4;
-inline constexpr int kCallsMax = 16;    // Bounds the model's states, and the threads' time, per trace.
+inline constexpr int kCallsMax = 16;  // Bounds the model's states, and the threads' time, per trace.
 inline constexpr int kStepsMax = 32;
 inline constexpr int kBodyStatementsMax = 6;
-inline constexpr int kNestingMax = 3;       // Bodies in bodies; the body of a step's own submit counts as one.
-inline constexpr int kValueMax = 99;        // What a body returns, or the number of the exception it throws.
+inline constexpr int kNestingMax = 3;  // Bodies in bodies; the body of a step's own submit counts as one.
+inline constexpr int kValueMax = 99;  // What a body returns, or the number of the exception it throws.
 
 enum class Verb : std::uint8_t {
-  kSubmit,    // call, body
-  kCancel,    // call
-  kResult,    // call; clients only: a body never waits for a call
-  kPoll,      // call
+  kSubmit,  // call, body
+  kCancel,  // call
+  kResult,  // call; clients only: a body never waits for a call
+  kPoll,  // call
   kCallback,  // call, registration
   kShutdown,  // wait, cancel_futures; in a body too, law S7
-  kRelease,   // gate; clients only: opens it, for good
-  kGate,      // gate; bodies only: waits until it is released
-  kWait,         // calls, wait_for, poll; clients only
+  kRelease,  // gate; clients only: opens it, for good
+  kGate,  // gate; bodies only: waits until it is released
+  kWait,  // calls, wait_for, poll; clients only
   kAsCompleted,  // calls, poll; clients only
-  kMap,          // body: a submit for each input, and how many results are taken; clients only
-  kDestroy,      // clients only: nobody may be in the executor
+  kMap,  // body: a submit for each input, and how many results are taken; clients only
+  kDestroy,  // clients only: nobody may be in the executor
 };
 
 enum class WaitFor : std::uint8_t { kAll, kFirst, kException };
@@ -80,7 +80,8 @@ struct Statement {
   std::uint16_t calls = 0;  // Bit k: call k.
   WaitFor wait_for = WaitFor::kAll;
   bool poll = false;
-  std::vector<Body> body;  // kSubmit: exactly one. kMap: one of submits alone, whose value is how many results are taken.
+  std::vector<Body>
+      body;  // kSubmit: exactly one. kMap: one of submits alone, whose value is how many results are taken.
 
   friend bool operator==(const Statement&, const Statement&) = default;
 };

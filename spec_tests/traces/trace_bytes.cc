@@ -25,15 +25,15 @@ namespace {
 
 constexpr std::uint8_t kInstructionBit = 0x80;
 constexpr int kOpcodeMask = 0x0f;
-constexpr int kCallMask = 0x0f;   // Operand: the call, as a distance back.
-constexpr int kGateMask = 0x03;   // Operand: the gate.
-constexpr int kWaitBit = 0x01;    // Operand of shutdown.
+constexpr int kCallMask = 0x0f;  // Operand: the call, as a distance back.
+constexpr int kGateMask = 0x03;  // Operand: the gate.
+constexpr int kWaitBit = 0x01;  // Operand of shutdown.
 constexpr int kCancelBit = 0x02;  // Operand of shutdown.
 constexpr int kWaitForMask = 0x03;  // Operand of wait.
 constexpr int kWaitForCount = 3;
-constexpr int kPollBit = 0x04;    // Operand of wait and as_completed. Three bytes follow: the calls.
+constexpr int kPollBit = 0x04;  // Operand of wait and as_completed. Three bytes follow: the calls.
 constexpr int kSetBytes = 3;
-constexpr int kClientShift = 4;   // Operand of a step: the client, in bits 4-5.
+constexpr int kClientShift = 4;  // Operand of a step: the client, in bits 4-5.
 static_assert(kCallMask == kCallsMax - 1 && kGateMask == kGatesMax - 1);
 
 struct Opcode {
@@ -42,19 +42,31 @@ struct Opcode {
 };
 
 constexpr Opcode kStepOpcodes[kOpcodeMask + 1] = {
-    {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kCancel},   {Opcode::kStatement, Verb::kResult},
-    {Opcode::kStatement, Verb::kPoll},     {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kShutdown},
-    {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kWait},
-    {Opcode::kStatement, Verb::kAsCompleted}, {Opcode::kStatement, Verb::kMap},   {Opcode::kStatement, Verb::kCancel},
-    {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kResult},
-    {Opcode::kStatement, Verb::kDestroy},
+    {Opcode::kStatement, Verb::kSubmit},   {Opcode::kStatement, Verb::kCancel},
+    {Opcode::kStatement, Verb::kResult},   {Opcode::kStatement, Verb::kPoll},
+    {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kShutdown},
+    {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kSubmit},
+    {Opcode::kStatement, Verb::kWait},     {Opcode::kStatement, Verb::kAsCompleted},
+    {Opcode::kStatement, Verb::kMap},      {Opcode::kStatement, Verb::kCancel},
+    {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kRelease},
+    {Opcode::kStatement, Verb::kResult},   {Opcode::kStatement, Verb::kDestroy},
 };
 constexpr Opcode kBodyOpcodes[kOpcodeMask + 1] = {
-    {Opcode::kReturn},                     {Opcode::kThrow},                      {Opcode::kStatement, Verb::kSubmit},
-    {Opcode::kStatement, Verb::kCancel},   {Opcode::kStatement, Verb::kPoll},     {Opcode::kStatement, Verb::kCallback},
-    {Opcode::kStatement, Verb::kShutdown}, {Opcode::kStatement, Verb::kGate},     {Opcode::kReturn},
-    {Opcode::kReturn},                     {Opcode::kReturn},                     {Opcode::kThrow},
-    {Opcode::kStatement, Verb::kGate},     {Opcode::kStatement, Verb::kGate},     {Opcode::kStatement, Verb::kSubmit},
+    {Opcode::kReturn},
+    {Opcode::kThrow},
+    {Opcode::kStatement, Verb::kSubmit},
+    {Opcode::kStatement, Verb::kCancel},
+    {Opcode::kStatement, Verb::kPoll},
+    {Opcode::kStatement, Verb::kCallback},
+    {Opcode::kStatement, Verb::kShutdown},
+    {Opcode::kStatement, Verb::kGate},
+    {Opcode::kReturn},
+    {Opcode::kReturn},
+    {Opcode::kReturn},
+    {Opcode::kThrow},
+    {Opcode::kStatement, Verb::kGate},
+    {Opcode::kStatement, Verb::kGate},
+    {Opcode::kStatement, Verb::kSubmit},
     {Opcode::kStatement, Verb::kCancel},
 };
 
@@ -201,15 +213,22 @@ class Encoder {
 
   int operand_of(const Statement& statement) const {
     switch (row_of(statement.verb).operands) {
-      case Operands::kCallAndBody: return 0;
+      case Operands::kCallAndBody:
+        return 0;
       case Operands::kCall:
-      case Operands::kCallAndRegistration: return (calls_ - 1 - statement.call) & kCallMask;
-      case Operands::kShutdown: return (statement.wait ? kWaitBit : 0) | (statement.cancel_futures ? kCancelBit : 0);
-      case Operands::kGate: return statement.gate & kGateMask;
-      case Operands::kWait: return static_cast<int>(statement.wait_for) | (statement.poll ? kPollBit : 0);
-      case Operands::kCalls: return statement.poll ? kPollBit : 0;
+      case Operands::kCallAndRegistration:
+        return (calls_ - 1 - statement.call) & kCallMask;
+      case Operands::kShutdown:
+        return (statement.wait ? kWaitBit : 0) | (statement.cancel_futures ? kCancelBit : 0);
+      case Operands::kGate:
+        return statement.gate & kGateMask;
+      case Operands::kWait:
+        return static_cast<int>(statement.wait_for) | (statement.poll ? kPollBit : 0);
+      case Operands::kCalls:
+        return statement.poll ? kPollBit : 0;
       case Operands::kInputs:
-      case Operands::kNothing: return 0;
+      case Operands::kNothing:
+        return 0;
     }
     return 0;
   }

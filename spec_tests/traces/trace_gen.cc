@@ -83,7 +83,18 @@ class Composer {
 
  private:
   enum Move {
-    kSubmitGated, kSubmitFree, kCancel, kResult, kPoll, kCallback, kRelease, kShutdown, kWait, kAsCompleted, kMap, kDestroy,
+    kSubmitGated,
+    kSubmitFree,
+    kCancel,
+    kResult,
+    kPoll,
+    kCallback,
+    kRelease,
+    kShutdown,
+    kWait,
+    kAsCompleted,
+    kMap,
+    kDestroy,
     kMoves
   };
 
@@ -102,19 +113,32 @@ class Composer {
     if (shutdowns_ >= 3) weights[kShutdown] = 0;
     if (destroyed_ || trace_.steps.size() < 4) weights[kDestroy] = 0;
     switch (static_cast<Move>(dice_.weighted(weights))) {
-      case kSubmitGated: return add_submit(dice_.below(kGatesMax));
-      case kSubmitFree: return add_submit(-1);
-      case kCancel: return add_cancel();
-      case kResult: return add_result();
-      case kPoll: return add({.verb = Verb::kPoll, .call = some_call()});
-      case kCallback: return add_callback();
-      case kRelease: return add_release();
-      case kShutdown: return add_shutdown();
-      case kWait: return add_wait();
-      case kAsCompleted: return add_as_completed();
-      case kMap: return add_map();
-      case kDestroy: return add_destroy();
-      case kMoves: return;
+      case kSubmitGated:
+        return add_submit(dice_.below(kGatesMax));
+      case kSubmitFree:
+        return add_submit(-1);
+      case kCancel:
+        return add_cancel();
+      case kResult:
+        return add_result();
+      case kPoll:
+        return add({.verb = Verb::kPoll, .call = some_call()});
+      case kCallback:
+        return add_callback();
+      case kRelease:
+        return add_release();
+      case kShutdown:
+        return add_shutdown();
+      case kWait:
+        return add_wait();
+      case kAsCompleted:
+        return add_as_completed();
+      case kMap:
+        return add_map();
+      case kDestroy:
+        return add_destroy();
+      case kMoves:
+        return;
     }
   }
 
@@ -187,7 +211,8 @@ class Composer {
   std::uint16_t some_calls() {
     std::uint16_t calls = 0;
     for (int left = dice_.percent(5) ? 0 : 1 + dice_.below(4); left > 0; --left) {
-      const int call = dice_.percent(50) ? some_call() : some_call(dice_.percent(50) ? Guess::kPending : Guess::kRunning);
+      const int call =
+          dice_.percent(50) ? some_call() : some_call(dice_.percent(50) ? Guess::kPending : Guess::kRunning);
       if (!calls_[call].mapped) calls |= static_cast<std::uint16_t>(1u << call);
     }
     return calls;
@@ -203,8 +228,11 @@ class Composer {
   }
 
   void add_wait() {
-    Statement wait{.verb = Verb::kWait, .calls = some_calls(), .wait_for = static_cast<WaitFor>(dice_.below(3)),
-                   .poll = dice_.percent(20), .body = {}};
+    Statement wait{.verb = Verb::kWait,
+                   .calls = some_calls(),
+                   .wait_for = static_cast<WaitFor>(dice_.below(3)),
+                   .poll = dice_.percent(20),
+                   .body = {}};
     const std::uint16_t calls = wait.calls;
     add_waiting(std::move(wait), calls);
   }
@@ -348,9 +376,8 @@ class Composer {
 rc::Gen<Trace> arbitrary_trace() {
   return [](const rc::Random& random, int size) {
     rc::Random copy(random);
-    return rc::shrinkable::shrinkRecur(Composer(copy.next(), size).compose(), [](const Trace& trace) {
-      return rc::seq::fromContainer(shrinks_of(trace));
-    });
+    return rc::shrinkable::shrinkRecur(Composer(copy.next(), size).compose(),
+                                       [](const Trace& trace) { return rc::seq::fromContainer(shrinks_of(trace)); });
   };
 }
 

@@ -2,8 +2,8 @@
 //
 // The traces lean towards the situations where executors go wrong: workers held by gates with calls pending behind
 // them, cancels of those, callbacks on either side of completion, a shutdown in the middle, submits after it, bodies
-// that submit while the executor drains, waits for calls that end in several ways, maps that fail, are refused or are let
-// go, a destructor with calls before it. Which verbs a trace prefers is itself drawn per trace, so that some traces
+// that submit while the executor drains, waits for calls that end in several ways, maps that fail, are refused or are
+// let go, a destructor with calls before it. Which verbs a trace prefers is itself drawn per trace, so that some traces
 // have many of one kind and none of another.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_TRACES_TRACE_GEN_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_TRACES_TRACE_GEN_H_

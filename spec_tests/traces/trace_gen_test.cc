@@ -20,18 +20,30 @@ namespace {
 
 const char* word_of(Verb verb) {
   switch (verb) {
-    case Verb::kSubmit: return "submit";
-    case Verb::kCancel: return "cancel";
-    case Verb::kResult: return "result";
-    case Verb::kPoll: return "poll";
-    case Verb::kCallback: return "callback";
-    case Verb::kShutdown: return "shutdown";
-    case Verb::kRelease: return "release";
-    case Verb::kGate: return "gate";
-    case Verb::kWait: return "wait";
-    case Verb::kAsCompleted: return "as_completed";
-    case Verb::kMap: return "map";
-    case Verb::kDestroy: return "destroy";
+    case Verb::kSubmit:
+      return "submit";
+    case Verb::kCancel:
+      return "cancel";
+    case Verb::kResult:
+      return "result";
+    case Verb::kPoll:
+      return "poll";
+    case Verb::kCallback:
+      return "callback";
+    case Verb::kShutdown:
+      return "shutdown";
+    case Verb::kRelease:
+      return "release";
+    case Verb::kGate:
+      return "gate";
+    case Verb::kWait:
+      return "wait";
+    case Verb::kAsCompleted:
+      return "as_completed";
+    case Verb::kMap:
+      return "map";
+    case Verb::kDestroy:
+      return "destroy";
   }
   return "?";
 }
@@ -112,8 +124,8 @@ std::set<std::string> situations(const Trace& trace) {
     } else if (statement.verb == Verb::kShutdown) {
       if (shut_down) found.insert("a second shutdown");
       shut_down = true;
-      found.insert(absl::StrCat("shutdown ", statement.wait ? "wait" : "nowait",
-                                statement.cancel_futures ? " cancel" : ""));
+      found.insert(
+          absl::StrCat("shutdown ", statement.wait ? "wait" : "nowait", statement.cancel_futures ? " cancel" : ""));
       if (!behind.empty() && released == 0) {
         found.insert(absl::StrCat("shutdown ", statement.cancel_futures ? "cancel " : "", "with pending calls"));
       }

@@ -11,27 +11,39 @@ using model::OpKind;
 
 OpKind kind_of(Verb verb) {
   switch (verb) {
-    case Verb::kSubmit: return OpKind::kSubmit;
-    case Verb::kCancel: return OpKind::kCancel;
-    case Verb::kResult: return OpKind::kResult;
-    case Verb::kPoll: return OpKind::kPoll;
-    case Verb::kCallback: return OpKind::kAddCallback;
-    case Verb::kShutdown: return OpKind::kShutdown;
-    case Verb::kWait: return OpKind::kWait;
-    case Verb::kDestroy: return OpKind::kDestroy;
+    case Verb::kSubmit:
+      return OpKind::kSubmit;
+    case Verb::kCancel:
+      return OpKind::kCancel;
+    case Verb::kResult:
+      return OpKind::kResult;
+    case Verb::kPoll:
+      return OpKind::kPoll;
+    case Verb::kCallback:
+      return OpKind::kAddCallback;
+    case Verb::kShutdown:
+      return OpKind::kShutdown;
+    case Verb::kWait:
+      return OpKind::kWait;
+    case Verb::kDestroy:
+      return OpKind::kDestroy;
     case Verb::kRelease:
     case Verb::kGate:
     case Verb::kAsCompleted:
-    case Verb::kMap: return OpKind::kNone;
+    case Verb::kMap:
+      return OpKind::kNone;
   }
   return OpKind::kNone;
 }
 
 model::ReturnWhen when_of(WaitFor wait_for) {
   switch (wait_for) {
-    case WaitFor::kAll: return model::ReturnWhen::kAllCompleted;
-    case WaitFor::kFirst: return model::ReturnWhen::kFirstCompleted;
-    case WaitFor::kException: return model::ReturnWhen::kFirstException;
+    case WaitFor::kAll:
+      return model::ReturnWhen::kAllCompleted;
+    case WaitFor::kFirst:
+      return model::ReturnWhen::kFirstCompleted;
+    case WaitFor::kException:
+      return model::ReturnWhen::kFirstException;
   }
   return model::ReturnWhen::kAllCompleted;
 }

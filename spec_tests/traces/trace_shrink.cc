@@ -27,8 +27,8 @@ struct Weight {
 void weigh(const Statement& statement, Weight& weight) {
   ++weight.statements;
   weight.numbers += std::max(statement.call, 0) + std::max(statement.gate, 0) + (statement.wait ? 1 : 0) +
-                    (statement.cancel_futures ? 1 : 0) + static_cast<int>(statement.wait_for) + (statement.poll ? 1 : 0) +
-                    2 * std::popcount(statement.calls);
+                    (statement.cancel_futures ? 1 : 0) + static_cast<int>(statement.wait_for) +
+                    (statement.poll ? 1 : 0) + 2 * std::popcount(statement.calls);
   for (const Body& body : statement.body) {
     weight.numbers += body.value + (body.throws ? 1 : 0);
     for (const Statement& nested : body.statements) weigh(nested, weight);

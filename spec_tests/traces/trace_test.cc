@@ -98,8 +98,8 @@ TEST(TraceText, CommentsBlankLinesAndSpacingMeanNothing) {
 }
 
 TEST(TraceText, ReferencesMayPointForward) {
-  const Trace trace = parsed(
-      "workers 1\nclients 1\n0 submit c0 { gate g0; cancel c1; return 0 }\n0 submit c1 { return 1 }\n");
+  const Trace trace =
+      parsed("workers 1\nclients 1\n0 submit c0 { gate g0; cancel c1; return 0 }\n0 submit c1 { return 1 }\n");
   EXPECT_EQ(trace.steps[0].statement.body[0].statements[1].call, 1);
 }
 
@@ -142,10 +142,12 @@ std::vector<BadText> bad_texts() {
       {"0 submit c0 { result c0; return 0 }", "line 3: 'result' cannot stand in a body"},
       {"0 submit c0 { release g0; return 0 }", "line 3: 'release' cannot stand in a body"},
       {"0 submit c0 { foo c0; return 0 }", "line 3: unknown verb 'foo'"},
-      {"0 submit", "line 3: expected c0 after 'submit', found the end of the line: calls are numbered in the order of "
-                   "their submits"},
-      {"0 submit c1 { return 0 }", "line 3: expected c0 after 'submit', found 'c1': calls are numbered in the order of "
-                                   "their submits"},
+      {"0 submit",
+       "line 3: expected c0 after 'submit', found the end of the line: calls are numbered in the order of "
+       "their submits"},
+      {"0 submit c1 { return 0 }",
+       "line 3: expected c0 after 'submit', found 'c1': calls are numbered in the order of "
+       "their submits"},
       {"0 submit c0", "line 3: expected '{' after 'c0', found the end of the line"},
       {"0 submit c0 {", "line 3: a body without end: expected 'return N }' or 'throw N }'"},
       {"0 submit c0 { gate g0;", "line 3: a body without end: expected 'return N }' or 'throw N }'"},
@@ -210,17 +212,14 @@ RC_GTEST_PROP(TraceText, AnyTextIsReadOrRefused, (const std::vector<std::uint8_t
 
 // Bytes such as a fuzzer makes: runs of sense in noise.
 rc::Gen<std::vector<std::uint8_t>> bytes_with_sense() {
-  const auto instruction = rc::gen::map(rc::gen::arbitrary<std::uint8_t>(), [](std::uint8_t byte) {
-    return static_cast<std::uint8_t>(byte | 0x80);
-  });
+  const auto instruction = rc::gen::map(rc::gen::arbitrary<std::uint8_t>(),
+                                        [](std::uint8_t byte) { return static_cast<std::uint8_t>(byte | 0x80); });
   return rc::gen::container<std::vector<std::uint8_t>>(rc::gen::oneOf(instruction, rc::gen::arbitrary<std::uint8_t>()));
 }
 
 Trace some_trace() { return decode_trace(*rc::gen::resize(300, bytes_with_sense())); }
 
-TEST(TraceBytes, TheEmptyStringIsTheSmallestTrace) {
-  EXPECT_EQ(decode_trace({}), Trace());
-}
+TEST(TraceBytes, TheEmptyStringIsTheSmallestTrace) { EXPECT_EQ(decode_trace({}), Trace()); }
 
 TEST(TraceBytes, TheExampleTakesTwoBytesPerInstructionAndThreePerSet) {
   const Trace trace = parsed(kExample);
@@ -231,8 +230,8 @@ TEST(TraceBytes, TheExampleTakesTwoBytesPerInstructionAndThreePerSet) {
 }
 
 TEST(TraceBytes, BodiesThatTheBytesLeaveOpenEnd) {
-  std::vector<std::uint8_t> bytes = encode_trace(parsed(
-      "workers 1\nclients 1\n0 submit c0 { submit c1 { gate g1; throw 5 }; return 6 }\n"));
+  std::vector<std::uint8_t> bytes =
+      encode_trace(parsed("workers 1\nclients 1\n0 submit c0 { submit c1 { gate g1; throw 5 }; return 6 }\n"));
   bytes.resize(bytes.size() - 4);
   EXPECT_EQ(to_text(decode_trace(bytes)),
             "workers 1\nclients 1\n0 submit c0 { submit c1 { gate g1; return 0 }; return 0 }\n");

@@ -14,7 +14,15 @@ namespace futures::spec_tests {
 
 // What stands behind a verb. Code that treats verbs alike goes by this, not by the verb.
 enum class Operands : std::uint8_t {
-  kCallAndBody, kCall, kCallAndRegistration, kShutdown, kGate, kWait, kCalls, kInputs, kNothing,
+  kCallAndBody,
+  kCall,
+  kCallAndRegistration,
+  kShutdown,
+  kGate,
+  kWait,
+  kCalls,
+  kInputs,
+  kNothing,
 };
 
 struct VerbRow {

@@ -1,5 +1,5 @@
-// Law P6: a worker is killed at every instruction of taking a call, running it and delivering its result. Each time only
-// the call that it ran may be lost, nothing runs twice, nothing hangs, and the next call runs.
+// Law P6: a worker is killed at every instruction of taking a call, running it and delivering its result. Each time
+// only the call that it ran may be lost, nothing runs twice, nothing hangs, and the next call runs.
 //
 // No hook in the pool: the test steps the worker by ptrace, one instruction at a time, and kills it after the k-th, for
 // every k until the call is delivered. That is with -c opt; an unoptimised build takes a stride (BUILD.bazel).
@@ -25,8 +25,8 @@
 
 #include "gtest/gtest.h"
 #include "optimized/process_pool/call_board.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {

@@ -1,5 +1,5 @@
-// Large results are read while they are written (docs/ARCHITECTURE.md, "A result is read early"): whatever becomes of the
-// worker meanwhile, the outcome is what it would have been.
+// Large results are read while they are written (docs/ARCHITECTURE.md, "A result is read early"): whatever becomes of
+// the worker meanwhile, the outcome is what it would have been.
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@
 #include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {

@@ -1,6 +1,4 @@
 // What is particular to processes: laws P2 to P15. The laws that hold for every executor are in spec_tests/.
-#include "optimized/process_pool_executor.h"
-
 #include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -9,8 +7,8 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <format>
 #include <fstream>
@@ -38,6 +36,7 @@
 #include "futures/wait.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -187,9 +186,8 @@ TEST_P(ProcessPool, P4_StandardExceptionsAreRebuilt) {
   });
   using std::filesystem::filesystem_error;
   expect_crosses<filesystem_error>(executor, [] { static_cast<void>(std::filesystem::file_size("/nowhere/at/all")); });
-  expect_crosses<filesystem_error>(executor, [] {
-    throw filesystem_error("l", std::error_code(EIO, std::generic_category()));
-  });
+  expect_crosses<filesystem_error>(executor,
+                                   [] { throw filesystem_error("l", std::error_code(EIO, std::generic_category())); });
   expect_crosses<filesystem_error>(executor, [] { std::filesystem::copy("/nowhere/a", "/nowhere/b"); });
   expect_crosses<CancelledError>(executor, [] { throw CancelledError(); });
   expect_crosses<TimeoutError>(executor, [] { throw TimeoutError("k"); });
@@ -254,7 +252,8 @@ TEST_P(ProcessPool, P5_ADeathCostsOneCall) {
 }
 
 TEST_P(ProcessPool, P5_BreakPoolIsPythonsWay) {
-  ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
+  ProcessPoolExecutor executor(
+      {.max_workers = 1, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
   const Future<void> dying = executor.submit(die_by, SIGKILL);
   const Future<int> behind = executor.submit(add, 1, 1);
   EXPECT_THROW(dying.result(), BrokenProcessPool);
@@ -320,8 +319,8 @@ TEST_P(ProcessPool, S2_ThePoolEndsAfterAClientHasTakenTheLastResult) {
     pool_was_at_rest = soon(collector_is_at_rest);
     SlowResult::may_go.release();
   });
-  // A client looks for its result when it begins to wait: this one does nothing else, so sooner or later it finds it before
-  // the collector does.
+  // A client looks for its result when it begins to wait: this one does nothing else, so sooner or later it finds it
+  // before the collector does.
   try {
     for (;;) {
       const Future<SlowResult> f = executor.submit([] {
@@ -503,8 +502,9 @@ TEST_P(ProcessPool, E5_CallsStartInTheOrderOfTheirSubmits) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   std::vector<Future<void>> calls;
   for (int i = 0; i < kCalls; ++i) {
-    calls.push_back(executor.submit(
-        [](const std::string& path, int call) { std::ofstream(path, std::ios::app) << call << "\n"; }, order.path(), i));
+    calls.push_back(
+        executor.submit([](const std::string& path, int call) { std::ofstream(path, std::ios::app) << call << "\n"; },
+                        order.path(), i));
   }
   for (const auto& call : calls) call.result();
   std::ifstream file(order.path());
@@ -547,11 +547,14 @@ TEST_P(ProcessPool, P11_WorkersShareMemoryOnlyIfAskedTo) {
 
 TEST_P(ProcessPool, P15_WorkersHoldOnlyTheirOwnDescriptors) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  const int descriptors = executor.submit([] {
-    int entries = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++entries;
-    return entries - 1;  // The iteration itself holds one.
-  }).result();
+  const int descriptors =
+      executor
+          .submit([] {
+            int entries = 0;
+            for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) ++entries;
+            return entries - 1;  // The iteration itself holds one.
+          })
+          .result();
   EXPECT_EQ(descriptors, 3 + 4);
 }
 

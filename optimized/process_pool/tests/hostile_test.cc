@@ -1,7 +1,7 @@
-// Law P11: workers that overwrite the memory they share with the program, in the middle of whatever the program does, and
-// then return, die, hang, or go on with it for ever. The program does not crash, no call of it waits for ever, it comes to
-// its end; and where each worker has memory of its own, no call suffers that was not given to the hostile one: where that is
-// given one only, no other call at all.
+// Law P11: workers that overwrite the memory they share with the program, in the middle of whatever the program does,
+// and then return, die, hang, or go on with it for ever. The program does not crash, no call of it waits for ever, it
+// comes to its end; and where each worker has memory of its own, no call suffers that was not given to the hostile one:
+// where that is given one only, no other call at all.
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,9 +18,9 @@
 
 #include "gtest/gtest.h"
 #include "optimized/process_pool/call_board.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/hostile_testing.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -59,7 +59,8 @@ void write_words(CallBoard& board, std::mt19937_64& random) {
   for (Slot& slot : std::span(board.slots).first(16)) {
     const std::uint64_t ticket = SlotWord::of(slot.word.load()).ticket;
     slot.word.store(SlotWord{random() % 2 == 0 ? ticket : near(ticket), static_cast<std::uint16_t>(random() % 5),
-                             static_cast<SlotPhase>(random() % 6)}.packed());
+                             static_cast<SlotPhase>(random() % 6)}
+                        .packed());
     slot.place.offset = random() % 2 == 0 ? internal::Place::kInline : random() % (4 * kPayloadBytesMax);
     slot.place.bytes = random() >> (random() % 64);
     slot.written.store(random() >> (random() % 64));

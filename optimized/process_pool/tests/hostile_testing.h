@@ -1,4 +1,5 @@
-// What the tests of hostile workers (law P11) share: what a call that was taken over can do, and what the program sees of it.
+// What the tests of hostile workers (law P11) share: what a call that was taken over can do, and what the program sees
+// of it.
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTS_HOSTILE_TESTING_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTS_HOSTILE_TESTING_H_
 
@@ -11,8 +12,8 @@
 #include <vector>
 
 #include "optimized/process_pool/call_board.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures::testing {
 

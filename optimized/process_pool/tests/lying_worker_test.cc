@@ -1,5 +1,5 @@
-// Law P11: workers that say something untrue, in a place of the memory they share with the program where it matters, or that
-// do not do what the program waits for. It bears them as it bears those that overwrite everything, which
+// Law P11: workers that say something untrue, in a place of the memory they share with the program where it matters, or
+// that do not do what the program waits for. It bears them as it bears those that overwrite everything, which
 // process_pool_hostile_test is about.
 #include <fcntl.h>
 #include <signal.h>
@@ -17,9 +17,9 @@
 
 #include "gtest/gtest.h"
 #include "optimized/process_pool/call_board.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/hostile_testing.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -186,7 +186,7 @@ int hide_others(const std::string& gate) {
 TEST_P(ProcessPoolLyingWorker, P11_AWorkerHidesTheOthers) {
   ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam(), .payload_bytes_max = kPayloadBytesMax});
   EXPECT_EQ(right_results(submit_calls(executor, 30)), 30);  // All are there.
-  std::this_thread::sleep_for(50ms);                         // And asleep, mostly; nothing depends on it.
+  std::this_thread::sleep_for(50ms);  // And asleep, mostly; nothing depends on it.
   testing::GateFile gate;
   const Future<int> hostile = executor.submit(hide_others, gate.path());
   EXPECT_EQ(right_results(submit_calls(executor, 20)), 20);
@@ -315,7 +315,8 @@ TEST_P(ProcessPoolLyingWorker, P11_ACancelledCallGivesItsWorkerNoOther) {
 int bell() {
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code error;
-    if (std::filesystem::read_symlink(entry.path(), error) == "anon_inode:[eventfd]") return std::stoi(entry.path().filename());
+    if (std::filesystem::read_symlink(entry.path(), error) == "anon_inode:[eventfd]")
+      return std::stoi(entry.path().filename());
   }
   std::abort();
 }
@@ -359,7 +360,8 @@ TEST_P(ProcessPoolLyingWorker, P11_AWorkerWantsAllRoom) {
     for (Slot& slot : std::span(board().slots).first(16)) {
       slot.place = {.offset = 0, .bytes = kPayloadBytesMax};
       const SlotWord word = SlotWord::of(slot.word.load());
-      if (word.phase != SlotPhase::kFree) slot.word.store(SlotWord{word.ticket, word.owner, SlotPhase::kWantsRoom}.packed());
+      if (word.phase != SlotPhase::kFree)
+        slot.word.store(SlotWord{word.ticket, word.owner, SlotPhase::kWantsRoom}.packed());
     }
     for (auto& bits : board().done) bits.store(~std::uint64_t{0});
     std::this_thread::sleep_for(300ms);  // So that it is looked at; nothing depends on it.

@@ -12,9 +12,9 @@
 #include "futures/errors.h"
 #include "futures/map.h"
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/map_testing.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -96,7 +96,8 @@ TEST_P(ProcessPoolMapErrors, P4_ExceptionsInAChunkCrossAsTheirType) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   const pid_t worker = executor.submit(getpid).result();
   std::vector<Settled<int>> all;
-  for (const auto& settled : executor.map_settled(throw_by_number, Ints{0, 1, 2}, {.chunksize = 3})) all.push_back(settled);
+  for (const auto& settled : executor.map_settled(throw_by_number, Ints{0, 1, 2}, {.chunksize = 3}))
+    all.push_back(settled);
   EXPECT_TRUE(has_error<OwnError>(all[0]));
   try {
     all[1].value();
@@ -134,11 +135,12 @@ TEST_P(ProcessPoolMapErrors, P3_WhatCannotBeEncodedOrDecodedIsAnErrorOfItsItem) 
     const Ints numbers = {0, when, 0, when, 0};
     auto settled_numbers = executor.map_settled(number_of, input, {.chunksize = 3});
     EXPECT_EQ(settled_as<SerializationError>(settled_numbers), (Ints{0, -1, 0, -1, 0}));
-    EXPECT_EQ(values_past<SerializationError>(executor.map(number_of, input, {.chunksize = 5})), (Ints{0, -1, 0, -1, 0}));
+    EXPECT_EQ(values_past<SerializationError>(executor.map(number_of, input, {.chunksize = 5})),
+              (Ints{0, -1, 0, -1, 0}));
     EXPECT_EQ(errors_of<SerializationError>(executor.map_settled(brittle, numbers, {.chunksize = 3})),
               (std::vector<bool>{false, true, false, true, false}));
     int before = 0;
-    EXPECT_THROW(for ([[maybe_unused]] const auto& b : executor.map(brittle, numbers, {.chunksize = 5})) ++before,
+    EXPECT_THROW(for ([[maybe_unused]] const auto& b : executor.map(brittle, numbers, {.chunksize = 5}))++ before,
                  SerializationError);
     EXPECT_EQ(before, 1);
   }
@@ -162,7 +164,8 @@ TEST_P(ProcessPoolMapErrors, P3_AChunkThatIsTooLargeFailsAlone) {
   const auto size_of = [](const std::string& text) { return text.size(); };
   std::vector<std::string> texts(6, "x");
   texts[2] = std::string(1u << 16, 'x');
-  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(size_of, texts, {.chunksize = 2})), (Ints{1, 1, -1, -1, 1, 1}));
+  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(size_of, texts, {.chunksize = 2})),
+            (Ints{1, 1, -1, -1, 1, 1}));
   const auto text_of = [](int bytes) { return std::string(static_cast<std::size_t>(bytes), 'x'); };
   EXPECT_EQ(errors_of<SerializationError>(executor.map_settled(text_of, Ints{1, 1 << 16, 1}, {.chunksize = 2})),
             (std::vector<bool>{true, true, false}));

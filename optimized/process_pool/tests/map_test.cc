@@ -1,4 +1,6 @@
 // Law M6 on processes: the inputs of a map travel in chunks, and that changes nothing but the number of calls.
+#include "futures/map.h"
+
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -23,12 +25,11 @@
 #include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
-#include "futures/map.h"
 #include "futures/task.h"
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/map_testing.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 #include "optimized/thread_pool_executor.h"
 
 namespace futures {
@@ -74,24 +75,29 @@ TEST_P(ProcessPoolMap, M6_ItemsAndResultsOfEveryKind) {
     doubled.push_back(std::move(word));
   }
   EXPECT_EQ(doubled, (std::vector<std::string>{"aa", "", "cccccc"}));
-  EXPECT_EQ(outcome_of(executor.map([](const std::string& w, int times) { return w.size() * static_cast<std::size_t>(times); },
-                                    words, Ints{1, 2, 3, 4}, options)).first,
+  EXPECT_EQ(outcome_of(
+                executor.map([](const std::string& w, int times) { return w.size() * static_cast<std::size_t>(times); },
+                             words, Ints{1, 2, 3, 4}, options))
+                .first,
             (Ints{1, 0, 9}));
   std::vector<bool> flags;
   const bool given[] = {true, false, true};
-  for (bool& flag : executor.map([](bool b, double d) { return b && d > 0; }, given, std::vector<double>{1, 1, -1}, options)) {
+  for (bool& flag :
+       executor.map([](bool b, double d) { return b && d > 0; }, given, std::vector<double>{1, 1, -1}, options)) {
     flags.push_back(flag);
   }
   EXPECT_EQ(flags, (std::vector<bool>{true, false, false}));
   const GateFile log;
   int rounds = 0;
-  for ([[maybe_unused]] const auto& nothing : executor.map([](const Step& s) { take_step(s); }, steps(3, log), options)) {
+  for ([[maybe_unused]] const auto& nothing :
+       executor.map([](const Step& s) { take_step(s); }, steps(3, log), options)) {
     ++rounds;
   }
   EXPECT_EQ(rounds, 3);
   EXPECT_EQ(logged(log).size(), 3u);
   const std::map<std::string, Ints> table = {{"x", {1, 2}}};
-  for (const auto& copy : executor.map([](std::map<std::string, Ints> t) { return t; }, std::vector{table, table}, options)) {
+  for (const auto& copy :
+       executor.map([](std::map<std::string, Ints> t) { return t; }, std::vector{table, table}, options)) {
     EXPECT_EQ(copy, table);
   }
 }
@@ -220,9 +226,11 @@ TEST_P(ProcessPoolMap, P2_WhatCannotTravelFailsItemByItem) {
   int captured = 1;
   const MapOptions options{.chunksize = 2};
   const auto with_capture = [captured](int x) { return x + captured; };
-  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(with_capture, Ints{1, 2, 3}, options)), (Ints{-1, -1, -1}));
+  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(with_capture, Ints{1, 2, 3}, options)),
+            (Ints{-1, -1, -1}));
   const auto with_token = [](std::stop_token, int x) { return x; };
-  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(with_token, Ints{1, 2, 3}, options)), (Ints{-1, -1, -1}));
+  EXPECT_EQ(settled_as<SerializationError>(executor.map_settled(with_token, Ints{1, 2, 3}, options)),
+            (Ints{-1, -1, -1}));
   const auto gives_pointer = [](int) -> const char* { return ""; };
   for (const auto& settled : executor.map_settled(gives_pointer, Ints{1, 2, 3}, options)) {
     EXPECT_TRUE(has_error<SerializationError>(settled));

@@ -1,5 +1,5 @@
-// Who is next, and that nobody waits in vain: the order in which outcomes become known, calls beside idle workers, calls that wait
-// for room. Laws E6, W5, T1, P5, for pools of processes.
+// Who is next, and that nobody waits in vain: the order in which outcomes become known, calls beside idle workers,
+// calls that wait for room. Laws E6, W5, T1, P5, for pools of processes.
 #include <signal.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -17,8 +17,8 @@
 
 #include "futures/internal/cpus.h"
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -33,8 +33,8 @@ using testing::twice;
 
 using ProcessPoolOrder = testing::ProcessPoolTest;
 
-// What one worker runs gets done in the order in which it ran, whoever finds it: for many second looks of the pool, with calls
-// in every slot.
+// What one worker runs gets done in the order in which it ran, whoever finds it: for many second looks of the pool,
+// with calls in every slot.
 TEST_P(ProcessPoolOrder, W5_OneWorkersOutcomesStayInOrderUnderLoad) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   constexpr int kCalls = 10'000;
@@ -85,8 +85,8 @@ TEST_P(ProcessPoolOrder, W5_AResultThatIsReadEarlyIsNotOvertaken) {
   EXPECT_EQ(out_of_order, 0);
 }
 
-// A submit wakes one worker, and that one wakes another if there are more calls. One that is not woken costs 100 ms, until the
-// pool looks again.
+// A submit wakes one worker, and that one wakes another if there are more calls. One that is not woken costs 100 ms,
+// until the pool looks again.
 TEST_P(ProcessPoolOrder, E6_ABurstWakesAsManyWorkersAsItNeeds) {
   ProcessPoolExecutor executor({.max_workers = 3, .isolation = GetParam()});
   constexpr int kRounds = 40;
@@ -220,10 +220,11 @@ int die_after(const std::string& gate) {
   return raise(SIGKILL);
 }
 
-// A call's outcome waits in its slot, until those before it of the same worker have been told, when another worker's death
-// breaks the pool.
+// A call's outcome waits in its slot, until those before it of the same worker have been told, when another worker's
+// death breaks the pool.
 TEST_P(ProcessPoolOrder, P5_WhatWasDeliveredBeforeThePoolBrokeCounts) {
-  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
+  ProcessPoolExecutor executor(
+      {.max_workers = 2, .isolation = GetParam(), .on_worker_death = OnWorkerDeath::kBreakPool});
   GateFile death;
   const Future<int> dying = executor.submit(die_after, death.path());
   EXPECT_TRUE(soon([&] { return dying.running(); }));
@@ -247,7 +248,8 @@ TEST_P(ProcessPoolOrder, P5_WhatWasDeliveredBeforeThePoolBrokeCounts) {
       std::this_thread::sleep_for(1ms);
       return HeldUp{.worker = getpid()};
     });
-    const Future<int> second = executor.submit([](const std::string& path) { return unlink(path.c_str()); }, begun->path());
+    const Future<int> second =
+        executor.submit([](const std::string& path) { return unlink(path.c_str()); }, begun->path());
     while (!first.wait(1us)) {
     }
     EXPECT_EQ(first.exception(), nullptr);

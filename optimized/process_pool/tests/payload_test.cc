@@ -24,8 +24,8 @@
 #include "futures/encoding/encoding.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -226,14 +226,16 @@ TEST_P(ProcessPoolPayload, F5_EveryClientOfACallIsWoken) {
   }
 }
 
-// With one worker calls get done one after the other, whoever takes their results: a client its own, the collector the others.
+// With one worker calls get done one after the other, whoever takes their results: a client its own, the collector the
+// others.
 TEST_P(ProcessPoolPayload, W5_WhatOneWorkerRanGetsDoneInThatOrder) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   for (int i = 0; i < 2000; ++i) {
     std::vector<Future<int>> calls;
     for (int k = 0; k < 4; ++k) calls.push_back(executor.submit([](int x) { return x; }, k));
     EXPECT_EQ(calls[3].result(), 3);
-    for (int k = 0; k < 3; ++k) ASSERT_TRUE(calls[static_cast<std::size_t>(k)].done()) << "call " << k << " of round " << i;
+    for (int k = 0; k < 3; ++k)
+      ASSERT_TRUE(calls[static_cast<std::size_t>(k)].done()) << "call " << k << " of round " << i;
   }
 }
 
@@ -255,7 +257,8 @@ TEST_P(ProcessPoolPayload, F3_AnOutcomeThatComesAsTimeIsUpIsNotLost) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
   for (int i = 0; i < 300; ++i) {
     const auto pause = std::chrono::microseconds(i % 30 * 20);
-    const Future<int> call = executor.submit([](int us) { return usleep(static_cast<useconds_t>(us)), us; }, i % 20 * 30);
+    const Future<int> call =
+        executor.submit([](int us) { return usleep(static_cast<useconds_t>(us)), us; }, i % 20 * 30);
     call.wait(pause);
     std::atomic<bool> told = false;
     call.add_done_callback([&told](const Future<int>&) { told = true; });

@@ -31,14 +31,15 @@ Process process_of(pid_t pid, const std::string& path) {
   fields >> flags;
   // A fork of the server that was killed before it was called a worker.
   constexpr unsigned long kForkedWithoutExec = 0x40;  // PF_FORKNOEXEC
-  if (process.state == 'Z' && process.name == "fork_server" && (flags & kForkedWithoutExec) != 0) process.name = "worker";
+  if (process.state == 'Z' && process.name == "fork_server" && (flags & kForkedWithoutExec) != 0)
+    process.name = "worker";
   return process;
 }
 
 Process process_of(pid_t pid) { return process_of(pid, "/proc/" + std::to_string(pid) + "/stat"); }
 
-// Waits for workers that came to this process because their fork server died before them. The server itself is waited for
-// by the pool, or the test fails.
+// Waits for workers that came to this process because their fork server died before them. The server itself is waited
+// for by the pool, or the test fails.
 void reap_workers() { testing::reap_orphans("worker"); }
 
 std::string described(const std::vector<Process>& processes) {

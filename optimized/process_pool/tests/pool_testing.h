@@ -1,4 +1,5 @@
-// What the tests of the process pool share: gates that work across processes, calls, and the proof that nothing is left behind.
+// What the tests of the process pool share: gates that work across processes, calls, and the proof that nothing is left
+// behind.
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTS_POOL_TESTING_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTS_POOL_TESTING_H_
 
@@ -42,7 +43,7 @@ void expect_pool_works(ProcessPoolExecutor& executor);
 
 struct Process {
   pid_t pid = 0;
-  char state = 0;    // As in /proc: R, S, T, Z, ...
+  char state = 0;  // As in /proc: R, S, T, Z, ...
   std::string name;  // worker_N, fork_server, ...
 };
 
@@ -79,7 +80,7 @@ std::string isolation_name(const ::testing::TestParamInfo<Isolation>& info);
 }  // namespace futures::testing
 
 // All tests of the fixture `Test`, with both isolations.
-#define FOR_BOTH_ISOLATIONS(Test)                                                                                   \
+#define FOR_BOTH_ISOLATIONS(Test)                                                                                      \
   INSTANTIATE_TEST_SUITE_P(, Test, ::testing::Values(::futures::Isolation::kShared, ::futures::Isolation::kPerWorker), \
                            &::futures::testing::isolation_name)
 

@@ -1,6 +1,6 @@
-// What a program may do around its pool: end it while it submits, end its own threads in the middle, fork with buffers, close its
-// standard descriptors, ignore SIGCHLD, throw what cannot be written, use the same types on threads. Laws E1, E4, E7, F8, P2, P3,
-// P4, P5, P9, P12, P13, T9.
+// What a program may do around its pool: end it while it submits, end its own threads in the middle, fork with buffers,
+// close its standard descriptors, ignore SIGCHLD, throw what cannot be written, use the same types on threads. Laws E1,
+// E4, E7, F8, P2, P3, P4, P5, P9, P12, P13, T9.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,8 +27,8 @@
 #include "futures/encoding/buffer.h"
 #include "futures/encoding/encoding.h"
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 #include "optimized/thread_pool_executor.h"
 
 namespace futures {
@@ -169,8 +169,8 @@ TEST_P(ProcessPoolProgram, P5_SigchldMayBeIgnored) {
   signal(SIGCHLD, before);
 }
 
-// A thread that has been cancelled ends at the next call of the system that waits or writes. Until then it does all that others
-// depend on.
+// A thread that has been cancelled ends at the next call of the system that waits or writes. Until then it does all
+// that others depend on.
 TEST_P(ProcessPoolProgram, F8_AThreadIsCancelledInCancelOrShutdown) {
   for (const bool in_shutdown : {false, true}) {
     GateFile gate;
@@ -297,7 +297,8 @@ struct Plain {
 int last_of(const std::vector<Plain>& all) { return all.back().x; }
 int last_in(const std::map<int, std::optional<std::deque<Plain>>>& all) { return all.begin()->second->back().x; }
 
-// Whatever is included: a container of what cannot travel is an ordinary argument on threads, and fails alone on processes.
+// Whatever is included: a container of what cannot travel is an ordinary argument on threads, and fails alone on
+// processes.
 TEST_P(ProcessPoolProgram, P2_ContainersOfWhatCannotTravel) {
   ThreadPoolExecutor threads({.max_workers = 1});
   ProcessPoolExecutor processes({.max_workers = 1, .isolation = GetParam()});
@@ -316,11 +317,15 @@ std::vector<Point> swapped(std::vector<Point> points) {
 
 TEST_P(ProcessPoolProgram, P2_TypesThatTravelBitwiseTravelInContainers) {
   ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-  const std::vector<Point> points = executor.submit(swapped, std::vector<Point>(1000, Point{.x = 1, .y = 2})).result(20s);
+  const std::vector<Point> points =
+      executor.submit(swapped, std::vector<Point>(1000, Point{.x = 1, .y = 2})).result(20s);
   ASSERT_EQ(points.size(), 1000u);
   EXPECT_EQ(points[999].x, 2);
-  const auto sum = [](const std::map<std::string, std::optional<Point>>& all) { return all.at("a")->x + all.at("a")->y; };
-  EXPECT_EQ(executor.submit(sum, std::map<std::string, std::optional<Point>>{{"a", Point{.x = 3, .y = 4}}}).result(20s), 7);
+  const auto sum = [](const std::map<std::string, std::optional<Point>>& all) {
+    return all.at("a")->x + all.at("a")->y;
+  };
+  EXPECT_EQ(executor.submit(sum, std::map<std::string, std::optional<Point>>{{"a", Point{.x = 3, .y = 4}}}).result(20s),
+            7);
 }
 
 FOR_BOTH_ISOLATIONS(ProcessPoolProgram);

@@ -1,5 +1,5 @@
-// What a pool of processes bears: its fork server and workers killed or stopped at bad moments, calls that treat their worker
-// badly, a program that is killed. Laws P5, P8, P10, P11, P13, P14, T9.
+// What a pool of processes bears: its fork server and workers killed or stopped at bad moments, calls that treat their
+// worker badly, a program that is killed. Laws P5, P8, P10, P11, P13, P14, T9.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "optimized/process_pool_executor.h"
 #include "optimized/process_pool/tests/pool_testing.h"
+#include "optimized/process_pool_executor.h"
 
 namespace futures {
 namespace {
@@ -129,7 +129,8 @@ TEST_P(ProcessPoolRobustness, P8_KillWorkersWhileTheForkServerIsStopped) {
 TEST_P(ProcessPoolRobustness, P5_AWorkerIsStoppedInACall) {
   GateFile gate;
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
-  const Future<pid_t> stopped = executor.submit([](const std::string& path) { return pass(path, 0), getpid(); }, gate.path());
+  const Future<pid_t> stopped =
+      executor.submit([](const std::string& path) { return pass(path, 0), getpid(); }, gate.path());
   EXPECT_TRUE(soon([&] { return stopped.running(); }));
   const pid_t other = executor.submit(own_pid).result(20s);
   const std::vector<pid_t> pids = executor.worker_pids();
@@ -283,16 +284,18 @@ bool is_refused(const Act& act) {
 
 TEST_P(ProcessPoolRobustness, T9_AForkedChildsCopyIsInert) {
   GateFile gate;
-  std::optional<ProcessPoolExecutor> executor(std::in_place, ProcessPoolOptions{.max_workers = 1, .isolation = GetParam()});
+  std::optional<ProcessPoolExecutor> executor(std::in_place,
+                                              ProcessPoolOptions{.max_workers = 1, .isolation = GetParam()});
   const Future<int> running = executor->submit(pass, gate.path(), 7);
   const Future<int> pending = executor->submit(twice, 21);
   EXPECT_TRUE(soon([&] { return running.running(); }));
   const pid_t child = fork();
   if (child == 0) {
     alarm(20);  // Seconds; it hangs at nothing.
-    const bool all_refused = is_refused([&] { executor->submit(twice, 1); }) && is_refused([&] { executor->shutdown(); }) &&
-                             is_refused([&] { executor->kill_workers(); }) && is_refused([&] { executor->worker_pids(); }) &&
-                             is_refused([&] { running.result(); }) && is_refused([&] { pending.cancel(); });
+    const bool all_refused =
+        is_refused([&] { executor->submit(twice, 1); }) && is_refused([&] { executor->shutdown(); }) &&
+        is_refused([&] { executor->kill_workers(); }) && is_refused([&] { executor->worker_pids(); }) &&
+        is_refused([&] { running.result(); }) && is_refused([&] { pending.cancel(); });
     executor.reset();  // And that neither throws nor waits.
     _exit(all_refused ? 0 : 1);
   }
@@ -333,12 +336,14 @@ TEST_P(ProcessPoolRobustness, P13_StandardDescriptors) {
   std::string standard_input;
   {
     ProcessPoolExecutor executor({.max_workers = 1, .isolation = GetParam()});
-    standard_input = executor.submit([] {
-      std::fputs("out\n", stdout);
-      std::fflush(stdout);
-      std::fputs("err\n", stderr);
-      return std::filesystem::read_symlink("/proc/self/fd/0").string();
-    }).result();
+    standard_input = executor
+                         .submit([] {
+                           std::fputs("out\n", stdout);
+                           std::fflush(stdout);
+                           std::fputs("err\n", stderr);
+                           return std::filesystem::read_symlink("/proc/self/fd/0").string();
+                         })
+                         .result();
   }
   dup2(kept[0], 1);
   dup2(kept[1], 2);

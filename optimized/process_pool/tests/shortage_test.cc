@@ -1,5 +1,5 @@
-// What a pool of processes bears: no memory for what travels, too few descriptors for itself or for its workers. Laws P3, P5,
-// P9, P10.
+// What a pool of processes bears: no memory for what travels, too few descriptors for itself or for its workers. Laws
+// P3, P5, P9, P10.
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -60,13 +60,12 @@ using ProcessPoolShortage = testing::ProcessPoolTest;
 // From now on the system has no pages for a part of a memory file larger than this, in this process and its children.
 void run_out_of_memory(std::uint32_t bytes) {
   constexpr auto kLength = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 3 * sizeof(std::uint64_t));
-  std::array<sock_filter, 6> filter = {
-      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
-      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kLength),
-      sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, bytes, 0, 1),
-      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
-      sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  std::array<sock_filter, 6> filter = {sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                       sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fallocate, 0, 3),
+                                       sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kLength),
+                                       sock_filter BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, bytes, 0, 1),
+                                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+                                       sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const sock_fprog program = {.len = filter.size(), .filter = filter.data()};
   ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
   ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -13,8 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/no_destructor.h"
-#include "absl/synchronization/mutex.h"
 #include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
@@ -27,21 +24,7 @@
 namespace futures::spec_tests {
 namespace {
 
-using namespace std::chrono_literals;
-
 // --- What the programs are made of.
-
-void submit_calls(Executor& executor, int n) {
-  for (int i = 0; i < n; ++i) executor.submit([] { print("call"); });
-}
-
-// Outlives every static.
-Flag& flag(const std::string& name) {
-  static absl::NoDestructor<absl::Mutex> mutex;
-  static absl::NoDestructor<std::map<std::string, Flag>> flags;
-  const absl::MutexLock lock(mutex.get());
-  return (*flags)[name];
-}
 
 // A static object whose end can be seen.
 class Announcer {
@@ -114,11 +97,6 @@ void occupy_for_ever(Executor& executor) {
       },
       running);
   running.wait();
-}
-
-// Occupies a worker until the flag is raised.
-Future<void> submit_wait(Executor& executor, const std::string& name) {
-  return executor.submit([](const Flag& ends) { ends.wait(); }, flag(name));
 }
 
 // --- The programs.
@@ -258,65 +236,6 @@ int static_owner_exit_in_call(const Candidate& candidate) {
   block_for_ever();
 }
 
-// One of the executor's own threads ends when the intake has closed, and a thread_local of it then does `last_words`.
-// Its executor must not wait for it (laws S6, S7), and the statics that are older than the executor must wait.
-struct LastWords {
-  std::function<void()> say;
-  ~LastWords() {
-    if (say == nullptr) return;
-    if (flag("statics die").comes()) print("statics die");
-    say();
-  }
-};
-
-using Box = std::shared_ptr<std::unique_ptr<Executor>>;
-
-// The main thread goes on to `then`.
-int end_with_last_words(const Candidate& candidate, const std::function<void(const Box&)>& last_words,
-                        const std::function<int(const Box&)>& then) {
-  struct LateStatic {
-    ~LateStatic() { flag("statics die").raise(); }
-  };
-  static LateStatic late_static;
-  const Box box = std::make_shared<std::unique_ptr<Executor>>(candidate.make({.max_workers = 1}));
-  submit_wait(**box, "submitted").add_done_callback([box, last_words](const Future<void>&) {
-    thread_local LastWords own;
-    own.say = [box, last_words] { last_words(box); };
-    flag("known").raise();
-  });
-  submit_calls(**box, 4);
-  flag("submitted").raise();
-  flag("known").wait();
-  return then(box);
-}
-
-int leave_main(const Box&) { return 7; }
-
-int thread_local_last_handle(const Candidate& candidate) {
-  return end_with_last_words(candidate, [](const Box& box) { box->reset(); }, leave_main);
-}
-
-int thread_local_shuts_down(const Candidate& candidate) {
-  const auto shut_down = [](const Box& box) {
-    try {
-      (*box)->shutdown();
-      print("no error");
-    } catch (const DeadlockError&) {
-    }
-    leak(std::move(*box));
-  };
-  return end_with_last_words(candidate, shut_down, leave_main);
-}
-
-// While the main thread joins the thread that exits.
-int thread_local_exits(const Candidate& candidate) {
-  const auto shut_down = [](const Box& box) {
-    (*box)->shutdown();
-    return 1;
-  };
-  return end_with_last_words(candidate, [](const Box&) { std::exit(7); }, shut_down);
-}
-
 int two_that_use_each_other(const Candidate& candidate) {
   Executor* const first = &leak(candidate.make({.max_workers = 1}));
   Executor* const second = &leak(candidate.make({.max_workers = 1}));
@@ -371,24 +290,11 @@ Part end_at_once(void (*end)()) {
 
 // --- The tests.
 
-class Exit : public testing::TestWithParam<std::string> {
+class Exit : public ProgramTest {
  protected:
-  static Ended played(const std::string& part) {
-    Ended ended = play(part, GetParam());
-    EXPECT_TRUE(ended.in_time) << part << " " << ended;
-    return ended;
-  }
-
   static bool shares_memory() {
     const std::vector<std::string> names = candidate_names(thread_candidates());
     return std::find(names.begin(), names.end(), GetParam()) != names.end();
-  }
-
-  // All calls are done, the status is kept, and nothing else was printed.
-  static void expect_calls(const std::string& part, int calls) {
-    const Ended ended = played(part);
-    EXPECT_EQ(ended.status, 7) << part << " " << ended;
-    EXPECT_EQ(ended.lines, std::vector<std::string>(calls, "call")) << part;
   }
 };
 
@@ -417,10 +323,6 @@ TEST_P(Exit, S8_ExitInACallback) {
 }
 
 TEST_P(ExitOfThreads, S8_ExitInACallbackOfACancelledCall) { expect_calls("exit_in_callback_of_cancelled", 1); }
-
-TEST_P(Exit, S6_AThreadLocalHeldTheLastHandle) { expect_calls("thread_local_last_handle", 4); }
-TEST_P(Exit, S7_AThreadLocalShutsDown) { expect_calls("thread_local_shuts_down", 4); }
-TEST_P(Exit, S8_ExitInAThreadLocal) { expect_calls("thread_local_exits", 4); }
 
 TEST_P(Exit, S8_StaticsOnBothSides) {
   const Ended ended = played("statics_on_both_sides");
@@ -508,9 +410,6 @@ const std::map<std::string, Part>& parts() {
       {"static_executor", static_executor},
       {"static_executor_exit_in_call", static_executor_exit_in_call},
       {"static_owner_exit_in_call", static_owner_exit_in_call},
-      {"thread_local_last_handle", thread_local_last_handle},
-      {"thread_local_shuts_down", thread_local_shuts_down},
-      {"thread_local_exits", thread_local_exits},
       {"two_that_use_each_other", two_that_use_each_other},
       {"a_new_one_during_the_exit", a_new_one_during_the_exit},
       {"policy_drain", policy(ExitPolicy::kDrain, false)},

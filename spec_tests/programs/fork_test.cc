@@ -44,7 +44,7 @@ int both_return_from_main(const Candidate& candidate) {
   std::atomic<bool> forked = false;
   const std::unique_ptr<Executor> executor = candidate.make({.max_workers = 1});
   executor->submit([&forked] { forked.wait(false); });
-  for (int i = 0; i < 5; ++i) executor->submit([] { print("call"); });
+  submit_calls(*executor, 5);
   const pid_t child = fork();
   if (child == 0) return 3;
   print(absl::StrCat("the child has returned ", wait_for(child)));
@@ -60,7 +60,7 @@ int the_child_goes_on(const Candidate& candidate) {
   const pid_t child = fork();
   if (child > 0) return wait_for(child);
   const std::unique_ptr<Executor> executor = candidate.make({.max_workers = 2});
-  for (int i = 0; i < 5; ++i) executor->submit([] { print("call"); });
+  submit_calls(*executor, 5);
   executor->shutdown({.wait = false});
   return 7;
 }
@@ -129,33 +129,17 @@ int forks_at_any_moment(const Candidate& candidate) {
   return 7;
 }
 
-class Fork : public testing::TestWithParam<std::string> {
- protected:
-  static void expect_lines(const std::string& part, const std::vector<std::string>& lines) {
-    const Ended ended = play(part, GetParam());
-    EXPECT_TRUE(ended.in_time) << part << " " << ended;
-    EXPECT_EQ(ended.status, 7) << part << " " << ended;
-    EXPECT_EQ(ended.lines, lines) << part;
-  }
-};
+class Fork : public ProgramTest {};
 
 TEST_P(Fork, T9_TheChildsExitWaitsForNothing) {
   expect_lines("both_return_from_main", {"the child has returned 3", "call", "call", "call", "call", "call"});
 }
 
-TEST_P(Fork, T9_TheChildMayGoOnWithExecutorsOfItsOwn) {
-  expect_lines("the_child_goes_on", {"call", "call", "call", "call", "call"});
-}
+TEST_P(Fork, T9_TheChildMayGoOnWithExecutorsOfItsOwn) { expect_calls("the_child_goes_on", 5); }
 
 TEST_P(Fork, T9_NothingHangsWheneverTheForkComes) { expect_lines("forks_at_any_moment", {"0 failed, then 2"}); }
 
-std::vector<std::string> candidate_names() {
-  std::vector<std::string> names;
-  for (const Candidate& candidate : thread_candidates()) names.push_back(candidate.name);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Candidates, Fork, testing::ValuesIn(candidate_names()),
+INSTANTIATE_TEST_SUITE_P(Candidates, Fork, testing::ValuesIn(candidate_names(thread_candidates())),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

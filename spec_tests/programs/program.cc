@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -23,6 +24,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
+#include "futures/executor.h"
+#include "futures/future.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
 #include "spec_tests/candidates/candidates.h"
@@ -71,6 +74,21 @@ Executor& leak(std::unique_ptr<Executor> executor) {
   return *leaked->back();
 }
 
+Flag& flag(const std::string& name) {
+  static absl::NoDestructor<absl::Mutex> mutex;
+  static absl::NoDestructor<std::map<std::string, Flag>> flags;
+  const absl::MutexLock lock(mutex.get());
+  return (*flags)[name];
+}
+
+void submit_calls(Executor& executor, int n) {
+  for (int i = 0; i < n; ++i) executor.submit([] { print("call"); });
+}
+
+Future<void> submit_wait(Executor& executor, const std::string& name) {
+  return executor.submit([](const Flag& ends) { ends.wait(); }, flag(name));
+}
+
 void print(std::string_view line) {
   const std::string text = absl::StrCat(line, "\n");
   if (write(STDOUT_FILENO, text.data(), text.size()) < 0) std::abort();
@@ -117,6 +135,22 @@ std::vector<std::string> candidate_names(const std::vector<Candidate>& candidate
 
 int count(const Ended& ended, std::string_view line) {
   return static_cast<int>(std::count(ended.lines.begin(), ended.lines.end(), line));
+}
+
+Ended ProgramTest::played(const std::string& part) {
+  Ended ended = play(part, GetParam());
+  EXPECT_TRUE(ended.in_time) << part << " " << ended;
+  return ended;
+}
+
+void ProgramTest::expect_lines(const std::string& part, const std::vector<std::string>& lines) {
+  const Ended ended = played(part);
+  EXPECT_EQ(ended.status, 7) << part << " " << ended;
+  EXPECT_EQ(ended.lines, lines) << part;
+}
+
+void ProgramTest::expect_calls(const std::string& part, int calls) {
+  expect_lines(part, std::vector<std::string>(calls, "call"));
 }
 
 }  // namespace futures::spec_tests

@@ -18,6 +18,8 @@
 
 #include "futures/encoding/encoding.h"
 #include "futures/executor.h"
+#include "futures/future.h"
+#include "gtest/gtest.h"
 #include "spec_tests/candidates/candidate.h"
 #include "spec_tests/laws/shared_number.h"
 
@@ -54,6 +56,15 @@ class Flag {
   SharedNumber raised_ = SharedNumber::create();
 };
 
+// The program's flag of this name. Outlives every static.
+Flag& flag(const std::string& name);
+
+// Submits calls that print "call".
+void submit_calls(Executor& executor, int n);
+
+// Occupies a worker until the flag of this name is raised.
+Future<void> submit_wait(Executor& executor, const std::string& name);
+
 // Writes a line to the standard output, at once and whole. For programs, also while they end.
 void print(std::string_view line);
 
@@ -70,6 +81,19 @@ Ended play(const std::string& part, const std::string& candidate);
 
 // How often the program printed this line.
 int count(const Ended& ended, std::string_view line);
+
+// Tests that play programs. The parameter is the candidate's name.
+class ProgramTest : public testing::TestWithParam<std::string> {
+ protected:
+  // Runs a program to its end, which must come in time.
+  static Ended played(const std::string& part);
+
+  // The program returns 7 and prints these lines, and nothing else.
+  static void expect_lines(const std::string& part, const std::vector<std::string>& lines);
+
+  // All calls are done, the status is kept, and nothing else was printed.
+  static void expect_calls(const std::string& part, int calls);
+};
 
 }  // namespace spec_tests
 

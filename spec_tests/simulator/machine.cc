@@ -1,0 +1,451 @@
+#include "spec_tests/simulator/machine.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <utility>
+
+#include "absl/log/log.h"
+#include "absl/strings/str_cat.h"
+
+namespace futures::simulator {
+namespace {
+
+// More are not a program that a person wants to read the table of.
+constexpr int kThreadsMax = 100;
+
+}  // namespace
+
+Machine& Machine::instance() {
+  static Machine* const machine = new Machine;
+  return *machine;
+}
+
+// --- A run.
+
+Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records) {
+  strategy_ = &strategy;
+  count_ = 0;
+  choices_ = 0;
+  steps_ = 0;
+  steps_max_ = steps_max;
+  now_ = 3'600'000'000'000;  // An hour, so that nothing is at or before the clock's zero.
+  records_ = records;
+  preempted_ = false;
+  outcome_ = {};
+  rows_.clear();
+  current_ = add_thread("main", program);
+  {
+    const Quarantine quarantine;
+    const std::terminate_handler terminate_before = std::set_terminate(&Machine::on_terminate);
+    in_run_ = true;
+    outside_.switch_to(thread(current_).fiber);
+    in_run_ = false;
+    std::set_terminate(terminate_before);
+  }
+  outcome_.steps = steps_;
+  if (outcome_.finding) {
+    outcome_.finding->schedule = outcome_.schedule;
+    outcome_.finding->table = table();
+    // Their stacks hold what nobody will unwind: they are not used again.
+    for (int i = 0; i < count_; ++i) {
+      if (thread(i).state != State::kEnded) (void)threads_[static_cast<std::size_t>(i)].release();
+    }
+    threads_.clear();
+  }
+  return std::move(outcome_);
+}
+
+int Machine::add_thread(std::string name, std::function<void()> body) {
+  const int number = count_;
+  if (number == kThreadsMax) found(Finding::Kind::kMisuse, "the program has started too many threads");
+  if (static_cast<std::size_t>(number) == threads_.size()) threads_.push_back(std::make_unique<Thread>(number));
+  ++count_;
+  Thread& added = thread(number);
+  added.fiber.restart();
+  added.name = std::move(name);
+  added.body = std::move(body);
+  added.state = State::kCanRun;
+  added.object = nullptr;
+  added.mutex = nullptr;
+  added.until.reset();
+  added.timed_out = false;
+  added.yields = false;
+  added.is_owned = false;
+  return number;
+}
+
+void Machine::enter(void* argument) {
+  Machine& machine = instance();
+  {
+    auto* const self = static_cast<Thread*>(argument);
+    try {
+      self->body();
+      self->body = nullptr;  // With what it has captured, on its own thread.
+    } catch (const std::exception& e) {
+      machine.found(Finding::Kind::kException,
+                    absl::StrCat("an exception left the thread ", self->name, ": ", e.what()));
+    } catch (...) {
+      machine.found(Finding::Kind::kException, absl::StrCat("an exception left the thread ", self->name));
+    }
+  }
+  machine.end_thread();
+}
+
+void Machine::end_thread() {
+  thread(current_).state = State::kEnded;
+  reschedule();
+  std::abort();  // Nobody comes back.
+}
+
+void Machine::leave() {
+  Thread& self = thread(current_);
+  self.fiber.switch_to(outside_);
+  std::abort();  // Nobody comes back.
+}
+
+void Machine::found(Finding::Kind kind, std::string what) {
+  outcome_.finding = Finding{.kind = kind, .what = std::move(what), .schedule = {}, .table = {}};
+  leave();
+}
+
+void Machine::on_terminate() {
+  Machine& machine = instance();
+  std::string what = "std::terminate was called";
+  if (const std::exception_ptr error = std::current_exception()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      absl::StrAppend(&what, " with the exception: ", e.what());
+    } catch (...) {
+      absl::StrAppend(&what, " with an exception");
+    }
+  }
+  machine.found(Finding::Kind::kException, what);
+}
+
+// --- Choices.
+
+int Machine::choose(const Choice& choice) {
+  const int number = choices_++;
+  const int option = strategy_->choose(choice);
+  if (option != 0) outcome_.schedule.push_back({.choice = number, .option = option});
+  return option;
+}
+
+bool Machine::can_run(const Thread& thread) const {
+  switch (thread.state) {
+    case State::kCanRun:
+      return true;
+    case State::kMutex:
+      return thread.mutex->owner == kNobody;
+    case State::kJoin:
+      return std::all_of(thread.joined.begin(), thread.joined.end(), [this](int number) {
+        return threads_[static_cast<std::size_t>(number)]->state == State::kEnded;
+      });
+    default:
+      return false;
+  }
+}
+
+void Machine::collect_events() {
+  events_.clear();
+  // From the current thread on, so that without deviations all get their turn.
+  for (int i = 0; i < count_; ++i) {
+    const int number = (current_ + i) % count_;
+    if (can_run(thread(number))) events_.push_back({number, Event::Kind::kGoesOn});
+  }
+  // A thread that has said that it waits goes on only if nobody else can: else a loop could wait for ever.
+  if (std::exchange(thread(current_).yields, false) && events_.size() > 1) events_.erase(events_.begin());
+}
+
+void Machine::collect_timeouts() {
+  Deadline next;
+  for (int i = 0; i < count_; ++i) {
+    const Thread& t = thread(i);
+    const bool waits = t.state == State::kCondition || t.state == State::kFutex;
+    if (waits && t.until && (!next || *t.until < *next)) next = t.until;
+  }
+  if (!next) end_without_runnable();
+  for (int i = 0; i < count_; ++i) {
+    const Thread& t = thread(i);
+    const bool waits = t.state == State::kCondition || t.state == State::kFutex;
+    if (waits && t.until == next) events_.push_back({i, Event::Kind::kTimeIsUp});
+  }
+}
+
+void Machine::collect_faults() {
+  for (int i = 0; i < count_; ++i) {
+    const Thread& t = thread(i);
+    if (t.state != State::kCondition && t.state != State::kFutex) continue;
+    events_.push_back({i, Event::Kind::kWakesForNoReason});
+    if (t.until) events_.push_back({i, Event::Kind::kTimeIsUp});
+  }
+}
+
+void Machine::reschedule() {
+  const bool could_go_on = thread(current_).state == State::kCanRun && !thread(current_).yields;
+  for (;;) {
+    collect_events();
+    int first_fault = static_cast<int>(events_.size());
+    if (events_.empty()) {
+      collect_timeouts();
+      first_fault = static_cast<int>(events_.size());
+    } else {
+      collect_faults();
+    }
+    const Event event = events_[static_cast<std::size_t>(choose_event(first_fault, could_go_on))];
+    if (event.kind == Event::Kind::kGoesOn) {
+      if (could_go_on && event.thread != current_) preempted_ = true;
+      switch_to(event.thread);
+      return;
+    }
+    end_wait(event);
+  }
+}
+
+int Machine::choose_event(int first_fault, bool could_go_on) {
+  if (events_.size() == 1) return 0;
+  event_threads_.clear();
+  for (int i = 0; i < first_fault; ++i) event_threads_.push_back(events_[static_cast<std::size_t>(i)].thread);
+  return choose({.kind = Choice::Kind::kThread,
+                 .options = static_cast<int>(events_.size()),
+                 .first_fault = first_fault,
+                 .preempts = could_go_on,
+                 .threads = event_threads_.data()});
+}
+
+void Machine::switch_to(int next) {
+  if (next == current_) return;
+  Fiber& from = thread(current_).fiber;
+  current_ = next;
+  from.switch_to(thread(next).fiber);
+}
+
+void Machine::end_wait(const Event& event) {
+  Thread& t = thread(event.thread);
+  if (event.kind == Event::Kind::kTimeIsUp) {
+    t.timed_out = true;
+    now_ = std::max(now_, t.until.value());
+  }
+  if (records_) {
+    const int runs = std::exchange(current_, event.thread);
+    add_row(Operation::kNote, nullptr, t.waits_at,
+            event.kind == Event::Kind::kTimeIsUp ? "its time is up" : "wakes for no reason");
+    current_ = runs;
+  }
+  wake(t);
+}
+
+void Machine::wake(Thread& t) { t.state = t.state == State::kCondition ? State::kMutex : State::kCanRun; }
+
+void Machine::end_without_runnable() {
+  bool main_has_ended = thread(0).state == State::kEnded;
+  bool is_lost_wake_up = false;
+  bool all_ended = true;
+  int unowned = kNobody;
+  for (int i = 0; i < count_; ++i) {
+    const Thread& t = thread(i);
+    all_ended = all_ended && t.state == State::kEnded;
+    is_lost_wake_up = is_lost_wake_up || t.state == State::kCondition || t.state == State::kFutex;
+    if (t.is_owned) unowned = i;
+  }
+  if (all_ended) {
+    if (unowned != kNobody) {
+      found(Finding::Kind::kLeakedThread, absl::StrCat(thread(unowned).name, " was neither joined nor detached"));
+    }
+    leave();
+  }
+  const auto kind = main_has_ended    ? Finding::Kind::kLeakedThread
+                    : is_lost_wake_up ? Finding::Kind::kLostWakeUp
+                                      : Finding::Kind::kDeadlock;
+  found(kind, blocked_threads());
+}
+
+// --- Operations.
+
+void Machine::before(Operation operation, const void* object, const Liveness* liveness, const Where& where) {
+  if (!in_run_) return;
+  reschedule_at_operation(where);
+  if (records_) add_row(operation, object, where);
+  if (liveness != nullptr && !liveness->lives()) {
+    found(Finding::Kind::kUseAfterFree, absl::StrCat(thread(current_).name, " uses an object that has been destroyed"));
+  }
+}
+
+void Machine::reschedule_at_operation(const Where& where) {
+  thread(current_).waits_at = where;
+  if (++steps_ > steps_max_) {
+    found(Finding::Kind::kLivelock, absl::StrCat("the run has not ended after ", steps_max_, " steps"));
+  }
+  reschedule();
+}
+
+bool Machine::weak_compare_exchange_fails() {
+  if (!in_run_ || choose({.kind = Choice::Kind::kWeakFailure, .options = 2, .first_fault = 1}) == 0) return false;
+  if (records_) append("fails for no reason");
+  return true;
+}
+
+void Machine::lock(MutexState& mutex, const Where& where) {
+  if (!in_run_) {
+    if (mutex.owner != kNobody) LOG(FATAL) << "a mutex is locked outside a run, and a run has left it locked";
+    mutex.owner = kOutside;
+    return;
+  }
+  before(Operation::kLock, &mutex, &mutex.liveness, where);
+  take(mutex);
+}
+
+void Machine::take(MutexState& mutex) {
+  Thread& self = thread(current_);
+  if (mutex.owner != kNobody) {
+    self.state = State::kMutex;
+    self.object = &mutex;
+    self.mutex = &mutex;
+    reschedule();
+    self.state = State::kCanRun;
+    if (records_) add_row(Operation::kLock, &mutex, self.waits_at, "has it now");
+  }
+  mutex.owner = current_;
+}
+
+void Machine::unlock(MutexState& mutex, const Where& where) {
+  if (!in_run_) {
+    mutex.owner = kNobody;
+    return;
+  }
+  before(Operation::kUnlock, &mutex, &mutex.liveness, where);
+  if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread unlocks a mutex that it does not hold");
+  mutex.owner = kNobody;
+}
+
+bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& mutex, Deadline until,
+                   const Where& where) {
+  if (!in_run_) LOG(FATAL) << "a wait on a condition variable outside a run would never end";
+  before(Operation::kWait, condition, &liveness, where);
+  if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread waits with a mutex that it does not hold");
+  Thread& self = thread(current_);
+  mutex.owner = kNobody;
+  self.object = condition;
+  self.mutex = &mutex;
+  self.until = until;
+  self.timed_out = until && *until <= now_;
+  self.state = self.timed_out ? State::kMutex : State::kCondition;
+  reschedule();
+  self.state = State::kCanRun;
+  mutex.owner = current_;
+  if (records_) add_row(Operation::kWait, condition, where, self.timed_out ? "is over: the time is up" : "is over");
+  return !self.timed_out;
+}
+
+void Machine::notify(const void* condition, const Liveness& liveness, bool all, const Where& where) {
+  if (!in_run_) return;
+  before(all ? Operation::kNotifyAll : Operation::kNotifyOne, condition, &liveness, where);
+  waiters_.clear();
+  for (int i = 1; i <= count_; ++i) {
+    const int number = (current_ + i) % count_;
+    const Thread& t = thread(number);
+    if (t.state == State::kCondition && t.object == condition) waiters_.push_back(number);
+  }
+  if (!all && waiters_.size() > 1) {
+    const int options = static_cast<int>(waiters_.size());
+    waiters_ = {waiters_[static_cast<std::size_t>(
+        choose({.kind = Choice::Kind::kWaiter, .options = options, .first_fault = options}))]};
+  }
+  wake_waiters();
+}
+
+void Machine::wake_waiters() {
+  if (records_) append(waiters_.empty() ? "wakes nobody" : "wakes");
+  for (const int number : waiters_) {
+    if (records_) append(absl::StrCat(" ", thread(number).name));
+    wake(thread(number));
+  }
+}
+
+bool Machine::futex_wait(const void* word, const Liveness& liveness, const std::function<bool()>& holds, Deadline until,
+                         const Where& where) {
+  if (!in_run_) {
+    if (holds()) LOG(FATAL) << "a wait on a futex outside a run would never end";
+    return true;
+  }
+  before(Operation::kFutexWait, word, &liveness, where);
+  if (!holds()) {
+    if (records_) append("the word has changed");
+    return true;
+  }
+  Thread& self = thread(current_);
+  if (until && *until <= now_) return false;
+  self.state = State::kFutex;
+  self.object = word;
+  self.mutex = nullptr;
+  self.until = until;
+  self.timed_out = false;
+  reschedule();
+  self.state = State::kCanRun;
+  if (records_) add_row(Operation::kFutexWait, word, where, self.timed_out ? "is over: the time is up" : "is over");
+  return !self.timed_out;
+}
+
+void Machine::futex_wake(const void* word, const Where& where) {
+  if (!in_run_) return;
+  before(Operation::kFutexWake, word, nullptr, where);  // The address only: the word may be gone.
+  waiters_.clear();
+  for (int i = 0; i < count_; ++i) {
+    if (thread(i).state == State::kFutex && thread(i).object == word) waiters_.push_back(i);
+  }
+  wake_waiters();
+}
+
+int Machine::start(std::string name, std::function<void()> body, const Where& where) {
+  if (!in_run_) LOG(FATAL) << "a thread is started outside a run";
+  before(Operation::kStart, nullptr, nullptr, where);
+  if (choose({.kind = Choice::Kind::kStartFailure, .options = 2, .first_fault = 1}) != 0) {
+    if (records_) append("cannot be started");
+    return kNobody;
+  }
+  if (records_) append(name);
+  const int number = add_thread(std::move(name), std::move(body));
+  thread(number).is_owned = true;
+  return number;
+}
+
+void Machine::join(int number, const Where& where) {
+  if (!in_run_) return;  // Of what a run has left behind.
+  before(Operation::kJoin, nullptr, nullptr, where);
+  if (records_) append(thread(number).name);
+  thread(number).is_owned = false;
+  join_all({number});
+}
+
+void Machine::join_all(std::vector<int> numbers) {
+  Thread& self = thread(current_);
+  self.joined = std::move(numbers);
+  self.state = State::kJoin;
+  if (!can_run(self)) reschedule();
+  self.state = State::kCanRun;
+}
+
+void Machine::detach(int number, const Where& where) {
+  if (!in_run_) return;
+  before(Operation::kDetach, nullptr, nullptr, where);
+  if (records_) append(thread(number).name);
+  thread(number).is_owned = false;
+}
+
+void Machine::together(std::vector<std::function<void()>> clients) {
+  std::vector<int> numbers;
+  for (std::function<void()>& client : clients) {
+    numbers.push_back(add_thread(absl::StrCat("client ", numbers.size() + 1), std::move(client)));
+  }
+  join_all(std::move(numbers));
+}
+
+void Machine::pause(const Where& where) {
+  if (!in_run_) return;
+  thread(current_).yields = true;
+  before(Operation::kPause, nullptr, nullptr, where);
+}
+
+}  // namespace futures::simulator

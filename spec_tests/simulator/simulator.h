@@ -1,0 +1,90 @@
+// The simulator: runs a program of several threads as fibers of one thread, one at a time, and lets a strategy make
+// every choice that a real run leaves to the scheduler. What the program does with sync:: (spec_tests/simulator/sync.h)
+// comes here.
+//
+//   const Exploration found = explore("submit_and_cancel", [] {
+//     ThreadPoolExecutor executor({.max_workers = 1});
+//     const Future<void> future = executor.submit([] { ran = true; });
+//     if (future.cancel()) expect(!ran, "F2: a cancelled call ran");
+//   }, Exhaustive({.preemptions = 2}));
+//   EXPECT_TRUE(found.ok()) << found.report();
+//
+// A program must be deterministic but for its choices: it starts from the same state in each run, and asks no clock, no
+// random device and no address for what to do next.
+//
+// Words. An *operation* is one use of sync::. A *choice point* is before each. A *run* is one execution of the program,
+// along one *schedule*. An *exploration* is the runs of one strategy; it ends at the first *finding*.
+//
+// Memory is sequentially consistent. Not thread-safe: one exploration at a time, on any thread.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spec_tests/simulator/schedule.h"
+#include "spec_tests/simulator/strategies.h"
+
+namespace futures::simulator {
+
+struct Finding {
+  enum class Kind {
+    kBrokenExpectation,  // `expect` was false.
+    kDeadlock,  // Every thread that is left waits for a mutex or for the end of another thread.
+    kLostWakeUp,  // The same, but one of them waits to be woken, and nobody is left who could.
+    kLivelock,  // The run has taken more steps than it may.
+    kLeakedThread,  // The program has returned, and a thread waits for ever, or was neither joined nor detached.
+    kUseAfterFree,  // An operation on an object that has been destroyed.
+    kCrash,  // A memory access that the processor refuses. Often a use after free, too.
+    kException,  // An exception left a thread, or std::terminate was called.
+    kMisuse,  // Such as the unlock of a mutex by a thread that does not hold it.
+    kNotDeterministic,  // The same schedule had another end when it was repeated for the report.
+  };
+  Kind kind;
+  std::string what;
+  Schedule schedule;
+  std::string table;  // Who did what, in which order.
+};
+
+std::string_view to_text(Finding::Kind kind);
+
+struct Exploration {
+  std::string program;
+  std::string strategy;
+  long schedules = 0;
+  long steps = 0;  // Operations, in all runs.
+  double seconds = 0;
+  std::optional<Finding> finding;
+
+  bool ok() const { return !finding.has_value(); }
+  // What was found, the schedule, the table, and how to repeat the run. One line if there is no finding.
+  std::string report() const;
+};
+
+struct Limits {
+  long steps_per_run = 20'000;
+  double seconds = 1e9;  // Of real time. Ends the exploration as if the strategy had no more runs.
+};
+
+// Runs `program` again and again until something is found or `strategy` has no more runs. `name` must be unique in the
+// test: with CONCURRENT_FUTURES_SCHEDULE="NAME: SCHEDULE" in the environment only this program runs, once and along
+// this schedule, and prints its table.
+Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits = {});
+
+// --- For programs. Only inside a run.
+
+// Ends the run with a finding unless `holds`.
+void expect(bool holds, std::string_view what);
+// Runs each body on a thread of its own, named "client 1", "client 2", ..., and returns when all have ended.
+void together(std::vector<std::function<void()>> clients);
+// A choice point, for code of the program that uses no sync:: and takes time.
+void pass_time();
+// A row of the table: what the program has done or seen.
+void note(std::string_view what);
+
+}  // namespace futures::simulator
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_

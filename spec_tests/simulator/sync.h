@@ -1,0 +1,281 @@
+// The names of futures/internal/sync.h under a controlled scheduler. The simulated copies of the sources include this
+// instead.
+//
+// Every operation ends in the one Machine, which may let any other thread run before it. Operations take the place of
+// their caller as a last argument with a default, for reports.
+#ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_
+#define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "spec_tests/simulator/machine.h"
+
+namespace futures::inline simulated::sync {
+
+using simulator::Machine;
+using simulator::Operation;
+using simulator::Where;
+
+template <typename T>
+class atomic {
+ public:
+  constexpr atomic() noexcept = default;
+  constexpr atomic(T value) noexcept : value_(value) {}  // NOLINT(google-explicit-constructor): as std::atomic.
+  atomic(const atomic&) = delete;
+  atomic& operator=(const atomic&) = delete;
+
+  T load(std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) const noexcept {
+    before(Operation::kLoad, where);
+    tell(value_);
+    return value_;
+  }
+  void store(T value, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    before(Operation::kStore, where);
+    tell(value);
+    value_ = value;
+  }
+  T exchange(T value, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kExchange, where, [value](T) { return value; });
+  }
+  T fetch_add(T by, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, where, [by](T value) { return static_cast<T>(value + by); });
+  }
+  T fetch_sub(T by, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, where, [by](T value) { return static_cast<T>(value - by); });
+  }
+  T fetch_or(T with, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, where, [with](T value) { return static_cast<T>(value | with); });
+  }
+  T fetch_and(T with, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, where, [with](T value) { return static_cast<T>(value & with); });
+  }
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order, std::memory_order,
+                             Where where = Where::current()) noexcept {
+    before(Operation::kCompareExchange, where);
+    if (value_ == expected && Machine::instance().weak_compare_exchange_fails()) return false;
+    return settle(expected, desired);
+  }
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
+                             Where where = Where::current()) noexcept {
+    return compare_exchange_weak(expected, desired, order, order, where);
+  }
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order, std::memory_order,
+                               Where where = Where::current()) noexcept {
+    before(Operation::kCompareExchange, where);
+    return settle(expected, desired);
+  }
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
+                               Where where = Where::current()) noexcept {
+    return compare_exchange_strong(expected, desired, order, order, where);
+  }
+
+ private:
+  friend bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected,
+                         std::optional<std::chrono::steady_clock::time_point>, Where where);
+
+  void before(Operation operation, const Where& where) const noexcept {
+    if (Machine::in_run()) Machine::instance().before(operation, this, &liveness_, where);
+  }
+  // Adds a value to the row of the operation.
+  static void tell(T value, const char* prefix = "") noexcept {
+    if (!Machine::in_run() || !Machine::instance().records()) return;
+    std::string text = prefix;
+    if constexpr (std::is_pointer_v<T>) {
+      text += value == nullptr ? "null" : "an address";
+    } else {
+      text += std::to_string(static_cast<long long>(value));
+    }
+    Machine::instance().append(text);
+  }
+  template <typename Change>
+  T modify(Operation operation, const Where& where, Change change) noexcept {
+    before(operation, where);
+    const T old = value_;
+    value_ = change(old);
+    tell(old);
+    tell(value_, " -> ");
+    return old;
+  }
+  bool settle(T& expected, T desired) noexcept {
+    tell(value_);
+    if (value_ != expected) {
+      tell(expected, ", not ");
+      expected = value_;
+      return false;
+    }
+    value_ = desired;
+    tell(value_, " -> ");
+    return true;
+  }
+
+  T value_{};
+  [[no_unique_address]] simulator::Liveness liveness_;
+};
+
+// Simulated time begins at an hour and goes on by a nanosecond each time somebody asks; from deadline to deadline when
+// all wait.
+struct clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::steady_clock::time_point;
+  static constexpr bool is_steady = true;
+  static time_point now() noexcept { return time_point(duration(Machine::instance().now())); }
+};
+
+using deadline = std::optional<clock::time_point>;
+
+inline simulator::Deadline nanoseconds(const deadline& until) {
+  return until ? simulator::Deadline(until->time_since_epoch().count()) : std::nullopt;
+}
+
+class ABSL_LOCKABLE mutex {
+ public:
+  mutex() = default;
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+  void lock(Where where = Where::current()) ABSL_EXCLUSIVE_LOCK_FUNCTION() { Machine::instance().lock(state_, where); }
+  void unlock(Where where = Where::current()) ABSL_UNLOCK_FUNCTION() { Machine::instance().unlock(state_, where); }
+
+ private:
+  friend class condition_variable;
+  simulator::MutexState state_;
+};
+
+class ABSL_SCOPED_LOCKABLE mutex_lock {
+ public:
+  explicit mutex_lock(mutex& m, Where where = Where::current()) ABSL_EXCLUSIVE_LOCK_FUNCTION(m)
+      : mutex_(m), where_(where) {
+    mutex_.lock(where);
+  }
+  ~mutex_lock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(where_); }
+  mutex_lock(const mutex_lock&) = delete;
+  mutex_lock& operator=(const mutex_lock&) = delete;
+
+ private:
+  mutex& mutex_;
+  const Where where_;  // Of the lock: a destructor does not know where it is called.
+};
+
+class condition_variable {
+ public:
+  condition_variable() = default;
+  condition_variable(const condition_variable&) = delete;
+  condition_variable& operator=(const condition_variable&) = delete;
+  void notify_one(Where where = Where::current()) noexcept {
+    Machine::instance().notify(this, liveness_, /*all=*/false, where);
+  }
+  void notify_all(Where where = Where::current()) noexcept {
+    Machine::instance().notify(this, liveness_, /*all=*/true, where);
+  }
+  void wait(mutex& m, Where where = Where::current()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(m) {
+    Machine::instance().wait(this, liveness_, m.state_, std::nullopt, where);
+  }
+  bool wait_until(mutex& m, deadline until, Where where = Where::current()) ABSL_EXCLUSIVE_LOCKS_REQUIRED(m) {
+    return Machine::instance().wait(this, liveness_, m.state_, nanoseconds(until), where);
+  }
+
+ private:
+  simulator::Liveness liveness_;
+};
+
+inline bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until,
+                       Where where = Where::current()) {
+  return Machine::instance().futex_wait(
+      &word, word.liveness_, [&] { return word.value_ == expected; }, nanoseconds(until), where);
+}
+inline void futex_wake_all(const atomic<std::uint32_t>& word, Where where = Where::current()) {
+  Machine::instance().futex_wake(&word, where);
+}
+
+inline void pause(Where where = Where::current()) { Machine::instance().pause(where); }
+
+// Nobody cancels a simulated thread yet.
+struct cancellation_block {
+  cancellation_block() {}
+  ~cancellation_block() {}
+};
+struct cancellation_permit {
+  cancellation_permit() {}
+  ~cancellation_permit() {}
+};
+inline void end_if_cancelled() {}
+
+struct thread_options {
+  std::string name;
+  std::size_t stack_bytes = 0;
+};
+
+inline void check_stack_bytes(std::size_t) {}
+
+class thread {
+ public:
+  thread() = default;
+  thread(thread&& other) noexcept : number_(std::exchange(other.number_, simulator::kNobody)) {}
+  thread& operator=(thread&& other) noexcept {
+    std::swap(number_, other.number_);
+    return *this;
+  }
+  ~thread() {
+    if (joinable() && Machine::in_run()) std::terminate();
+  }
+
+  static thread start(const thread_options& options, std::function<void()> body, Where where = Where::current());
+
+  bool joinable() const { return number_ != simulator::kNobody; }
+  bool is_current() const { return joinable() && number_ == Machine::instance().current(); }
+  void join(Where where = Where::current()) {
+    Machine::instance().join(std::exchange(number_, simulator::kNobody), where);
+  }
+  void detach(Where where = Where::current()) {
+    Machine::instance().detach(std::exchange(number_, simulator::kNobody), where);
+  }
+
+ private:
+  explicit thread(int number) : number_(number) {}
+  int number_ = simulator::kNobody;
+};
+
+// Of std::stop_source and std::stop_token what the sources use. Tokens take no callbacks yet.
+class stop_token {
+ public:
+  stop_token() = default;
+  bool stop_requested(Where where = Where::current()) const noexcept {
+    return requested_ != nullptr && requested_->load(std::memory_order_acquire, where);
+  }
+  bool stop_possible() const noexcept { return requested_ != nullptr; }
+
+ private:
+  friend class stop_source;
+  explicit stop_token(std::shared_ptr<atomic<bool>> requested) : requested_(std::move(requested)) {}
+  std::shared_ptr<atomic<bool>> requested_;
+};
+
+class stop_source {
+ public:
+  stop_token get_token() const noexcept { return stop_token(requested_); }
+  bool stop_requested(Where where = Where::current()) const noexcept {
+    return requested_->load(std::memory_order_acquire, where);
+  }
+  bool request_stop(Where where = Where::current()) noexcept {
+    return !requested_->exchange(true, std::memory_order_acq_rel, where);
+  }
+
+ private:
+  std::shared_ptr<atomic<bool>> requested_ = std::make_shared<atomic<bool>>(false);
+};
+
+}  // namespace futures::inline simulated::sync
+
+#endif  // CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_

@@ -217,6 +217,8 @@ class IsolatedParser : public testing::Test {
                                 fs::perms::group_read | fs::perms::others_read);
     for (const char* file : {"isolated_parser", "judge.py"}) {
       fs::copy_file(fs::path("examples/isolated_parser") / file, *root_ / file);
+      // Another user runs them, too. What comes out of Bazel's cache may be executable for its owner alone.
+      fs::permissions(*root_ / file, fs::perms(0755));
     }
     good_ = new Lines;
     std::mt19937 random(20160825);

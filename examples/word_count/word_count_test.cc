@@ -64,6 +64,8 @@ class WordCount : public testing::Test {
     fs::permissions(*root_, fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec |
                                 fs::perms::group_read | fs::perms::others_read);
     fs::copy_file("examples/word_count/word_count", *root_ / "word_count");
+    // Another user runs it, too. What comes out of Bazel's cache may be executable for its owner alone.
+    fs::permissions(*root_ / "word_count", fs::perms(0755));
     make_tree(*root_ / "tree");
     write_file(*root_ / "words", "\x01");
     // wc before 9.5 takes this for no word, and quotes some names that hold newlines in another way.

@@ -91,7 +91,7 @@ TEST(CompileErrorsTest, ThreadsOnlyIncludeNothingOfTheWayToProcesses) {
   EXPECT_TRUE(absl::EndsWith(headers, "\nexit status 0\n"));
 }
 
-// What every file that uses futures pays: the lines that the compiler reads, beside those of <future>. Today 1.6 times
+// What every file that uses futures pays: the lines that the compiler reads, beside those of <future>. Today 1.5 times
 // as many.
 TEST(CompileErrorsTest, TheFrontDoorCostsAtMostOneAndEightTenthsOfStdFuture) {
   const auto lines_of = [](const std::string& name) {

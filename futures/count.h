@@ -19,6 +19,13 @@ class Count {
   constexpr Count(Number number)  // NOLINT(google-explicit-constructor): `.max_workers = 4`.
       : value_(saturated(number)) {}
 
+  // An unscoped enumerator, or an object that converts to an integer.
+  template <typename Number>
+    requires(!std::is_arithmetic_v<Number> &&
+             requires(const Number& number) { std::type_identity_t<long long>{number}; })
+  constexpr Count(const Number& number)  // NOLINT(google-explicit-constructor): as a number.
+      : value_{number} {}
+
   template <typename Number>
     requires std::is_floating_point_v<Number>
   constexpr Count(Number) : value_(0) {  // NOLINT(google-explicit-constructor): as what it stands in for.
@@ -31,8 +38,13 @@ class Count {
   template <typename Number>
   static constexpr long long saturated(Number number) {
     constexpr long long kLargest = std::numeric_limits<long long>::max();
-    if constexpr (std::is_unsigned_v<Number> && sizeof(Number) >= sizeof(long long)) {
+    constexpr long long kSmallest = std::numeric_limits<long long>::min();
+    if constexpr (sizeof(Number) > sizeof(long long) ||
+                  (std::is_unsigned_v<Number> && sizeof(Number) == sizeof(long long))) {
       if (number > static_cast<Number>(kLargest)) return kLargest;
+    }
+    if constexpr (sizeof(Number) > sizeof(long long) && !std::is_unsigned_v<Number>) {
+      if (number < static_cast<Number>(kSmallest)) return kSmallest;
     }
     return static_cast<long long>(number);
   }

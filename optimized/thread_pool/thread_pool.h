@@ -1,12 +1,10 @@
 // The inside of ThreadPoolExecutor: one queue, its workers, and the counts that say when to wake or start one.
 //
 // Invariants, under mutex_:
-//   I1  A task in queue_ is pending or cancelled. A worker claims it while it takes it out, so no task is ever taken
-//   and
-//       not yet running, and shutdown finds every pending call in queue_ (law S3).
-//   I2  woken_workers_ <= idle_workers_, and idle_workers_ + starting_workers_ <= live_workers_ <= max_workers_. A
-//   worker
-//       is woken, or starting, from the moment a submit decides so until it looks at the queue.
+//   I1  A task in queue_ is pending or cancelled. A worker claims it while it takes it out, so no task is ever
+//       taken and not yet running, and shutdown finds every pending call in queue_ (law S3).
+//   I2  woken_workers_ <= idle_workers_, and idle_workers_ + starting_workers_ <= live_workers_ <= max_workers().
+//       A worker is woken, or starting, from the moment a submit decides so until it looks at the queue.
 //   I3  queue_.size() <= woken_workers_ + starting_workers_, or no idle worker is left unwoken and no worker can be
 //       started. So, once quiet, queue_ is empty or every worker is busy (law E6), and no submit wakes or starts a
 //       worker where one is already on its way (law T2).

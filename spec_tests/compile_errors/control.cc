@@ -1,4 +1,5 @@
 // What the files beside this one get wrong, done right. Compiles.
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -42,6 +43,10 @@ void on_threads(futures::ThreadPoolExecutor& executor) {
   futures::MapOptions options = {.timeout = 5s};
   static_cast<void>(executor.map([](int x, int y) { return x + y; }, numbers, numbers, options));
   static_cast<void>(executor.map([](int x) { return 2 * x; }, numbers, futures::MapOptions{.buffersize = 1}));
+  enum { kAhead = 2 };
+  const std::atomic<int> chunksize = 3;
+  options.buffersize = kAhead;
+  options.chunksize = chunksize;
   const std::vector<futures::Future<std::unique_ptr<int>>> all = {made};
   futures::wait(all, {.timeout = 1s});
   for (const auto& future : futures::as_completed(all, 1s)) future.cancel();

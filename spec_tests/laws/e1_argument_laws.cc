@@ -139,11 +139,11 @@ void items_that_stand_for_several_references_are_copied(LawRun& run) {
   run.expect(items_of(results) == std::vector<std::string>{"one1", "two2"}, "map copies what the items refer to");
 }
 
-constexpr std::string_view kCannotTravel = "does not apply: pointers and references do not travel";
+constexpr std::string_view kHasState = "does not apply: a callable with state travels only with a `serialize`";
 
 constexpr Law kLaws[] = {
     law<callables_that_take_anything_get_what_was_given>("E1", "CallablesThatTakeAnythingGetWhatWasGiven"),
-    law<bound_callables_get_what_was_given>("E1", "BoundCallablesGetWhatWasGiven", kCannotTravel),
+    law<bound_callables_get_what_was_given>("E1", "BoundCallablesGetWhatWasGiven", kHasState),
     law<a_reference_to_a_bit_is_copied_as_the_bit>("E1", "AReferenceToABitIsCopiedAsTheBit"),
     law<items_of_a_vector_of_bool_are_copied>("M1", "ItemsOfAVectorOfBoolAreCopied"),
     law<items_that_stand_for_several_references_are_copied>("M1", "ItemsThatStandForSeveralReferencesAreCopied"),

@@ -73,7 +73,6 @@ void a_call_without_a_token(LawRun& run) {
   const BusyWorkers busy(run, *executor);
   const Future<int> call = executor->submit([] { return 1; });
   run.expect(!call.request_stop(), "a call that takes no token cannot be asked");
-  // Both ways to call it would be possible: without the token nobody pays for it.
   busy.release();
   expect_result(run, call, 1, "a call that takes no token is not affected");
 }

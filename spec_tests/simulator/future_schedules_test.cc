@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -104,6 +105,32 @@ TEST(FutureSchedules, F6_AnOutcomeAndACancel) {
     together({[&] { cancelled = future.cancel(); },
               [&] { refused = throws<InvalidStateError>([&] { promise.set_result(1); }); }});
     expect(cancelled == refused, "F6: an outcome was accepted after a cancel, or refused without one");
+  });
+}
+
+// A value that cannot be made leaves the future running: it can no longer be cancelled, and still wants an outcome.
+TEST(FutureSchedules, F6_AnOutcomeThatFailsLeavesTheFutureRunning) {
+  struct Unmakeable {
+    explicit Unmakeable(bool fails) {
+      if (fails) throw std::runtime_error("it cannot be made");
+    }
+  };
+  on_all_schedules([] {
+    Promise<Unmakeable> promise;
+    const Future<Unmakeable> future = promise.future();
+    bool failed = false;
+    bool cancelled = false;
+    together({[&] { cancelled = future.cancel(); },
+              [&] {
+                failed = throws<std::runtime_error>([&] {
+                  if (promise.set_running_or_notify_cancel()) promise.set_result(true);
+                });
+              }});
+    expect(failed != cancelled, "F2: a call was cancelled and claimed, or neither");
+    if (!failed) return;
+    expect(future.running() && !future.cancel(), "F6: a future whose outcome failed is not running");
+    promise.set_result(false);
+    expect(future.done(), "F6: the second outcome was not taken");
   });
 }
 
@@ -228,6 +255,24 @@ TEST(FutureSchedules, F8_NoLockIsHeld) {
   });
 }
 
+// The same with an operation that needs the future's lock also when it is done: letting go of a listener.
+TEST(FutureSchedules, F8_NoLockIsHeldThatAWaitNeeds) {
+  on_all_schedules([] {
+    Promise<int> promise;
+    const std::vector<Future<int>> one = {promise.future()};
+    sync::atomic<std::uint32_t> used{0};
+    one[0].add_done_callback([&](const Future<int>&) {
+      while (used.load() == 0) sync::futex_wait(used, 0, std::nullopt);
+    });
+    together({[&] { promise.set_result(1); },
+              [&] {
+                wait(one);
+                used.store(1);
+                sync::futex_wake_all(used);
+              }});
+  });
+}
+
 TEST(FutureSchedules, F9_ACallbackAddedInACallbackRuns) {
   on_all_schedules([] {
     Promise<int> promise;
@@ -256,6 +301,15 @@ TEST(FutureSchedules, W3_TheFirstCompleted) {
                   [&] { a.set_result(1); }, [&] { both[1].cancel(); }});
       },
       {.preemptions = 1, .faults = 0});
+}
+
+TEST(FutureSchedules, W4_ACancelEndsTheWait) {
+  on_all_schedules([] {
+    Promise<int> promise;
+    const std::vector<Future<int>> one = {promise.future()};
+    together({[&] { expect(wait(one).done.size() == 1, "W4: a cancelled future does not count as done"); },
+              [&] { one[0].cancel(); }});
+  });
 }
 
 // The waiter leaves while futures get done: nothing of it may be used afterwards.

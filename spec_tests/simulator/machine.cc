@@ -81,6 +81,8 @@ void Machine::enter(void* argument) {
     auto* const self = static_cast<Thread*>(argument);
     try {
       self->body();
+      // Whoever has been told that the work is done may go on before the thread has ended.
+      machine.before(Operation::kEnd, nullptr, nullptr, Where());
       self->body = nullptr;  // With what it has captured, on its own thread.
     } catch (const std::exception& e) {
       machine.found(Finding::Kind::kException,
@@ -432,6 +434,11 @@ void Machine::detach(int number, const Where& where) {
   before(Operation::kDetach, nullptr, nullptr, where);
   if (records_) append(thread(number).name);
   thread(number).is_owned = false;
+}
+
+int Machine::live_threads() const {
+  return static_cast<int>(std::count_if(threads_.begin(), threads_.begin() + count_,
+                                        [](const auto& thread) { return thread->state != State::kEnded; }));
 }
 
 void Machine::together(std::vector<std::function<void()>> clients) {

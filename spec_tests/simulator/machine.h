@@ -46,6 +46,7 @@ enum class Operation : std::uint8_t {
   kDetach,
   kPause,
   kPassTime,
+  kEnd,
   kNote,
 };
 
@@ -112,6 +113,7 @@ class Machine {
   void join(int thread, const Where& where);
   void detach(int thread, const Where& where);
   int current() const { return current_; }
+  int live_threads() const;
   void together(std::vector<std::function<void()>> clients);
   void pause(const Where& where);
 

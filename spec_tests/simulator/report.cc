@@ -56,6 +56,8 @@ Words words(Operation operation) {
       return {"pause", ""};
     case Operation::kPassTime:
       return {"passes time", ""};
+    case Operation::kEnd:
+      return {"ends", ""};
     case Operation::kNote:
       return {"", ""};
   }
@@ -256,6 +258,8 @@ void expect(bool holds, std::string_view what) {
 void together(std::vector<std::function<void()>> clients) { Machine::instance().together(std::move(clients)); }
 
 void pass_time() { Machine::instance().before(Operation::kPassTime, nullptr, nullptr, Where()); }
+
+int live_threads() { return Machine::instance().live_threads(); }
 
 void note(std::string_view what) { Machine::instance().note(what); }
 

@@ -82,6 +82,8 @@ void expect(bool holds, std::string_view what);
 void together(std::vector<std::function<void()>> clients);
 // A choice point, for code of the program that uses no sync:: and takes time.
 void pass_time();
+// How many threads of the run have not ended: the caller's, clients', and those that sync::thread has started.
+int live_threads();
 // A row of the table: what the program has done or seen.
 void note(std::string_view what);
 

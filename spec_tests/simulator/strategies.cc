@@ -73,7 +73,7 @@ std::string Exhaustive::name() const {
 }
 
 bool RandomWalk::next_run() {
-  faults_happen_ = run_ % 2 == 1;
+  faults_happen_ = options_.faults && run_ % 2 == 1;
   return run_++ < options_.runs;
 }
 

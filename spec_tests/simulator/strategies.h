@@ -83,6 +83,7 @@ class RandomWalk final : public Strategy {
     std::uint64_t seed = 1;
     double stay = 0.5;
     int fault_one_in = 50;
+    bool faults = true;  // Whether there are any.
   };
   explicit RandomWalk(Options options) : options_(options), random_(options.seed) {}
   bool next_run() override;

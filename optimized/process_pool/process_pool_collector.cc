@@ -127,7 +127,7 @@ void ProcessPool::take_results_until(Board& board, std::uint32_t slot, std::uint
 }
 
 void ProcessPool::take_outcome(Board& board, std::uint32_t slot, std::uint16_t owner, std::vector<Settled>& settled) {
-  // The worker began once its server had told of it: that may be unread.
+  // A hostile worker need not wait to be admitted: that it has started may be unread.
   if (const auto worker = workers_.find(owner);
       worker != workers_.end() && worker->second.life == Worker::Life::kOrdered) {
     if (hear_from_server(settled)) ring_collector();

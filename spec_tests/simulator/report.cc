@@ -106,8 +106,6 @@ std::string_view to_text(Finding::Kind kind) {
       return "leaked thread";
     case Finding::Kind::kUseAfterFree:
       return "use after free";
-    case Finding::Kind::kCrash:
-      return "crash";
     case Finding::Kind::kException:
       return "exception";
     case Finding::Kind::kMisuse:

@@ -38,7 +38,6 @@ struct Finding {
     kLivelock,  // The run has taken more steps than it may.
     kLeakedThread,  // The program has returned, and a thread waits for ever, or was neither joined nor detached.
     kUseAfterFree,  // An operation on an object that has been destroyed.
-    kCrash,  // A memory access that the processor refuses. Often a use after free, too.
     kException,  // An exception left a thread, or std::terminate was called.
     kMisuse,  // Such as the unlock of a mutex by a thread that does not hold it.
     kNotDeterministic,  // The same schedule had another end when it was repeated for the report.

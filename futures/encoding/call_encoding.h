@@ -46,7 +46,7 @@ T read_value(WireInput& archive) {
     if constexpr (kMadeOfBools<T>) make_bools(bytes.data(), bytes.size());
     return std::bit_cast<T>(bytes);
   } else {
-    T value{};
+    read_as_t<T> value{};
     if constexpr (!Stateless<T>) archive(value);
     return value;
   }

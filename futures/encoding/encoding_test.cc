@@ -9,12 +9,14 @@
 #include <exception>
 #include <initializer_list>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cereal/types/memory.hpp"
@@ -118,6 +120,19 @@ TEST(Encoding, NothingIsReadBeforeItHasArrived) {
   expect_read_as_it_arrives(std::tuple('o', std::vector<double>(100'000, 0.5), std::string("odd")));
   expect_read_as_it_arrives(std::vector<std::string>(3, std::string(100'000, 's')));
   expect_read_as_it_arrives(std::list<std::vector<bool>>(3, std::vector<bool>(100'000, true)));
+}
+
+// The items of a std::map, also side by side with others as C++23's std::views::zip gives them.
+TEST(Encoding, P2_ConstPartsOfPairsAndTuplesTravel) {
+  using Item = std::map<std::string, int>::value_type;
+  const Item item("key", 7);
+  EXPECT_EQ(decoded<Item>(encoded(item)), item);
+  const std::tuple<Item, const bool> nested(item, true);
+  EXPECT_EQ((decoded<std::tuple<Item, const bool>>(encoded(nested))), nested);
+  static_assert(internal::ValueTravels<Item> && internal::ValueTravels<std::tuple<Item, const bool>>);
+  static_assert(!internal::ValueTravels<std::pair<const std::string, const char*>>, "a pointer is still a pointer");
+  static_assert(!internal::ValueTravels<std::vector<Item>>, "elements of containers are read into their places");
+  static_assert(!internal::ValueTravels<std::optional<const int>>, "elements of containers are read into their places");
 }
 
 TEST(Encoding, WhatHasBeenWrittenIsTold) {

@@ -58,11 +58,12 @@ void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, T& value) {
 // that an element cannot shows only as an error deep inside cereal. So the elements are asked here.
 template <typename T>
 inline constexpr bool kPartsTravel = true;
+// Parts are read into their places, so none can be const.
 template <typename T>
-concept PartTravels = !std::is_pointer_v<T> && cereal::traits::is_output_serializable<T, WireOutput>::value &&
+concept PartTravels = !std::is_const_v<T> && !std::is_pointer_v<T> && cereal::traits::is_output_serializable<T, WireOutput>::value &&
                       cereal::traits::is_input_serializable<T, WireInput>::value && kPartsTravel<T>;
 template <typename... Ts>
-inline constexpr bool kAllTravel = (PartTravels<std::remove_const_t<Ts>> && ...);
+inline constexpr bool kAllTravel = (PartTravels<Ts> && ...);
 template <typename T, typename A>
 inline constexpr bool kPartsTravel<std::vector<T, A>> = kAllTravel<T>;
 template <typename T, typename A>
@@ -116,8 +117,22 @@ concept NamedFunction = std::is_pointer_v<T> && std::is_function_v<std::remove_p
 template <typename T>
 concept Stateless = std::is_class_v<T> && std::is_empty_v<T> && std::is_default_constructible_v<T>;
 
+// What a T is read as before it becomes a T: pairs and tuples without the const of their parts, such as the keys of a
+// std::map have. That of a tuple in a tuple counts, too; that of a pair in a container does not.
 template <typename T>
-concept ValueTravels = CopiedBitwise<T> || SerialisedByCereal<T>;
+struct ReadAs : std::type_identity<T> {};
+template <typename T>
+using read_as_t = typename ReadAs<T>::type;
+template <typename T>
+struct ReadAs<const T> : ReadAs<T> {};
+template <typename A, typename B>
+struct ReadAs<std::pair<A, B>> : std::type_identity<std::pair<read_as_t<A>, read_as_t<B>>> {};
+template <typename... Ts>
+struct ReadAs<std::tuple<Ts...>> : std::type_identity<std::tuple<read_as_t<Ts>...>> {};
+
+template <typename T>
+concept ValueTravels =
+    CopiedBitwise<T> || (SerialisedByCereal<read_as_t<T>> && std::is_constructible_v<T, read_as_t<T>>);
 template <typename T>
 concept ResultTravels = std::is_void_v<T> || ValueTravels<T>;
 template <typename T>

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <climits>
 #include <list>
+#include <map>
 #include <ranges>
 #include <sstream>
 #include <stdexcept>
@@ -98,6 +99,9 @@ void any_input_range(LawRun& run) {
   run.expect(collect(executor->map(doubled, Ints{1, 2}, kPatient)) == Ints{2, 4}, "a temporary container");
   const int array[] = {7, 8};
   run.expect(collect(executor->map(doubled, array, kPatient)) == Ints{14, 16}, "an array");
+  const std::map<int, std::string> table = {{1, "a"}, {2, "bb"}};
+  const auto key_of = [](const std::pair<const int, std::string>& item) { return item.first; };
+  run.expect(collect(executor->map(key_of, table, kPatient)) == Ints{1, 2}, "items with a const part");
   std::vector<MoveOnly> owned;
   owned.emplace_back(5);
   const auto value_of = [](const MoveOnly& item) { return item.number(); };

@@ -102,6 +102,22 @@ TEST_P(ProcessPoolMap, M6_ItemsAndResultsOfEveryKind) {
   }
 }
 
+TEST_P(ProcessPoolMap, M6_ItemsOfAStdMap) {
+  ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
+  using Table = std::map<std::string, int>;
+  const Table table = {{"a", 1}, {"b", 2}, {"c", 3}};
+  for (const int chunksize : {1, 2}) {
+    const MapOptions options{.chunksize = chunksize};
+    EXPECT_EQ(outcome_of(executor.map([](const Table::value_type& item) { return item.second; }, table, options)),
+              Outcome({1, 2, 3}, ""));
+    Table copy;
+    for (const auto& item : executor.map([](Table::value_type item) { return item; }, table, options)) {
+      copy.insert(item);
+    }
+    EXPECT_EQ(copy, table);
+  }
+}
+
 TEST_P(ProcessPoolMap, M6_LargeChunks) {
   ProcessPoolExecutor executor({.max_workers = 2, .isolation = GetParam()});
   long long sum = 0;

@@ -117,6 +117,7 @@ class MapCalls {
   ~MapCalls() { cancel(); }
 
   sync::deadline until() const { return until_; }
+  bool is_time_up() const { return until_ && sync::clock::now() >= *until_; }
 
   // Takes the next input, if there is one. Throws what the input or submit throws. Law M5.
   void refill() { take_input(); }
@@ -131,12 +132,16 @@ class MapCalls {
     return taken;
   }
 
-  // Takes no more input, and cancels what has not started. The calls stay; inputs whose call was not submitted yet
-  // become one that is cancelled.
+  // Takes no more input, and cancels what has not started. The calls stay; those that are not done count as late.
+  // Inputs whose call was not submitted yet become one that is late. Idempotent.
   void stop() {
+    if (std::exchange(is_stopped_, true)) return;
     input_ = nullptr;
+    for (MapCall<R>& call : calls_) {
+      if (call.valid()) call.note_if_late();
+    }
     cancel();
-    if (taken_ > 0) calls_.push_back(MapCall<R>::cancelled(std::exchange(taken_, 0)));
+    if (taken_ > 0) calls_.push_back(MapCall<R>::late(std::exchange(taken_, 0)));
   }
 
  private:
@@ -164,6 +169,7 @@ class MapCalls {
   const sync::deadline until_;
   const std::size_t inputs_per_call_;
   std::unique_ptr<MapInput<R>> input_;
+  bool is_stopped_ = false;
   std::size_t taken_ = 0;         // Inputs of the next call.
   std::deque<MapCall<R>> calls_;  // Invalid ones have been taken out.
   std::size_t first_ = 0;         // The number of calls_.front().
@@ -180,14 +186,15 @@ class InputOrder {
   using Item = map_item_t<R>;
 
   // `settles`: when time is up no more input is taken, and TimeoutError is the error of each item that is not done.
-  // Otherwise it is an error of the range.
+  // Otherwise it is an error of the range, and a step takes input as long as results are ready.
   InputOrder(std::unique_ptr<MapInput<R>> input, const MapOptions& options, bool settles = false)
       : settles_(settles), calls_(std::move(input), options) {}
 
   bool advance() {
     const bool is_of_same_call = current_.next();
+    if (settles_ && calls_.is_time_up()) calls_.stop();
     if (!is_of_same_call && next_ == calls_.submitted()) return false;
-    calls_.refill();  // Nothing any more once time is up.
+    calls_.refill();
     if (!is_of_same_call) await_next();
     return true;
   }
@@ -196,15 +203,14 @@ class InputOrder {
 
  private:
   void await_next() {
-    FutureState& state = calls_.state(next_);
     // A result that is there comes out after the deadline, too.
-    if (!is_time_up_ && !state.wait_until(calls_.until())) {
+    if (!calls_.state(next_).wait_until(calls_.until())) {
       if (!settles_) throw TimeoutError();
-      is_time_up_ = true;
       calls_.stop();
     }
-    const bool is_too_late = is_time_up_ && (!state.is_done() || state.phase() == Phase::kCancelled);
     MapCall<R> call = calls_.take(next_++);
+    // A call that was cancelled before time was up keeps that error.
+    const bool is_too_late = call.is_late() && call.state().phase() != Phase::kFinished;
     if (is_too_late) return current_.open(std::move(call), std::make_exception_ptr(TimeoutError()));
     current_.open(std::move(call));
   }
@@ -212,7 +218,6 @@ class InputOrder {
   const bool settles_;
   MapCalls<R> calls_;
   std::size_t next_ = 0;  // The call behind the current item's.
-  bool is_time_up_ = false;
   MapItem<R> current_;
 };
 
@@ -240,7 +245,6 @@ class CompletionOrder {
   void await_next() {
     const std::optional<std::size_t> number = completions_.next(calls_.until());
     if (!number) throw TimeoutError();
-    calls_.state(*number).wait_until(std::nullopt);  // It may look done a moment after it was heard of.
     current_.open(calls_.take(*number));
     ++taken_;
   }

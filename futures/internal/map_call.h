@@ -38,10 +38,11 @@ class MapCall {
   explicit MapCall(Future<R> call) : future_(std::move(call)) {}
   MapCall(Future<ChunkResults<R>> chunk, std::size_t inputs) : future_(std::move(chunk)), inputs_(inputs) {}
 
-  // A call with so many inputs that was cancelled before it was submitted.
-  static MapCall cancelled(std::size_t inputs) {
+  // A call with so many inputs for which time was up before it was submitted. It is cancelled.
+  static MapCall late(std::size_t inputs) {
     const Promise<ChunkResults<R>> never;
     MapCall call(never.future(), inputs);
+    call.note_if_late();
     call.state().cancel();
     return call;
   }
@@ -51,6 +52,9 @@ class MapCall {
     return std::visit([](const auto& future) { return future.valid(); }, future_);
   }
   std::size_t inputs() const { return inputs_; }
+  // Time is up: the call is late if it is not done.
+  void note_if_late() { is_late_ = !state().is_done(); }
+  bool is_late() const { return is_late_; }
   FutureState& state() const {
     return std::visit([](const auto& future) -> FutureState& { return FutureAccess::state(future); }, future_);
   }
@@ -61,6 +65,7 @@ class MapCall {
  private:
   std::variant<Future<R>, Future<ChunkResults<R>>> future_;
   std::size_t inputs_ = 1;
+  bool is_late_ = false;
 };
 
 // Where the calls of a map come from: its inputs, and the executor. Used by one thread.

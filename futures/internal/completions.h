@@ -28,8 +28,8 @@ class Completions {
   // ... in the order in which they are added. Each may be added once.
   void add(FutureState& state);
 
-  // Waits for the next state to get done, and returns its number. Returns nothing once `until` has passed and no
-  // state that is done is left to return.
+  // Waits for the next state to get done, and returns its number; from then on everybody sees it done. Returns nothing
+  // once `until` has passed and no state that is done is left to return.
   std::optional<std::size_t> next(sync::deadline until);
 
  private:

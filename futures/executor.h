@@ -194,8 +194,12 @@ class Executor {
                   "map: the callable is copied into each call, so it must be copyable");
     static_assert(internal::is_callable_v<Fn, internal::map_argument_t<Inputs>...>,
                   "map: the callable cannot be called with the items of these inputs, which are passed by value");
+    static_assert((internal::kItemsStorable<Inputs> && ...),
+                  "map: each item is stored in its call: the range's value type must be constructible from what it "
+                  "gives; move-only items come through std::make_move_iterator");
     if constexpr (std::is_copy_constructible_v<Fn> &&
-                  internal::is_callable_v<Fn, internal::map_argument_t<Inputs>...>) {  // Else all has been said.
+                  internal::is_callable_v<Fn, internal::map_argument_t<Inputs>...> &&
+                  (internal::kItemsStorable<Inputs> && ...)) {  // Else all has been said.
       using R = internal::call_result_t<Fn, internal::map_argument_t<Inputs>...>;
       internal::check(options);
       if (internal::is_null_callable(fn)) throw std::invalid_argument("map: the callable is null");

@@ -41,6 +41,11 @@ using map_argument_t =
     stored_argument_t<std::conditional_t<std::is_reference_v<std::ranges::range_reference_t<Input>>,
                                          std::ranges::range_reference_t<Input>, std::ranges::range_value_t<Input>>>;
 
+// Whether that can be made of what the iterator gives.
+template <typename Input>
+inline constexpr bool kItemsStorable =
+    std::is_constructible_v<map_argument_t<Input>, std::ranges::range_reference_t<Input>>;
+
 // The first parameter of a function, or of an object's only operator().
 template <typename R, typename First, typename... Rest, bool kNoexcept>
 std::type_identity<First> first_parameter(R (*)(First, Rest...) noexcept(kNoexcept));

@@ -419,7 +419,7 @@ TEST(WorkerThreads, S6_TheEndOfAThreadMayLetGoOfAllThereIs) {
   executor->shutdown({.wait = false});
   executor.reset();
   gone->get_future().wait();
-  while (!seen.expired()) std::this_thread::yield();  // Whichever thread is the last to let go joins the other.
+  while (!seen.expired()) std::this_thread::yield();  // Until the other thread has let go, too.
 }
 
 }  // namespace

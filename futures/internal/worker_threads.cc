@@ -38,16 +38,10 @@ WorkerThreads::WorkerThreads(WorkerThreadsOptions options)
     : ExecutorLife(options.on_unwind, options.exit_policy), options_(std::move(options)) {}
 
 WorkerThreads::~WorkerThreads() {
-  // On a thread of its own if the last handle was a worker's, or a thread_local's. The others have left and end by
-  // themselves.
+  // Nobody has waited for these: they have left, and end by themselves. One of them may be this thread. Joining them
+  // would wait for destructors of their thread_locals (law S6).
   sync::mutex_lock lock(mutex_);
-  for (sync::thread& thread : threads_) {
-    if (thread.is_current()) {
-      thread.detach();
-    } else {
-      thread.join();
-    }
-  }
+  for (sync::thread& thread : threads_) thread.detach();
 }
 
 bool WorkerThreads::has_ended() const {

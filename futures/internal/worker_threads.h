@@ -4,7 +4,8 @@
 //   starting    started; the initializer has not ended.
 //   live        starting, or at work. Counted in live_workers_ until it leaves.
 //   has left    the worker's last act is over. The thread still runs destructors of thread_locals, then ends; it is in
-//               threads_ until somebody joins it. One that a call has ended (pthread_exit) is detached instead.
+//               threads_ until a shutdown with wait joins it. One that a call has ended (pthread_exit) is detached
+//               instead, and so are those that are left when the executor is gone.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_WORKER_THREADS_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_WORKER_THREADS_H_
 

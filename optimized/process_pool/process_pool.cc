@@ -62,14 +62,11 @@ ProcessPool::ProcessPool(const ProcessPoolOptions& options)
 }
 
 ProcessPool::~ProcessPool() {
+  // Nobody has waited for these: they end by themselves. One of them may be this thread. Joining the announcer would
+  // wait for destructors of its thread_locals (law S6).
   sync::mutex_lock lock(mutex_);
   for (sync::thread* const thread : {&collector_, &announcer_}) {
-    if (!thread->joinable()) continue;
-    if (thread->is_current()) {
-      thread->detach();
-    } else {
-      thread->join();
-    }
+    if (thread->joinable()) thread->detach();
   }
 }
 

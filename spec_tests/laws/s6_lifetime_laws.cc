@@ -176,6 +176,21 @@ void a_thread_local_held_the_last_handle(LawRun& run) {
   }
 }
 
+void the_destructor_does_not_wait_for_the_end_of_a_thread(LawRun& run) {
+  for (const AtEnd where : kEnds) {
+    const Box box = std::make_shared<std::unique_ptr<Executor>>(run.make(1));
+    const Gate call;
+    const Gate end;
+    give_last_words(**box, call, where, /*ends_at_once=*/false, [at = end.entrance()] { at.pass(); });
+    (*box)->shutdown({.wait = false});
+    call.open();
+    run.expect(end.await_arrivals(1), "the own thread ends when the work is done");
+    const WatchedThread destroyer(run, "after a shutdown without wait the destructor waits for no thread_local",
+                                  [box] { box->reset(); });
+    run.expect(destroyer.ends(), "after a shutdown without wait the destructor waits for no thread_local");
+  }
+}
+
 void a_thread_local_shuts_down_while_its_thread_is_joined(LawRun& run) {
   for (const AtEnd where : kEnds) {
     const auto executor = open(run, 1);
@@ -225,6 +240,7 @@ constexpr Law kLaws[] = {
     law<the_callable_held_the_last_handle>("S6", "TheCallableHeldTheLastHandle", kNoExecutor),
     law<a_cancelled_callable_held_the_last_handle>("S6", "ACancelledCallableHeldTheLastHandle", kNoExecutor),
     law<a_thread_local_held_the_last_handle>("S6", "AThreadLocalHeldTheLastHandle"),
+    law<the_destructor_does_not_wait_for_the_end_of_a_thread>("S6", "TheDestructorDoesNotWaitForTheEndOfAThread"),
     law<a_thread_local_shuts_down_while_its_thread_is_joined>("S7", "AThreadLocalShutsDownWhileItsThreadIsJoined"),
     law<a_thread_local_shuts_down_and_cancels>("S7", "AThreadLocalShutsDownAndCancels"),
 };

@@ -16,7 +16,7 @@ namespace {
 Candidate make_candidate(std::string name, ThreadFault fault, std::string law) {
   return {.name = std::move(name),
           .make = [fault](const ExecutorOptions& options) -> std::unique_ptr<Executor> {
-            return std::make_unique<FaultyThreadPool>(options.max_workers.value_or(2), fault);
+            return std::make_unique<FaultyThreadPool>(static_cast<int>(options.max_workers.value_or(2).value()), fault);
           },
           // A cancel from outside may come between two of those that a shutdown makes.
           .policy = {.drain = model::Drain::kStepwise},

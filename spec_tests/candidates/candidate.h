@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "futures/count.h"
 #include "futures/executor.h"
 #include "reference/model.h"
 
@@ -39,7 +40,7 @@ struct ProcessOptions {
 
 // The options that every candidate has to offer.
 struct ExecutorOptions {
-  std::optional<int> max_workers = std::nullopt;
+  std::optional<futures::Count> max_workers = std::nullopt;
   std::string thread_name_prefix = "laws";
   std::function<void()> initializer = nullptr;
   std::size_t stack_bytes = 0;                  // 0: the system's default. Law T10.

@@ -39,6 +39,14 @@ void max_workers_below_one_is_refused(LawRun& run) {
   expect_result(run, executor->submit([] { return 1; }), 1, "max_workers of 1 is enough");
 }
 
+void max_workers_beyond_an_int_is_refused(LawRun& run) {
+  constexpr long long kFirst = (1LL << 32) + 1;  // As an int it would be 1.
+  for (const long long max_workers : {INT_MAX + 1LL, kFirst, LLONG_MAX}) {
+    expect_throws<std::invalid_argument>(
+        run, [&] { open(run, {.max_workers = max_workers}); }, "max_workers beyond an int throws std::invalid_argument");
+  }
+}
+
 // By default `workers` calls run at once, and no more.
 void expect_default_workers(const LawRun& run, int workers) {
   const auto executor = open(run, ExecutorOptions{});
@@ -248,6 +256,7 @@ void waiters_are_woken_when_the_pool_breaks(LawRun& run) {
 
 constexpr Law kLaws[] = {
     law<max_workers_below_one_is_refused>("T1", "MaxWorkersBelowOneIsRefused"),
+    law<max_workers_beyond_an_int_is_refused>("T1", "MaxWorkersBeyondAnIntIsRefused"),
     law<by_default_the_cpus_of_this_process>("T1", "ByDefaultTheCpusOfThisProcess"),
     law<threads_start_on_demand_and_are_reused>("T2", "ThreadsStartOnDemandAndAreReused"),
     law<no_thread_without_a_call>("T2", "NoThreadWithoutACall"),

@@ -164,7 +164,8 @@ TEST_P(ProcessPoolOrder, T1_OptionsThatMakeNoPoolAreRefused) {
     options.isolation = GetParam();
     ProcessPoolExecutor executor(options);
   };
-  for (const int workers : {0, -1, 1001, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
+  constexpr long long kAnIntWouldBeOne = (1LL << 32) + 1;
+  for (const long long workers : {0LL, -1LL, 1001LL, kAnIntWouldBeOne, std::numeric_limits<long long>::max()}) {
     EXPECT_THROW(make({.max_workers = workers}), std::invalid_argument) << workers;
   }
   for (const auto timeout : {0ns, -1ns}) {

@@ -14,13 +14,13 @@
 namespace futures::internal {
 
 // A stand-in for a reference to one bit, which points into its container: that of std::vector<bool>, and those of
-// std::bitset, which have no name that could be matched.
+// std::bitset, which have no name that could be matched. What flip() returns differs between standard libraries.
 template <typename T>
 concept BitReference =
     std::is_same_v<T, std::vector<bool>::reference> ||
     (std::is_class_v<T> && !std::is_default_constructible_v<T> && std::is_convertible_v<T, bool> && requires(T& bit) {
       { bit = true } -> std::same_as<T&>;
-      { bit.flip() } -> std::same_as<T&>;
+      bit.flip();
       { ~bit } -> std::same_as<bool>;
     });
 
@@ -62,6 +62,15 @@ std::type_identity<First> first_parameter(R (C::*)(First, Rest...) && noexcept(k
 template <typename R, typename C, typename First, typename... Rest, bool kNoexcept>
 std::type_identity<First> first_parameter(R (C::*)(First, Rest...) const&& noexcept(kNoexcept));
 
+// `Pointer` is that of an operator(). One with an explicit object parameter (C++23) is a pointer to a function, of which
+// this is the first parameter: it is left out. A static operator() (C++23) has none.
+template <typename Fn, typename Pointer>
+struct WithoutObject : std::type_identity<Pointer> {};
+template <typename Fn, typename R, typename Object, typename... Parameters, bool kNoexcept>
+  requires std::is_base_of_v<std::remove_cvref_t<Object>, Fn>
+struct WithoutObject<Fn, R (*)(Object, Parameters...) noexcept(kNoexcept)> : std::type_identity<R (*)(Parameters...)> {
+};
+
 // The pointer that says what a callable's parameters are. None where operator() is overloaded or a template.
 template <typename Fn>
 struct CallPointer {};
@@ -70,7 +79,7 @@ template <typename Fn>
 struct CallPointer<Fn> : std::type_identity<Fn> {};
 template <typename Fn>
   requires requires { &Fn::operator(); }
-struct CallPointer<Fn> : std::type_identity<decltype(&Fn::operator())> {};
+struct CallPointer<Fn> : WithoutObject<Fn, decltype(&Fn::operator())> {};
 
 // Whether a callable says in so many words that its first parameter is a stop token.
 template <typename Fn>

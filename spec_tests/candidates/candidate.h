@@ -40,7 +40,7 @@ struct ProcessOptions {
 
 // The options that every candidate has to offer.
 struct ExecutorOptions {
-  std::optional<futures::Count> max_workers = std::nullopt;
+  std::optional<Count> max_workers = std::nullopt;
   std::string thread_name_prefix = "laws";
   std::function<void()> initializer = nullptr;
   std::size_t stack_bytes = 0;                  // 0: the system's default. Law T10.

@@ -97,13 +97,13 @@ void reference_results(LawRun& run) {
   }
 }
 
-void count_run(const Count& runs) { runs.add(); }
+void count_run(const SharedCount& runs) { runs.add(); }
 
 void void_and_const_results(LawRun& run) {
   const auto executor = open(run, 1);
   const auto const_value = executor->submit([]() -> const std::string { return "const"; });
   expect_result(run, const_value, "const", "a const result arrives");
-  const Count ran;
+  const SharedCount ran;
   const Future<void> nothing = executor->submit(count_run, ran);
   if (expect_done(run, nothing, "a call without result ends")) {
     nothing.result();
@@ -117,7 +117,7 @@ void each_call_runs_exactly_once(LawRun& run) {
   constexpr int kClients = 4;
   constexpr int kCallsPerClient = 50;
   const auto executor = open(run, 3);
-  const std::vector<Count> runs(kClients * kCallsPerClient);
+  const std::vector<SharedCount> runs(kClients * kCallsPerClient);
   {
     std::vector<std::unique_ptr<WatchedThread>> clients;
     for (int client = 0; client < kClients; ++client) {
@@ -129,7 +129,7 @@ void each_call_runs_exactly_once(LawRun& run) {
     }
   }
   shut_down(run, executor, {});
-  run.expect(std::all_of(runs.begin(), runs.end(), [](const Count& n) { return n.value() == 1; }),
+  run.expect(std::all_of(runs.begin(), runs.end(), [](const SharedCount& n) { return n.value() == 1; }),
              "each call ran once");
 }
 
@@ -137,7 +137,7 @@ void a_cancelled_call_never_runs(LawRun& run) {
   constexpr int kCalls = 60;
   constexpr int kCancellers = 3;
   struct Call {
-    Count runs;
+    SharedCount runs;
     std::atomic<int> cancels{0};
   };
   const auto executor = open(run, 2);
@@ -171,7 +171,7 @@ void a_cancelled_call_never_runs(LawRun& run) {
 
 void a_call_cancelled_by_shutdown_never_runs(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count ran;
+  const SharedCount ran;
   {
     const BusyWorkers busy(run, *executor);
     for (int i = 0; i < 5; ++i) executor->submit(count_run, ran);
@@ -190,12 +190,13 @@ void submit_after_shutdown_throws(LawRun& run) {
     expect_result(run, executor->submit([] { return 1; }), 1, "before shutdown, calls are accepted");
     shut_down(run, executor, options);
     const CopyCounts counts = CopyCounts::begin();
-    const Count ran;
+    const SharedCount ran;
     expect_throws<ShutdownError>(
         run,
         [&] {
           executor->submit(
-              bind_travelling([](const CountedObject&, const Count& runs) { runs.add(); }, CountedObject(counts)), ran);
+              bind_travelling([](const CountedObject&, const SharedCount& runs) { runs.add(); }, CountedObject(counts)),
+              ran);
         },
         "submit after shutdown throws ShutdownError");
     run.expect(counts.alive() == 0, "a callable that was refused is destroyed");
@@ -218,7 +219,7 @@ void the_error_is_pythons(LawRun& run) {
 
 void submit_by_a_call_while_draining_throws(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count ran;
+  const SharedCount ran;
   const Gate gate;
   const Future<bool> refused = executor->submit([executor = executor.get(), ran, at = gate.entrance()] {
     at.pass();

@@ -57,16 +57,18 @@ void exceptions_keep_what_they_say(LawRun& run) {
 }
 
 // A call that ends its thread, having noted which it was and that its locals were destroyed.
-void end_thread(const Count& tid, const Count& unwound) {
+void end_thread(const SharedCount& tid, const SharedCount& unwound) {
   struct Local {
-    const Count& unwound;
+    const SharedCount& unwound;
     ~Local() { unwound.add(); }
   } local{unwound};
   tid.add(own_tid());
   pthread_exit(nullptr);
 }
 
-Future<void> submit_end_of_thread(Executor& executor) { return executor.submit(end_thread, Count(), Count()); }
+Future<void> submit_end_of_thread(Executor& executor) {
+  return executor.submit(end_thread, SharedCount(), SharedCount());
+}
 
 bool thread_exists(const LawRun& run, pid_t tid) {
   if (in_processes(run)) return !has_ended(tid);
@@ -75,8 +77,8 @@ bool thread_exists(const LawRun& run, pid_t tid) {
 
 void a_call_that_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count tid;
-  const Count unwound;
+  const SharedCount tid;
+  const SharedCount unwound;
   const BusyWorkers busy(run, *executor);
   const Future<void> broken = executor->submit(end_thread, tid, unwound);
   const Future<pid_t> next = executor->submit(own_tid);

@@ -28,7 +28,7 @@ namespace {
 bool promises_order(const LawRun& run) { return run.candidate().policy.start_order == model::StartOrder::kFifo; }
 
 // A call that begins by drawing a number, and returns it: so it is known which calls began before it.
-int draw(const Count& begun) { return begun.add(); }
+int draw(const SharedCount& begun) { return begun.add(); }
 
 // The numbers of the calls that ran `draw`, in the order in which they began. Those that were cancelled are left out.
 std::vector<int> in_order_of_begin(const LawRun& run, const std::vector<Future<int>>& calls) {
@@ -46,7 +46,7 @@ std::vector<int> in_order_of_begin(const LawRun& run, const std::vector<Future<i
 void one_worker_runs_in_order_of_submit(LawRun& run) {
   if (!promises_order(run)) return;
   const auto executor = open(run, 1);
-  const Count begun;
+  const SharedCount begun;
   const BusyWorkers busy(run, *executor);
   std::vector<Future<int>> calls;
   std::vector<int> expected;
@@ -74,7 +74,7 @@ void racing_submits_keep_their_order(LawRun& run) {
     int after = 0;   // Drawn after it had returned.
   };
   const auto executor = open(run, 1);
-  const Count begun;
+  const SharedCount begun;
   const auto calls = std::make_shared<std::vector<Future<int>>>(kClients * kCallsPerClient);
   const auto tickets = std::make_shared<std::vector<Ticket>>(kClients * kCallsPerClient);
   const auto next_ticket = std::make_shared<std::atomic<int>>(0);
@@ -106,7 +106,7 @@ void no_call_overtakes_more_than_the_other_workers_hold(LawRun& run) {
   constexpr int kWorkers = 3;
   constexpr int kCalls = 60;
   const auto executor = open(run, kWorkers);
-  const Count begun;
+  const SharedCount begun;
   std::vector<Future<int>> calls;
   {
     const BusyWorkers busy(run, *executor, kWorkers);
@@ -139,9 +139,9 @@ void never_more_than_max_workers_at_once(LawRun& run) {
 void the_high_water_mark_stays_below(LawRun& run) {
   constexpr int kWorkers = 2;
   const auto executor = open(run, kWorkers);
-  const Count inside;
-  const Count over;
-  const auto body = [](const Count& inside_now, const Count& too_many) {
+  const SharedCount inside;
+  const SharedCount over;
+  const auto body = [](const SharedCount& inside_now, const SharedCount& too_many) {
     if (inside_now.add() > kWorkers) too_many.add();
     std::this_thread::yield();
     inside_now.add(-1);
@@ -182,7 +182,7 @@ void nothing_is_lost_when_submits_race_with_shutdown(LawRun& run) {
   };
   const auto executor = open(run, 2);
   const auto accepted = std::make_shared<Accepted>();
-  const Count submitted;
+  const SharedCount submitted;
   const auto client = [executor, accepted, submitted] {
     try {
       for (int i = 0; i < 2'000; ++i) {

@@ -121,7 +121,7 @@ Future<void> submit_counted(Executor& executor, const CopyCounts& counts) {
 void destroyed_before_callbacks(LawRun& run) {
   const auto executor = open(run, 1);
   const CopyCounts counts = CopyCounts::begin();
-  const Count callbacks;
+  const SharedCount callbacks;
   const BusyWorkers busy(run, *executor);
   const auto look = [run, counts, callbacks](const Future<void>&) {
     run.expect(none_alive(counts), "callable and arguments are destroyed before the callbacks run");
@@ -205,7 +205,7 @@ void visible_in_callbacks(LawRun& run) {
   for (int i = 0; i < 20; ++i) {
     const auto plain = std::make_shared<Plain>();
     const Future<void> future = write_and_submit(run, *executor, plain);
-    const Count called;
+    const SharedCount called;
     // Here or on the worker, as it happens.
     future.add_done_callback([run, plain, called](const Future<void>&) {
       run.expect(plain->inside == 2, "what the call wrote is visible in a done callback");
@@ -227,7 +227,7 @@ void a_call_may_submit(LawRun& run) {
 
 struct Chain {
   Executor* executor;
-  Count links;
+  SharedCount links;
   void operator()(int more) const {
     if (more > 0) executor->submit(*this, more - 1);
     links.add();
@@ -237,14 +237,14 @@ struct Chain {
 void calls_submit_in_a_long_chain(LawRun& run) {
   constexpr int kLinks = 200;
   const auto executor = open(run, 1);
-  const Chain chain{executor.get(), Count()};
+  const Chain chain{executor.get(), SharedCount()};
   executor->submit(chain, kLinks - 1);
   run.expect(chain.links.reaches(kLinks), "each call of a long chain runs");
 }
 
 struct Tree {
   Executor* executor;
-  Count nodes;
+  SharedCount nodes;
   void operator()(int levels_below) const {
     if (levels_below > 0) {
       executor->submit(*this, levels_below - 1);
@@ -256,7 +256,7 @@ struct Tree {
 
 void calls_submit_in_a_wide_tree(LawRun& run) {
   const auto executor = open(run, 3);
-  const Tree tree{executor.get(), Count()};
+  const Tree tree{executor.get(), SharedCount()};
   executor->submit(tree, 6);
   run.expect(tree.nodes.reaches(127), "each call of a tree runs");
 }
@@ -264,11 +264,11 @@ void calls_submit_in_a_wide_tree(LawRun& run) {
 void submit_does_not_block(LawRun& run) {
   constexpr int kCalls = 500;
   const auto executor = open(run, 2);
-  const Count ran;
+  const SharedCount ran;
   {
     const BusyWorkers busy(run, *executor, 2);
     const WatchedThread client(run, "submit returns while all workers are busy", [executor, ran] {
-      for (int i = 0; i < kCalls; ++i) executor->submit([](const Count& runs) { runs.add(); }, ran);
+      for (int i = 0; i < kCalls; ++i) executor->submit([](const SharedCount& runs) { runs.add(); }, ran);
     });
   }
   run.expect(ran.reaches(kCalls), "what was submitted while all workers were busy runs later");

@@ -99,8 +99,8 @@ void cancel_by_state(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
   const Future<int>& running = busy.futures()[0];
-  const Count ran;
-  const Future<int> pending = executor->submit([](const Count& runs) { return runs.add(); }, ran);
+  const SharedCount ran;
+  const Future<int> pending = executor->submit([](const SharedCount& runs) { return runs.add(); }, ran);
   run.expect(pending.cancel() && pending.cancelled(), "cancel of a pending call succeeds");
   run.expect(pending.cancel() && pending.cancelled(), "cancel of a cancelled call succeeds, and has no effect");
   run.expect(!running.cancel() && running.running(), "cancel of a running call fails, and it still runs");
@@ -116,8 +116,8 @@ void racing_cancels_agree(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
   const Future<int> pending = executor->submit([] { return 2; });
-  const Count callbacks;
-  const Count successes;
+  const SharedCount callbacks;
+  const SharedCount successes;
   pending.add_done_callback([callbacks](const Future<int>&) { callbacks.add(); });
   {
     std::vector<std::unique_ptr<WatchedThread>> cancellers;
@@ -201,7 +201,7 @@ void time_is_up_not_before_its_time(LawRun& run) {
 
 void beyond_the_clock_is_for_ever(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count woken;
+  const SharedCount woken;
   std::vector<std::unique_ptr<WatchedThread>> waiters;
   {
     const BusyWorkers busy(run, *executor);
@@ -290,7 +290,7 @@ void a_value_is_taken_once(LawRun& run) {
 
 void one_of_many_takes_wins(LawRun& run) {
   Promise<std::unique_ptr<int>> promise;
-  const Count taken;
+  const SharedCount taken;
   {
     std::vector<std::unique_ptr<WatchedThread>> takers;
     for (int i = 0; i < 4; ++i) {
@@ -378,7 +378,7 @@ void dropping_the_promise_wakes_every_waiter(LawRun& run) {
 void a_producer_that_dies(LawRun& run) {
   std::optional<Promise<int>> promise(std::in_place);
   const Future<int> future = promise->future();
-  const Count callbacks;
+  const SharedCount callbacks;
   future.add_done_callback([callbacks](const Future<int>&) { callbacks.add(); });
   promise->set_running_or_notify_cancel();
   Promise<int> moved = std::move(*promise);

@@ -46,7 +46,7 @@ void a_second_outcome_is_refused(LawRun& run) {
 void one_of_many_outcomes_wins(LawRun& run) {
   const auto promise = std::make_shared<Promise<int>>();
   const auto winner = std::make_shared<std::atomic<int>>(0);
-  const Count wins;
+  const SharedCount wins;
   {
     std::vector<std::unique_ptr<WatchedThread>> producers;
     for (int i = 1; i <= 4; ++i) {

@@ -52,7 +52,7 @@ class CallbackLog {
   mutable absl::Mutex mutex_;
   std::vector<int> names_ ABSL_GUARDED_BY(mutex_);
   std::vector<pid_t> tids_ ABSL_GUARDED_BY(mutex_);
-  Count called_;
+  SharedCount called_;
 };
 
 // A callback that writes its name down.
@@ -128,7 +128,7 @@ void registrations_racing_with_completion(LawRun& run) {
   constexpr int kCallbacks = 10;
   const auto executor = open(run, 1);
   for (int round = 0; round < 5; ++round) {
-    const Count called;
+    const SharedCount called;
     {
       const BusyWorkers busy(run, *executor);
       std::vector<std::unique_ptr<WatchedThread>> clients;
@@ -163,7 +163,7 @@ void use_fully(const LawRun& run, Executor& executor, const Future<int>& future)
 
 void no_lock_is_held_on_the_worker(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count called;
+  const SharedCount called;
   const BusyWorkers busy(run, *executor);
   busy.futures()[0].add_done_callback([run, executor = executor.get(), called](const Future<int>& future) {
     use_fully(run, *executor, future);
@@ -176,7 +176,7 @@ void no_lock_is_held_on_the_worker(LawRun& run) {
 void no_lock_is_held_in_the_canceller(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
-  const Count called;
+  const SharedCount called;
   const auto callback = [run, executor = executor.get(), called](const Future<int>& future) {
     use_fully(run, *executor, future);
     called.add();

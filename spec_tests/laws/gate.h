@@ -20,9 +20,9 @@ namespace spec_tests {
 
 // A number that calls and threads add to and wait for. Copies share it, and travel to other processes of the program: a
 // call gets one as an argument.
-class Count {
+class SharedCount {
  public:
-  Count() : number_(SharedNumber::create()) {}
+  SharedCount() : number_(SharedNumber::create()) {}
 
   // Returns the new value.
   int add(int n = 1) const { return number_.add(n); }
@@ -101,8 +101,8 @@ class WatchedThread {
  private:
   const LawRun run_;
   const std::string what_;
-  const Count started_;  // The kernel's number of the thread.
-  const Count ended_;
+  const SharedCount started_;  // The kernel's number of the thread.
+  const SharedCount ended_;
   mutable std::atomic<bool> overdue_{false};
   std::thread thread_;
 };
@@ -118,7 +118,7 @@ bool is_asleep(pid_t tid);
 
 // So that a call gets them without making any of its own first.
 template <>
-inline constexpr bool travels_bitwise<spec_tests::Count> = true;
+inline constexpr bool travels_bitwise<spec_tests::SharedCount> = true;
 template <>
 inline constexpr bool travels_bitwise<spec_tests::Gate::Entrance> = true;
 

@@ -34,7 +34,7 @@ using Ints = std::vector<int>;
 void every_call_is_submitted_before_it_returns(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
-  const Count taken;
+  const SharedCount taken;
   const auto inputs = endless(taken) | std::views::take(5);
   auto results = executor->map(doubled, inputs, kPatient);
   run.expect(taken.value() == 5, "map takes the whole input before it returns");
@@ -73,7 +73,7 @@ void up_to_the_end_of_the_shortest(LawRun& run) {
   const auto executor = open(run, 2);
   const std::vector<int> five = {1, 2, 3, 4, 5};
   const std::list<std::string> three = {"a", "bb", "ccc"};
-  const Count taken;
+  const SharedCount taken;
   const auto sum = [](int x, const std::string& text, int y) {
     return x + 10 * static_cast<int>(text.size()) + 100 * y;
   };
@@ -117,8 +117,8 @@ void any_result(LawRun& run) {
   }
   run.expect(owned.size() == 2 && owned[0].number() == 3 && owned[1].number() == 4,
              "move-only results can be moved out");
-  const Count ran;
-  const auto count = bind_travelling([](const Count& runs, int) { runs.add(); }, ran);
+  const SharedCount ran;
+  const auto count = bind_travelling([](const SharedCount& runs, int) { runs.add(); }, ran);
   int steps = 0;
   for ([[maybe_unused]] const auto& nothing : executor->map(count, Ints{1, 2, 3}, kPatient)) ++steps;
   run.expect(steps == 3 && ran.value() == 3, "a call that returns void takes one step");
@@ -378,7 +378,7 @@ void assigning_a_range_cancels_the_old_one(LawRun& run) {
 void buffersize_bounds_what_is_taken_ahead(LawRun& run) {
   for (const int buffersize : {1, 3}) {
     const auto executor = open(run, 2);
-    const Count taken;
+    const SharedCount taken;
     auto results = executor->map(doubled, endless(taken), {.timeout = kPatience, .buffersize = buffersize});
     run.expect(taken.value() == buffersize, "map takes exactly buffersize inputs before it returns");
     auto it = results.begin();
@@ -391,14 +391,14 @@ void buffersize_bounds_what_is_taken_ahead(LawRun& run) {
 
 void buffersize_of_the_other_forms(LawRun& run) {
   const auto executor = open(run, 2);
-  const Count taken;
+  const SharedCount taken;
   auto unordered = executor->map_unordered(doubled, endless(taken), {.timeout = kPatience, .buffersize = 4});
   run.expect(taken.value() == 4, "map_unordered takes exactly buffersize inputs before it returns");
   auto it = unordered.begin();
   for (int step = 1; step <= 3; ++step, ++it) {
     run.expect(*it % 2 == 0 && taken.value() == 4 + step, "each step of map_unordered takes one input more");
   }
-  const Count taken_for_settled;
+  const SharedCount taken_for_settled;
   auto settled = executor->map_settled(doubled, endless(taken_for_settled), {.timeout = kPatience, .buffersize = 4});
   run.expect(taken_for_settled.value() == 4, "map_settled takes exactly buffersize inputs before it returns");
   auto at = settled.begin();
@@ -422,7 +422,7 @@ void buffersize_beyond_the_end(LawRun& run) {
 // The promise is that each form of map refuses these options and takes nothing.
 void expect_refused(const LawRun& run, const MapOptions& options, std::string_view what) {
   const auto executor = open(run, 1);
-  const Count taken;
+  const SharedCount taken;
   const auto inputs = endless(taken) | std::views::take(3);
   expect_throws<std::invalid_argument>(run, [&] { static_cast<void>(executor->map(doubled, inputs, options)); }, what);
   expect_throws<std::invalid_argument>(
@@ -526,7 +526,7 @@ void an_input_that_throws_in_a_step(LawRun& run) {
 void after_shutdown(LawRun& run) {
   const auto executor = open(run, 1);
   shut_down(run, executor, {});
-  const Count taken;
+  const SharedCount taken;
   expect_throws<ShutdownError>(
       run, [&] { static_cast<void>(executor->map(doubled, endless(taken))); }, "map after shutdown throws");
   expect_throws<ShutdownError>(run, [&] { static_cast<void>(executor->map(doubled, Ints())); }, "also for empty input");
@@ -542,7 +542,7 @@ void after_shutdown(LawRun& run) {
 
 void shutdown_between_two_steps(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count taken;
+  const SharedCount taken;
   auto results = executor->map(doubled, endless(taken), {.timeout = kPatience, .buffersize = 2});
   run.expect(*results.begin() == 0, "results come in order");
   shut_down(run, executor, {});

@@ -131,7 +131,7 @@ void settled_when_time_is_up(LawRun& run) {
   const auto attempt = [&] {
     const GatedMap gated(6);
     for (const int item : {0, 2}) gated.open(item);
-    const Count taken;
+    const SharedCount taken;
     auto results =
         executor->map_settled(gated.call(), endless(taken) | std::views::take(6), {.timeout = 0s, .buffersize = 4});
     run.expect(gated.running(1) && gated.running(3), "the first and the third call end");
@@ -164,7 +164,7 @@ void settled_keeps_what_was_cancelled_before(LawRun& run) {
 // Reads one result that is ready, with time up and two inputs taken. Returns how many are taken then; 0 if none was
 // ready.
 int taken_after_a_late_step(LawRun& run, Executor& executor, auto map) {
-  const Count taken;
+  const SharedCount taken;
   auto results = map(endless(taken), MapOptions{.timeout = 0s, .buffersize = 2});
   expect_result(run, executor.submit([] { return 1; }), 1, "the pool lives on");
   try {

@@ -44,7 +44,7 @@ std::vector<int> collect_past(Range&& range) {
 }
 
 // An endless input 0, 1, 2, ... that counts how many of its items were taken.
-inline auto endless(const Count& taken) {
+inline auto endless(const SharedCount& taken) {
   return std::views::iota(0) | std::views::transform([taken](int i) {
            taken.add();
            return i;

@@ -113,7 +113,7 @@ class Scribbler {
 enum class Ending : int { kReturns, kReturnsAndGoesOn, kDies, kHangs };
 
 // Begins when the gate is open, and says so when all has been overwritten once.
-std::vector<std::string> overwrite(Garbage garbage, Ending ending, const Gate::Entrance& at, const Count& begun) {
+std::vector<std::string> overwrite(Garbage garbage, Ending ending, const Gate::Entrance& at, const SharedCount& begun) {
   at.pass();
   const auto scribbler = std::make_shared<Scribbler>(garbage);
   if (ending == Ending::kReturnsAndGoesOn) {
@@ -211,7 +211,7 @@ void run_hostile(const LawRun& run, Garbage garbage, Ending ending) {
   {
     const Gate gate;
     const Gate begin;
-    const Count begun;
+    const SharedCount begun;
     std::vector<Call> beside;
     for (int i = 0; i < kBeside; ++i) beside.push_back(executor->submit(&as_it_came_at, gate.entrance(), texts(i)));
     const Call hostile = executor->submit(&overwrite, garbage, ending, begin.entrance(), begun);

@@ -38,11 +38,11 @@ namespace {
 
 // ---------------------------------------------------------------------------------------------- P1
 
-int add_one(const Count& count) { return count.add(); }
+int add_one(const SharedCount& count) { return count.add(); }
 
 void P1_ACallIsPendingUntilAWorkerHasIt(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count ran;
+  const SharedCount ran;
   {
     const Gate gate;
     const Future<void> running = executor->submit(&pass, gate.entrance());
@@ -249,14 +249,14 @@ void P5_ADeathCostsOneCall(LawRun& run) {
   expect_death(run, *executor, /*by_signal=*/false, 3);
 }
 
-int count_and_die(const Count& begun) {
+int count_and_die(const SharedCount& begun) {
   begun.add();
   return end_by(SIGKILL);
 }
 
 void P5_ADeathCostsNoOtherCall(LawRun& run) {
   const auto executor = open(run, 2);
-  const Count begun;
+  const SharedCount begun;
   const Gate gate;
   const Future<void> beside = executor->submit(&pass, gate.entrance());
   run.expect(gate.await_arrivals(1), "a free worker starts a call");

@@ -44,7 +44,7 @@ void pause_at_random(std::mt19937_64& random) {
 
 // Takes a few times as long as it takes to hand it out and to deliver it, so that workers die mostly here, and
 // sometimes there.
-std::string echo(const Count& ran, const std::string& text) {
+std::string echo(const SharedCount& ran, const std::string& text) {
   ran.add();
   const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(500);
   while (std::chrono::steady_clock::now() < until) {
@@ -54,13 +54,13 @@ std::string echo(const Count& ran, const std::string& text) {
 
 // A call that counts its runs.
 struct Counted {
-  Count ran;
+  SharedCount ran;
   std::string text;
   Future<std::string> result;
 };
 
 Counted submit_counted(Executor& executor, std::size_t bytes) {
-  Counted call{.ran = Count(), .text = std::string(bytes, 'x'), .result = {}};
+  Counted call{.ran = SharedCount(), .text = std::string(bytes, 'x'), .result = {}};
   call.result = executor.submit(&echo, call.ran, call.text);
   return call;
 }
@@ -185,7 +185,7 @@ int ignore_sigterm(const Gate::Entrance& at) {
   at.pass();
   return 1;
 }
-int stop(const Count& begun) {
+int stop(const SharedCount& begun) {
   begun.add();
   ::raise(SIGSTOP);
   return 1;
@@ -195,7 +195,7 @@ void P8_TerminateKillsWorkersThatDoNotObey(LawRun& run) {
   const ProcessOptions processes{.terminate_grace = std::chrono::milliseconds(100)};
   const auto executor = open(run, ExecutorOptions{.max_workers = 2, .processes = processes});
   const Gate gate;
-  const Count begun;
+  const SharedCount begun;
   const Future<int> ignoring = executor->submit(&ignore_sigterm, gate.entrance());
   const Future<int> stopped = executor->submit(&stop, begun);
   run.expect(gate.await_arrivals(1) && begun.reaches(1), "free workers start the calls that are submitted");
@@ -290,7 +290,7 @@ void P9_ForkIsForProgramsWithOneThread(LawRun& run) {
 
 // ---------------------------------------------------------------------------------------------- P12
 
-int overrun(const Count& worker, const Gate::Entrance& at) {
+int overrun(const SharedCount& worker, const Gate::Entrance& at) {
   worker.add(::getpid());
   at.pass();
   return 1;
@@ -300,7 +300,7 @@ void P12_ACallThatOverrunsIsEndedAlone(LawRun& run) {
   static_assert(!std::is_base_of_v<TimeoutError, CallTimeoutError>, "which is what a waiter gets whose time is up");
   // Far more than the other calls take.
   const auto executor = open(run, ExecutorOptions{.max_workers = 2, .processes = {.call_timeout = kPatience / 4}});
-  const Count worker;
+  const SharedCount worker;
   const Gate gate;
   const Future<int> overrunning = executor->submit(&overrun, worker, gate.entrance());
   std::vector<Future<int>> others;

@@ -20,11 +20,11 @@ namespace futures::spec_tests {
 namespace {
 
 // Counts the end of the thread that runs this, when all that it does is done but to vanish.
-void count_end_of_thread(const Count& ends) {
+void count_end_of_thread(const SharedCount& ends) {
   struct AtEnd {
-    std::vector<Count> counts;
+    std::vector<SharedCount> counts;
     ~AtEnd() {
-      for (const Count& count : counts) count.add();
+      for (const SharedCount& count : counts) count.add();
     }
   };
   thread_local AtEnd at_end;
@@ -32,7 +32,7 @@ void count_end_of_thread(const Count& ends) {
 }
 
 // Returns which worker ran it.
-pid_t stay(const Count& ends, const Gate::Entrance& at) {
+pid_t stay(const SharedCount& ends, const Gate::Entrance& at) {
   count_end_of_thread(ends);
   at.pass();
   return own_tid();
@@ -75,7 +75,7 @@ void closes_the_intake_while_it_waits(LawRun& run) {
 void joins_the_workers(LawRun& run) {
   constexpr int kWorkers = 3;
   const auto executor = open(run, kWorkers);
-  const Count ends;
+  const SharedCount ends;
   std::vector<Future<pid_t>> workers;
   {
     const Gate gate;
@@ -104,7 +104,7 @@ void an_executor_that_was_never_used(LawRun& run) {
 
 void without_wait_the_work_still_completes(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count ends;
+  const SharedCount ends;
   const Future<pid_t> first = executor->submit(stay, ends, Gate::Entrance());
   const BusyWorkers busy(run, *executor);
   const std::vector<Future<int>> queued = submit_some(*executor, 5);
@@ -120,7 +120,7 @@ void without_wait_the_work_still_completes(LawRun& run) {
 void without_wait_its_callbacks_have_run_here(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
-  const Count ran_here;
+  const SharedCount ran_here;
   for (const Future<int>& future : submit_some(*executor, 3)) {
     future.add_done_callback([ran_here, caller = own_tid()](const Future<int>&) {
       if (own_tid() == caller) ran_here.add();
@@ -148,13 +148,13 @@ void cancel_futures_cancels_what_has_not_started(LawRun& run) {
 // Calls that count how often they ran.
 struct Burst {
   std::vector<Future<void>> futures;
-  std::vector<Count> runs;
+  std::vector<SharedCount> runs;
 };
 
 Burst submit_burst(Executor& executor, int calls) {
-  Burst burst{{}, std::vector<Count>(calls)};
-  for (const Count& count : burst.runs)
-    burst.futures.push_back(executor.submit([](const Count& runs) { runs.add(); }, count));
+  Burst burst{{}, std::vector<SharedCount>(calls)};
+  for (const SharedCount& count : burst.runs)
+    burst.futures.push_back(executor.submit([](const SharedCount& runs) { runs.add(); }, count));
   return burst;
 }
 
@@ -181,7 +181,7 @@ void cancel_futures_racing_with_submits(LawRun& run) {
   const BusyWorkers busy(run, *executor);
   const auto accepted = std::make_shared<std::vector<Future<void>>>();
   {
-    const Count submitted;
+    const SharedCount submitted;
     const WatchedThread client(run, "submit returns", [executor, accepted, submitted] {
       try {
         for (int i = 0; i < 2'000; ++i) {
@@ -320,7 +320,7 @@ void destroyed_by_a_call(LawRun& run) {
 void destroyed_by_a_callback(LawRun& run) {
   const Box box = std::make_shared<std::unique_ptr<Executor>>(run.make(1));
   const Gate gate;
-  const Count destroyed;
+  const SharedCount destroyed;
   const Future<void> call = (*box)->submit(pass, gate.entrance());
   call.add_done_callback([box, destroyed](const Future<void>&) {
     box->reset();
@@ -359,7 +359,7 @@ void a_call_shuts_down_its_executor(LawRun& run) {
 
 void a_callback_shuts_down_its_executor(LawRun& run) {
   const auto executor = open(run, 1);
-  const Count called;
+  const SharedCount called;
   {
     const BusyWorkers busy(run, *executor);
     busy.futures()[0].add_done_callback([run, executor = executor.get(), called](const Future<int>&) {

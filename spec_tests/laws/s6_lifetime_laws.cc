@@ -158,7 +158,7 @@ void a_thread_local_held_the_last_handle(LawRun& run) {
   for (const AtEnd where : kEnds) {
     const Gate first;
     const Gate held;
-    const Count destroyed;
+    const SharedCount destroyed;
     const Box box = std::make_shared<std::unique_ptr<Executor>>(run.make(1));
     give_last_words(**box, first, where, /*ends_at_once=*/true, [box, destroyed] {
       box->reset();
@@ -195,7 +195,7 @@ void a_thread_local_shuts_down_while_its_thread_is_joined(LawRun& run) {
   for (const AtEnd where : kEnds) {
     const auto executor = open(run, 1);
     const Gate gate;
-    const Count refused;
+    const SharedCount refused;
     give_last_words(*executor, gate, where, /*ends_at_once=*/false, [run, executor = executor.get(), refused] {
       expect_throws<DeadlockError>(
           run, [&] { executor->shutdown(); },
@@ -215,7 +215,7 @@ void a_thread_local_shuts_down_and_cancels(LawRun& run) {
     const auto executor = open(run, 1);
     const Gate first;
     const auto held = std::make_shared<Gate>();
-    const Count refused;
+    const SharedCount refused;
     give_last_words(*executor, first, where, /*ends_at_once=*/true, [run, executor = executor.get(), held, refused] {
       held->await_arrivals(1);
       expect_throws<DeadlockError>(

@@ -63,10 +63,10 @@ void exit_in_a_call(LawRun& run) {
 
 // Fills the worker with a call that ends once the intake is closed, and adds three that note.
 void submit_until_closed(const std::shared_ptr<Executor>& executor, const ChildReport& report) {
-  const Count running;
-  const Count closed;
+  const SharedCount running;
+  const SharedCount closed;
   executor->submit(
-      [](const ChildReport& said_by, const Count& begun, const Count& ends) {
+      [](const ChildReport& said_by, const SharedCount& begun, const SharedCount& ends) {
         begun.add();
         ends.reaches(1);
         said_by.note("call");

@@ -21,8 +21,8 @@ using namespace std::chrono_literals;
 void submit_and_cancel_just_before(LawRun& run) {
   for (int i = 0; i < 12; ++i) {
     const auto executor = open(run, 1 + i % 2);
-    const Count ran;
-    const Future<void> future = executor->submit([](const Count& runs) { runs.add(); }, ran);
+    const SharedCount ran;
+    const Future<void> future = executor->submit([](const SharedCount& runs) { runs.add(); }, ran);
     const bool cancelled = future.cancel();
     if (!run.expect(shut_down(run, executor, {.cancel_futures = i % 3 == 0}) == true, "shutdown returns")) return;
     run.expect(future.done(), "the call is done");

@@ -43,7 +43,8 @@ void max_workers_beyond_an_int_is_refused(LawRun& run) {
   constexpr long long kFirst = (1LL << 32) + 1;  // As an int it would be 1.
   for (const long long max_workers : {INT_MAX + 1LL, kFirst, LLONG_MAX}) {
     expect_throws<std::invalid_argument>(
-        run, [&] { open(run, {.max_workers = max_workers}); }, "max_workers beyond an int throws std::invalid_argument");
+        run, [&] { open(run, {.max_workers = max_workers}); },
+        "max_workers beyond an int throws std::invalid_argument");
   }
 }
 
@@ -69,7 +70,7 @@ void by_default_the_cpus_of_this_process(LawRun& run) {
 // --- T2
 
 void threads_start_on_demand_and_are_reused(LawRun& run) {
-  const Count started;
+  const SharedCount started;
   const auto executor = open(run, {.max_workers = 4, .initializer = [started] { started.add(); }});
   const Future<pid_t> first = executor->submit(own_tid);
   if (!expect_done(run, first, "the call ends")) return;
@@ -86,7 +87,7 @@ void threads_start_on_demand_and_are_reused(LawRun& run) {
 }
 
 void no_thread_without_a_call(LawRun& run) {
-  const Count started;
+  const SharedCount started;
   const auto executor = open(run, {.max_workers = 4, .initializer = [started] { started.add(); }});
   shut_down(run, executor, {});
   run.expect(started.value() == 0, "without a call no thread is started");
@@ -106,7 +107,7 @@ void an_idle_thread_that_is_cancelled_is_replaced(LawRun& run) {
 
 void never_more_threads_than_the_maximum(LawRun& run) {
   constexpr int kWorkers = 3;
-  const Count started;
+  const SharedCount started;
   const auto executor = open(run, {.max_workers = kWorkers, .initializer = [started] { started.add(); }});
   {
     const Gate gate;
@@ -160,7 +161,7 @@ thread_local int initializer_runs = 0;
 
 void the_initializer_runs_once_per_worker_first(LawRun& run) {
   constexpr int kWorkers = 3;
-  const Count initialized;
+  const SharedCount initialized;
   const auto executor = open(run, {.max_workers = kWorkers, .initializer = [initialized] {
                                      ++initializer_runs;
                                      initialized.add();
@@ -189,7 +190,7 @@ void a_replacing_worker_is_initialized(LawRun& run) {
 }
 
 void expect_broken(const LawRun& run, Executor& executor) {
-  const Count ran;
+  const SharedCount ran;
   expect_throws<BrokenThreadPool>(
       run, [&] { executor.submit([ran] { ran.add(); }); }, "a later submit throws BrokenThreadPool");
   run.expect(ran.value() == 0, "and its callable never runs");
@@ -202,7 +203,7 @@ void an_initializer_that_throws_breaks_the_pool(LawRun& run) {
                                        if (standard) throw std::runtime_error("no luck today");
                                        throw 5;
                                      }});
-    const Count ran;
+    const SharedCount ran;
     const Future<void> pending = executor->submit([ran] { ran.add(); });
     expect_error<BrokenThreadPool>(run, pending, "a pending call gets BrokenThreadPool");
     run.expect(logged.holds(standard ? "no luck today" : "int"), "what the initializer threw is logged");
@@ -214,7 +215,7 @@ void an_initializer_that_throws_breaks_the_pool(LawRun& run) {
 
 void calls_elsewhere_finish_when_the_pool_breaks(LawRun& run) {
   const Gate initializer;
-  const auto second_throws = [begun = Count(), at = initializer.entrance()] {
+  const auto second_throws = [begun = SharedCount(), at = initializer.entrance()] {
     if (begun.add() < 2) return;
     at.pass();
     throw std::runtime_error("only the first worker has luck");

@@ -95,7 +95,7 @@ void token_callbacks_run_in_the_asker(LawRun& run) {
 void shutdown_may_stop_all(LawRun& run) {
   const auto executor = open(run, 2);
   const Gate gate;
-  const Count begun;
+  const SharedCount begun;
   const auto waits_for_stop = [begun](std::stop_token token) {
     begun.add();
     return soon([&] { return token.stop_requested(); });

@@ -153,7 +153,7 @@ void forked_inside_a_call(LawRun& run) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   const auto executor = open(run, 1);
-  const Count ran;
+  const SharedCount ran;
   const Future<int> forks = executor->submit([executor = executor.get(), out = ends[1], ran] {
     // The child would write to the pipe as well.
     executor->submit([out, ran] {

@@ -16,8 +16,7 @@
 //
 //   struct Point { double x, y; };
 //   template <>
-//   inline constexpr bool futures::travels_bitwise<Point> = true;  // Its bytes mean the same in every process:
-//   travels.h.
+//   inline constexpr bool futures::travels_bitwise<Point> = true;  // See travels.h.
 //
 //   struct Page {
 //     std::string text;

@@ -3,6 +3,8 @@
 //
 // Text form, one operation per line, `#` starts a comment:
 //
+// clang-format off
+//
 //   workers 2
 //   clients 2
 //   0 submit c0 { gate g0; return 7 }
@@ -14,9 +16,11 @@
 //   0 release g0
 //   1 wait first c0 c1       # `all`, `first` or `exception`, then `poll` (timeout 0) or nothing, then calls
 //   1 as_completed poll c0   # `poll` or nothing, then calls; goes on to the end
-//   1 map { submit c3 { return 1 }; submit c4 { throw 2 }; take 1 }  # two inputs; one result is taken, then it is let
-//   go 0 shutdown wait cancel   # `wait` or `nowait`, then `cancel` or nothing 0 destroy                # the
-//   executor's destructor
+//   1 map { submit c3 { return 1 }; submit c4 { throw 2 }; take 1 }  # two inputs; takes one result, lets go of the map
+//   0 shutdown wait cancel   # `wait` or `nowait`, then `cancel` or nothing
+//   0 destroy                # the executor's destructor
+//
+// clang-format on
 //
 // Calls are numbered c0, c1, ... in the order in which their `submit` stands in the text, nested ones too. A body is a
 // list of statements that ends with `return N` or `throw N`. The calls of a map have no future that anybody could name.

@@ -60,8 +60,9 @@ template <typename T>
 inline constexpr bool kPartsTravel = true;
 // Parts are read into their places, so none can be const.
 template <typename T>
-concept PartTravels = !std::is_const_v<T> && !std::is_pointer_v<T> && cereal::traits::is_output_serializable<T, WireOutput>::value &&
-                      cereal::traits::is_input_serializable<T, WireInput>::value && kPartsTravel<T>;
+concept PartTravels =
+    !std::is_const_v<T> && !std::is_pointer_v<T> && cereal::traits::is_output_serializable<T, WireOutput>::value &&
+    cereal::traits::is_input_serializable<T, WireInput>::value && kPartsTravel<T>;
 template <typename... Ts>
 inline constexpr bool kAllTravel = (PartTravels<Ts> && ...);
 template <typename T, typename A>

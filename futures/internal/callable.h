@@ -62,8 +62,8 @@ std::type_identity<First> first_parameter(R (C::*)(First, Rest...) && noexcept(k
 template <typename R, typename C, typename First, typename... Rest, bool kNoexcept>
 std::type_identity<First> first_parameter(R (C::*)(First, Rest...) const&& noexcept(kNoexcept));
 
-// `Pointer` is that of an operator(). One with an explicit object parameter (C++23) is a pointer to a function, of which
-// this is the first parameter: it is left out. A static operator() (C++23) has none.
+// `Pointer` is that of an operator(). One with an explicit object parameter (C++23) is a pointer to a function, of
+// which this is the first parameter: it is left out. A static operator() (C++23) has none.
 template <typename Fn, typename Pointer>
 struct WithoutObject : std::type_identity<Pointer> {};
 template <typename Fn, typename R, typename Object, typename... Parameters, bool kNoexcept>

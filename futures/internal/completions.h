@@ -50,7 +50,7 @@ class Completions {
   std::deque<Entry> entries_;
   std::size_t added_ = 0;
 
-  sync::mutex mutex_;          // Taken under a state's lock. So no state's lock may be taken under this one.
+  sync::mutex mutex_;  // Taken under a state's lock. So no state's lock may be taken under this one.
   sync::condition_variable heard_;
   // A linked list of the entries that were notified and not yet returned. A notification must not allocate.
   Entry* first_heard_ ABSL_GUARDED_BY(mutex_) = nullptr;

@@ -10,7 +10,8 @@
 //   - a type for which travels_bitwise is specialised;
 //   - a Buffer, which need not be copied (buffer.h);
 //   - what cereal can serialise: strings, containers, tuples, optionals and variants of all these, and types with a
-//     `serialize` member or function in cereal's manner that are default-constructible.
+//     `serialize` member or function in cereal's manner that are default-constructible. Parts of pairs and tuples may
+//     be const, as those of a std::map's items are, but not where these are elements of a container.
 // Pointers, references, views and lambdas with captures never travel. Only exception types that are to arrive as
 // themselves are registered (ExceptionRegistration).
 //

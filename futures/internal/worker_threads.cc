@@ -101,8 +101,8 @@ void WorkerThreads::leave(bool others_join_it) {
     }
     if (failure.empty()) return count_off_own_worker();
   }
-  // It still counts: whoever waits for the workers waits for these calls. A callback of theirs must not end this thread,
-  // which is being ended already (law F10): the program would end instead.
+  // It still counts: whoever waits for the workers waits for these calls. A callback of theirs must not end this
+  // thread, which is being ended already (law F10): the program would end instead.
   break_with(failure);
   sync::mutex_lock lock(mutex_);
   count_off_own_worker();

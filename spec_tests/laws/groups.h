@@ -18,7 +18,7 @@ absl::Span<const Law> callback_laws();       // F8 to F11
 absl::Span<const Law> wait_laws();           // W1 to W4
 absl::Span<const Law> as_completed_laws();   // W5 to W7
 absl::Span<const Law> map_laws();            // M1 to M8
-absl::Span<const Law> map_variant_laws();    // M9
+absl::Span<const Law> map_variant_laws();    // M9, and M5: what each form takes when time is up
 absl::Span<const Law> shutdown_laws();       // S1 to S7
 absl::Span<const Law> lifetime_laws();       // S6 once more: the end of a scope and of the last handle
 absl::Span<const Law> exit_laws();           // S8

@@ -1,7 +1,5 @@
 #include "spec_tests/candidates/episode.h"
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -14,7 +12,6 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
-#include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/map.h"
@@ -86,31 +83,6 @@ Reply reply_of_result(Result result) {
   }
 }
 
-// What this process, if it is not the one of the checker, has of the episode whose bodies it ran last.
-struct RemoteEpisode {
-  std::shared_ptr<EpisodeMemory> memory;
-  Trace trace;
-  std::vector<const Body*> bodies;
-};
-
-std::shared_ptr<const RemoteEpisode> remote_episode(const EpisodeKey& key) {
-  static absl::Mutex mutex;
-  static std::shared_ptr<const RemoteEpisode> last;
-  absl::MutexLock lock(&mutex);
-  if (last == nullptr || last->memory->key().packed() != key.packed()) {
-    last = nullptr;
-    auto episode = std::make_shared<RemoteEpisode>();
-    episode->memory = EpisodeMemory::attach(key);
-    if (episode->memory == nullptr) return nullptr;
-    episode->trace = episode->memory->trace();
-    episode->bodies = bodies_of(episode->trace);
-    last = std::move(episode);
-  }
-  return last;
-}
-
-const ExceptionRegistration<NumberedError> numbered_error_travels;
-
 // The inputs of a map: the numbers of its calls. Says when one is asked for, which is when the call before it has been
 // submitted.
 class Inputs : public std::ranges::view_base {
@@ -155,14 +127,8 @@ AsClient::AsClient(Client client) : before_(std::exchange(this_client, client)) 
 AsClient::~AsClient() { this_client = before_; }
 
 int run_body(std::uint64_t packed_key, int call) {
-  const EpisodeKey key = EpisodeKey::of(packed_key);
-  if (key.process == ::getpid()) {
-    const std::shared_ptr<Episode> episode = Table::instance().find(packed_key);
-    return episode == nullptr ? 0 : episode->run(call);
-  }
-  const std::shared_ptr<const RemoteEpisode> episode = remote_episode(key);
-  if (episode == nullptr) return 0;
-  return episode->memory->play(static_cast<model::Call>(call), *episode->bodies[call], [](const Statement&) {});
+  const std::shared_ptr<Episode> episode = Table::instance().find(packed_key);
+  return episode == nullptr ? run_body_elsewhere(packed_key, call) : episode->run(call);
 }
 
 class Episode::InExecutor {

@@ -157,6 +157,11 @@ void Machine::collect_events() {
     const int number = (current_ + i) % count_;
     if (can_run(thread(number))) events_.push_back({number, Event::Kind::kGoesOn});
   }
+  if (events_.empty()) {
+    for (int i = 0; i < count_; ++i) {
+      if (thread(i).state == State::kRest) events_.push_back({i, Event::Kind::kGoesOn});
+    }
+  }
   // A thread that has said that it waits goes on only if nobody else can: else a loop could wait for ever.
   if (std::exchange(thread(current_).yields, false) && events_.size() > 1) events_.erase(events_.begin());
 }
@@ -434,6 +439,13 @@ void Machine::detach(int number, const Where& where) {
   before(Operation::kDetach, nullptr, nullptr, where);
   if (records_) append(thread(number).name);
   thread(number).is_owned = false;
+}
+
+void Machine::await_rest() {
+  Thread& self = thread(current_);
+  self.state = State::kRest;
+  reschedule();
+  self.state = State::kCanRun;
 }
 
 int Machine::live_threads() const {

@@ -116,6 +116,7 @@ class Machine {
   int live_threads() const;
   void together(std::vector<std::function<void()>> clients);
   void pause(const Where& where);
+  void await_rest();
 
   std::int64_t now() { return ++now_; }
 
@@ -126,7 +127,7 @@ class Machine {
   std::string table() const;
 
  private:
-  enum class State : std::uint8_t { kCanRun, kMutex, kCondition, kFutex, kJoin, kEnded };
+  enum class State : std::uint8_t { kCanRun, kMutex, kCondition, kFutex, kJoin, kRest, kEnded };
 
   struct Thread {
     explicit Thread(int number_given) : number(number_given), fiber(&Machine::enter, this) {}

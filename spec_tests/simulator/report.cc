@@ -96,6 +96,8 @@ std::string_view to_text(Finding::Kind kind) {
   switch (kind) {
     case Finding::Kind::kBrokenExpectation:
       return "broken expectation";
+    case Finding::Kind::kNotOfTheModel:
+      return "history that is not the model's";
     case Finding::Kind::kDeadlock:
       return "deadlock";
     case Finding::Kind::kLostWakeUp:
@@ -160,6 +162,7 @@ std::string Machine::blocked_threads() {
     if (t.state == State::kMutex) waits = "for a mutex";
     if (t.state == State::kCondition) waits = "to be notified";
     if (t.state == State::kFutex) waits = "to be woken";
+    if (t.state == State::kRest) waits = "for the others to rest";
     if (t.state == State::kJoin) waits = "for the end of other threads";
     if (waits == nullptr) continue;
     const std::string where = place(t.waits_at);
@@ -191,11 +194,25 @@ Asked asked_schedule(std::string_view program) {
   return asked;
 }
 
+// One run, and what the program's judge says of it.
+Machine::Outcome run_and_judge(const Program& program, Strategy& strategy, Limits limits, bool records) {
+  Machine& machine = Machine::instance();
+  Machine::Outcome outcome = machine.run(program.body, strategy, limits.steps_per_run, records);
+  if (outcome.finding || !program.judge) return outcome;
+  if (std::optional<Program::Verdict> verdict = program.judge()) {
+    outcome.finding = Finding{.kind = verdict->kind,
+                              .what = std::move(verdict->what),
+                              .schedule = outcome.schedule,
+                              .table = machine.table()};
+  }
+  return outcome;
+}
+
 // Repeats the run of a finding and keeps its table.
-Finding repeated(const Finding& finding, const std::function<void()>& program, Limits limits) {
+Finding repeated(const Finding& finding, const Program& program, Limits limits) {
   Replay replay(finding.schedule);
   replay.next_run();
-  Machine::Outcome outcome = Machine::instance().run(program, replay, limits.steps_per_run, /*records=*/true);
+  Machine::Outcome outcome = run_and_judge(program, replay, limits, /*records=*/true);
   if (!outcome.finding || outcome.finding->kind != finding.kind) {
     return {.kind = Finding::Kind::kNotDeterministic,
             .what = absl::StrCat("the run found a ", to_text(finding.kind), " (", finding.what,
@@ -208,26 +225,29 @@ Finding repeated(const Finding& finding, const std::function<void()>& program, L
 
 }  // namespace
 
-Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits) {
+Exploration explore(std::string name, std::function<void()> body, Strategy&& strategy, Limits limits) {
+  return explore(std::move(name), Program{.body = std::move(body)}, std::move(strategy), limits);
+}
+
+Exploration explore(std::string name, const Program& program, Strategy&& strategy, Limits limits) {
   Exploration result{.program = std::move(name), .strategy = strategy.name()};
   const Asked asked = asked_schedule(result.program);
   if (asked.is_of_another_program) return result;
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  Machine& machine = Machine::instance();
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
-    Machine::Outcome outcome = machine.run(program, replay, limits.steps_per_run, /*records=*/true);
+    Machine::Outcome outcome = run_and_judge(program, replay, limits, /*records=*/true);
     result.schedules = 1;
     result.strategy = replay.name();
     result.finding = std::move(outcome.finding);
-    if (result.ok()) std::cout << result.report() << machine.table();
+    if (result.ok()) std::cout << result.report() << Machine::instance().table();
     return result;
   }
   while (strategy.next_run()) {
     ++result.schedules;
-    Machine::Outcome outcome = machine.run(program, strategy, limits.steps_per_run, /*records=*/false);
+    Machine::Outcome outcome = run_and_judge(program, strategy, limits, /*records=*/false);
     result.steps += outcome.steps;
     if (outcome.finding) {
       result.finding = repeated(*outcome.finding, program, limits);
@@ -256,6 +276,8 @@ void expect(bool holds, std::string_view what) {
 void together(std::vector<std::function<void()>> clients) { Machine::instance().together(std::move(clients)); }
 
 void pass_time() { Machine::instance().before(Operation::kPassTime, nullptr, nullptr, Where()); }
+
+void await_rest() { Machine::instance().await_rest(); }
 
 int live_threads() { return Machine::instance().live_threads(); }
 

@@ -1,8 +1,9 @@
 """Builds sources of the project a second time, on the simulator's sync.h.
 
-A copy is the source, line for line, with four things replaced: includes of the project name the copies, includes of
-futures/internal/sync.h name the simulator's, namespace futures gets the inline namespace `simulated`, and thread_local
-becomes SIMULATED_THREAD_LOCAL. So a program may link both builds, and the names of production do not change.
+A copy is the source, line for line, with four things replaced: includes of what is copied name the copies, includes of
+futures/internal/sync.h name the simulator's, namespaces futures and futures::spec_tests get the inline namespace
+`simulated`, and thread_local becomes SIMULATED_THREAD_LOCAL. So a program may link both builds, and the names of
+production do not change.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
@@ -18,7 +19,10 @@ def _copies_impl(ctx):
         '#include "futures/internal/sync.h"': '#include "' + _HERE + 'sync.h"',
         '#include "futures/': '#include "' + copies + "futures/",
         '#include "optimized/': '#include "' + copies + "optimized/",
-        '#include "reference/': '#include "' + copies + "reference/",
+        '#include "reference/reference_executor.h"': '#include "' + copies + 'reference/reference_executor.h"',
+        '#include "spec_tests/candidates/episode': '#include "' + copies + "spec_tests/candidates/episode",
+        # Two spaces, so that the next ones do not find it.
+        "namespace futures::spec_tests {": "namespace  futures::spec_tests::inline " + ctx.attr.folder + " {",
         "namespace futures::": "namespace futures::inline " + ctx.attr.folder + "::",
         "namespace futures {": "namespace futures::inline " + ctx.attr.folder + " {",
         "CONCURRENT_FUTURES_": "CONCURRENT_FUTURES_" + ctx.attr.folder.upper() + "_",

@@ -32,7 +32,8 @@ namespace futures::simulator {
 
 struct Finding {
   enum class Kind {
-    kBrokenExpectation,  // `expect` was false.
+    kBrokenExpectation,  // `expect` was false, or the judge says so.
+    kNotOfTheModel,  // The run's history is none that the model has.
     kDeadlock,  // Every thread that is left waits for a mutex or for the end of another thread.
     kLostWakeUp,  // The same, but one of them waits to be woken, and nobody is left who could.
     kLivelock,  // The run has taken more steps than it may.
@@ -68,10 +69,21 @@ struct Limits {
   double seconds = 1e9;  // Of real time. Ends the exploration as if the strategy had no more runs.
 };
 
+struct Program {
+  std::function<void()> body;
+  // Called after each run that has found nothing of itself, outside of it. Returns what is wrong, if anything is.
+  struct Verdict {
+    Finding::Kind kind;
+    std::string what;
+  };
+  std::function<std::optional<Verdict>()> judge = nullptr;
+};
+
 // Runs `program` again and again until something is found or `strategy` has no more runs. `name` must be unique in the
 // test: with CONCURRENT_FUTURES_SCHEDULE="NAME: SCHEDULE" in the environment only this program runs, once and along
 // this schedule, and prints its table.
-Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits = {});
+Exploration explore(std::string name, const Program& program, Strategy&& strategy, Limits limits = {});
+Exploration explore(std::string name, std::function<void()> body, Strategy&& strategy, Limits limits = {});
 
 // --- For programs. Only inside a run.
 
@@ -81,6 +93,9 @@ void expect(bool holds, std::string_view what);
 void together(std::vector<std::function<void()>> clients);
 // A choice point, for code of the program that uses no sync:: and takes time.
 void pass_time();
+// Returns once nobody else can run: all others have ended or wait, be it for a time to come. If several threads ask for
+// that, each returns.
+void await_rest();
 // How many threads of the run have not ended: the caller's, clients', and those that sync::thread has started.
 int live_threads();
 // A row of the table: what the program has done or seen.

@@ -40,15 +40,38 @@ constexpr int kShrinkTriesMax = 300;
 constexpr std::chrono::seconds kShrinkPatience{8};
 // A race that a free run lost once is lost again within so many.
 constexpr int kConcurrentTries = 5;
+// Of each trace, on an executor whose code is simulated. A new one finds more than the same one longer.
+constexpr long kSchedulesPerTrace = 40;
 
-enum class Mode { kStepwise, kConcurrent };
+enum class Mode { kStepwise, kConcurrent, kSimulated };
 
-std::string_view name_of(Mode mode) { return mode == Mode::kStepwise ? "step by step" : "with clients running freely"; }
+std::string_view name_of(Mode mode) {
+  switch (mode) {
+    case Mode::kStepwise:
+      return "step by step";
+    case Mode::kConcurrent:
+      return "with clients running freely";
+    case Mode::kSimulated:
+      return "in the simulator";
+  }
+  return "";
+}
 
 EpisodeReport run_once(spec_tests::TracePlayer& player, const Trace& trace, Mode mode,
                        std::chrono::milliseconds patience) {
   if (mode == Mode::kConcurrent) return run_concurrent(player, trace);
   return run_stepwise(player, trace, {.patience = patience});
+}
+
+Failure failure_of(const std::string& law, const EpisodeReport& report) {
+  Failure failure{.law = law, .trace = report.record.trace, .table = to_table(report)};
+  for (const Findings::Violation& violation : report.findings.violations) {
+    if (violation.law == law && failure.what.empty()) failure.what = violation.what;
+  }
+  if (law == spec_tests::kModelLaw) failure.what = "the model has no such history";
+  if (!report.rejection.empty()) absl::StrAppend(&failure.table, "history:\n", report.rejection, "\n");
+  absl::StrAppend(&failure.table, report.simulation);
+  return failure;
 }
 
 // One executor under test, and what has come of it.
@@ -57,7 +80,7 @@ class CandidateRun {
   CandidateRun(const CandidateEntry& entry, const Options& options) : entry_(entry), options_(options) {
     result.name = entry.name;
     if (entry.broken()) patience_ = kShortPatience;
-    player_ = entry.make(patience_);
+    if (entry.make != nullptr) player_ = entry.make(patience_);
   }
 
   void check_laws();
@@ -81,6 +104,7 @@ class CandidateRun {
   void count(const Findings& findings);
   void run_check(const spec_tests::Law& law);
   bool run_in_mode(const Trace& trace, Mode mode, const std::string& name, EpisodeReport& report);
+  void count_failing_trace();
   void report_failures(const EpisodeReport& report, Mode mode, const std::string& name);
   Failure shrink(const std::string& law, const EpisodeReport& report, Mode mode);
   void grow_impatient();
@@ -162,22 +186,31 @@ EpisodeReport CandidateRun::run_trace(const Trace& trace, const std::string& nam
     return {};
   }
   ++result.traces;
+  if (entry_.simulated.has_value()) {
+    EpisodeReport simulated;
+    if (!run_in_mode(trace, Mode::kSimulated, name, simulated)) count_failing_trace();
+    return {};
+  }
   EpisodeReport stepwise;
   EpisodeReport concurrent;
   const bool is_stepwise = entry_.is_stepwise(trace);
   const bool kept = (!is_stepwise || run_in_mode(trace, Mode::kStepwise, name, stepwise)) &&
                     run_in_mode(trace, Mode::kConcurrent, name, concurrent);
   if (stepwise.gave_up || !is_stepwise) ++result.traces_given_up;
-  if (kept) return stepwise;
+  if (!kept) count_failing_trace();
+  return stepwise;
+}
+
+void CandidateRun::count_failing_trace() {
   ++failing_traces_;
   const bool enough = !broken() || caught();
   result.stopped_early = failing_traces_ >= (enough ? kFailingTracesMax : kFailingTracesOfBrokenMax);
-  return stepwise;
 }
 
 bool CandidateRun::run_in_mode(const Trace& trace, Mode mode, const std::string& name, EpisodeReport& report) {
   if (!result.missing.empty()) return true;
-  report = run_once(*player_, trace, mode, patience_);
+  report = mode == Mode::kSimulated ? entry_.simulated->run(trace, kSchedulesPerTrace)
+                                    : run_once(*player_, trace, mode, patience_);
   if (!report.status.ok()) {
     result.missing = std::string(report.status.message());
     return true;
@@ -190,7 +223,7 @@ bool CandidateRun::run_in_mode(const Trace& trace, Mode mode, const std::string&
       std::any_of(violations.begin(), violations.end(),
                   [&](const Findings::Violation& violation) { return !entry_.skips.contains(violation.law); });
   if (!is_held_to_one) return true;
-  grow_impatient();
+  if (mode != Mode::kSimulated) grow_impatient();
   report_failures(report, mode, name);
   return false;
 }
@@ -208,7 +241,8 @@ void CandidateRun::report_failures(const EpisodeReport& report, Mode mode, const
     });
     if (known || !wants(violation.law)) continue;
     options_.progress(absl::StrCat(entry_.name, "  shrinking a trace that breaks ", violation.law));
-    Failure failure = shrink(violation.law, report, mode);
+    Failure failure = mode == Mode::kSimulated ? failure_of(violation.law, entry_.simulated->shrink(report, violation.law))
+                                               : shrink(violation.law, report, mode);
     failure.where = absl::StrCat(name, ", ", name_of(mode));
     result.failures.push_back(std::move(failure));
   }
@@ -229,13 +263,7 @@ Failure CandidateRun::shrink(const std::string& law, const EpisodeReport& report
     return false;
   };
   spec_tests::shrink_trace(report.record.trace, still_fails, kShrinkTriesMax);
-  Failure failure{.law = law, .trace = smallest.record.trace, .table = to_table(smallest)};
-  for (const Findings::Violation& violation : smallest.findings.violations) {
-    if (violation.law == law && failure.what.empty()) failure.what = violation.what;
-  }
-  if (law == spec_tests::kModelLaw) failure.what = "the model has no such history";
-  if (!smallest.rejection.empty()) absl::StrAppend(&failure.table, "history:\n", smallest.rejection, "\n");
-  return failure;
+  return failure_of(law, smallest);
 }
 
 void CandidateRun::compare(const EpisodeReport& report, const EpisodeReport& reference, const std::string& name) {

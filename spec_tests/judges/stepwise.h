@@ -35,6 +35,7 @@ struct EpisodeReport {
   bool deterministic = true;  // Whether the model left the executor no choice at any step.
   bool gave_up = false;  // The trace leads through more worlds than are looked at; the history was judged all the same.
   std::string rejection;  // Of the model, if it has no such history.
+  std::string simulation;  // Of a run that broke a law in the simulator: who did what, in which order.
   Record record;
 
   bool ok() const { return status.ok() && findings.violations.empty(); }

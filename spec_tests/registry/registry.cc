@@ -11,6 +11,7 @@
 #include "spec_tests/cpython/cpython_player.h"
 #include "spec_tests/judges/oracles.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/simulator/trace_program.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -77,6 +78,28 @@ CandidateEntry cpython_entry(std::string name, CPythonPlayer::Pool pool) {
           .is_stepwise = [pool](const Trace& trace) { return CPythonPlayer::is_stepwise(trace, pool); }};
 }
 
+CandidateEntry simulated_entry(const std::string& executor) {
+  CandidateEntry entry{
+      .name = executor + "_simulated",
+      .make = nullptr,
+      .simulated =
+          SimulatedTraces{.run =
+                              [executor](const Trace& trace, long schedules) {
+                                return simulator::explore_trace(executor, trace, schedules);
+                              },
+                          .shrink =
+                              [executor](const EpisodeReport& report, std::string_view law) {
+                                return simulator::shrink_finding(executor, report, law);
+                              }},
+      .candidate = std::nullopt,
+      .skips = {{kStepLaw, "clients run freely on every schedule"}},
+      .broken_law = ""};
+  for (const Law& law : all_laws()) {
+    if (!traces_ask(law.id)) entry.skips.emplace(law.id, "traces cannot ask for it");
+  }
+  return entry;
+}
+
 }  // namespace
 
 const std::vector<CandidateEntry>& candidates() {
@@ -86,6 +109,7 @@ const std::vector<CandidateEntry>& candidates() {
     for (const Candidate& candidate : process_candidates()) entries->push_back(entry_of(candidate));
     entries->push_back(cpython_entry("cpython_thread_pool", CPythonPlayer::Pool::kThreads));
     entries->push_back(cpython_entry("cpython_process_pool", CPythonPlayer::Pool::kProcesses));
+    for (const std::string& executor : simulator::simulated_executors()) entries->push_back(simulated_entry(executor));
     for (const Candidate& candidate : broken_candidates()) entries->push_back(entry_of(candidate));
     return entries;
   }();
@@ -101,7 +125,7 @@ const CandidateEntry* find_candidate(std::string_view name) {
 
 std::unique_ptr<TracePlayer> make_player(std::string_view name, std::chrono::milliseconds patience) {
   const CandidateEntry* const entry = find_candidate(name);
-  return entry == nullptr ? nullptr : entry->make(patience);
+  return entry == nullptr || entry->make == nullptr ? nullptr : entry->make(patience);
 }
 
 std::vector<std::string> real_candidate_names() {

@@ -13,6 +13,7 @@
 
 #include "spec_tests/candidates/candidate.h"
 #include "spec_tests/candidates/trace_player.h"
+#include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 
 namespace futures::spec_tests {
@@ -20,11 +21,22 @@ namespace futures::spec_tests {
 // Far beyond what any trace takes, also on a loaded machine.
 inline constexpr std::chrono::milliseconds kPlayerPatience = std::chrono::seconds(10);
 
-// What the registry knows of one executor under test: a candidate, or CPython's, which only plays traces.
+// An executor whose code is simulated: a trace runs on many schedules, and no time passes.
+struct SimulatedTraces {
+  // Runs the trace on its schedule, or on many. The report is of the first run that breaks a law, with its schedule in
+  // the trace, or of all.
+  std::function<EpisodeReport(const Trace& trace, long schedules)> run;
+  // The report of a smaller trace, with a schedule, that breaks the law as well.
+  std::function<EpisodeReport(const EpisodeReport& report, std::string_view law)> shrink;
+};
+
+// What the registry knows of one executor under test: a candidate; or CPython's, or a simulated one, which only play
+// traces.
 struct CandidateEntry {
   std::string name;
-  // `patience`: how long an epilogue may take before the executor counts as stuck.
+  // `patience`: how long an epilogue may take before the executor counts as stuck. Null of a simulated executor.
   std::function<std::unique_ptr<TracePlayer>(std::chrono::milliseconds patience)> make;
+  std::optional<SimulatedTraces> simulated = std::nullopt;
   // For C++ executors: what the checks of the laws are run on as well.
   std::optional<Candidate> candidate;
   // The laws that it is not held to, each with the reason. Must equal the table in docs/SPEC.md.

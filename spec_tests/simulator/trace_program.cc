@@ -9,6 +9,7 @@
 #include "spec_tests/simulator/simulated/optimized/thread_pool_executor.h"
 #include "spec_tests/simulator/simulated/reference/reference_executor.h"
 #include "spec_tests/simulator/simulated/spec_tests/candidates/episode.h"
+#include "spec_tests/traces/trace_gen.h"
 
 namespace futures::simulator {
 namespace {
@@ -144,6 +145,7 @@ std::optional<Program::Verdict> TraceProgram::judge() {
   report_.rejection.clear();
   judge_record(report_);
   if (report_.ok()) {
+    all_.add(report_.findings);
     known_good_.insert(std::move(key));
     return std::nullopt;
   }
@@ -151,6 +153,60 @@ std::optional<Program::Verdict> TraceProgram::judge() {
   const auto kind = first.law == spec_tests::kModelLaw ? Finding::Kind::kNotOfTheModel
                                                        : Finding::Kind::kBrokenExpectation;
   return Program::Verdict{kind, absl::StrCat(first.law, ": ", first.what)};
+}
+
+spec_tests::EpisodeReport TraceProgram::report_of(const Exploration& explored) {
+  spec_tests::EpisodeReport report = report_;
+  report.record.trace.schedule.clear();
+  if (explored.ok()) {
+    report.findings = all_;
+    return report;
+  }
+  const Finding& finding = *explored.finding;
+  report.record.trace.schedule = finding.schedule;
+  report.simulation = finding.table;
+  const bool is_judged = finding.kind == Finding::Kind::kNotOfTheModel ||
+                         finding.kind == Finding::Kind::kBrokenExpectation;
+  if (is_judged) return report;
+  // The run did not come to its end: there is no history to judge.
+  report.record.finished = false;
+  report.record.stuck = absl::StrCat(to_text(finding.kind), ": ", finding.what);
+  report.rejection = report.record.stuck;
+  report.findings = {};
+  report.findings.violations.push_back({spec_tests::kModelLaw, report.record.stuck});
+  return report;
+}
+
+spec_tests::EpisodeReport explore_trace(std::string_view executor, const Trace& trace, long schedules,
+                                        std::uint64_t seed) {
+  TraceProgram program(executor, trace);
+  const std::string name = absl::StrCat(executor, " trace");
+  if (!trace.schedule.empty()) return program.report_of(explore(name, program.program(), Replay(trace.schedule)));
+  Exploration explored = explore(name, program.program(), Replay({}));
+  const long random = schedules / 2;
+  if (explored.ok()) {
+    explored = explore(name, program.program(), RandomWalk({.runs = random, .seed = seed, .faults = false}));
+  }
+  if (explored.ok()) explored = explore(name, program.program(), Pct({.runs = schedules - random, .seed = seed}));
+  return program.report_of(explored);
+}
+
+spec_tests::EpisodeReport shrink_finding(std::string_view executor, const spec_tests::EpisodeReport& report,
+                                         std::string_view law) {
+  constexpr int kTriesMax = 300;
+  constexpr long kSchedulesPerTrace = 400;
+  spec_tests::EpisodeReport smallest = report;
+  const auto still_fails = [&](const Trace& trace) {
+    spec_tests::EpisodeReport again = explore_trace(executor, trace, kSchedulesPerTrace);
+    if (!again.findings.violates(law)) return false;
+    smallest = std::move(again);
+    return true;
+  };
+  Trace without_schedule = report.record.trace;
+  without_schedule.schedule.clear();
+  spec_tests::shrink_trace(without_schedule, still_fails, kTriesMax);
+  spec_tests::shrink_schedule(smallest.record.trace, still_fails, kTriesMax);
+  return smallest;
 }
 
 }  // namespace futures::simulator

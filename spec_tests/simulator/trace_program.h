@@ -8,6 +8,7 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_TRACE_PROGRAM_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,9 +38,10 @@ class TraceProgram {
   // For explore. Refers to this object.
   Program program();
 
-  // Of the last run that came to its end. The report of a run whose history was met before is that of the first.
+  // Of the last run that came to its end.
   const spec_tests::Record& record() const { return report_.record; }
-  const spec_tests::EpisodeReport& report() const { return report_; }
+  // What was found, in the words of runs on real threads; or how often the laws' premises held, over all histories.
+  spec_tests::EpisodeReport report_of(const Exploration& explored);
   // How many histories differed so far.
   std::size_t histories() const { return known_good_.size(); }
 
@@ -52,9 +54,20 @@ class TraceProgram {
 
   const Executor& executor_;
   const spec_tests::Trace trace_;
-  spec_tests::EpisodeReport report_;
+  spec_tests::EpisodeReport report_;  // Of the last run that was judged.
+  spec_tests::Findings all_;  // Of those that kept the laws.
   absl::flat_hash_set<std::string> known_good_;
 };
+
+// Plays the trace on its schedule if it has one, and otherwise on `schedules` of them: the plain one, then random ones of
+// several kinds, the same for the same seed. The report is of the first run that breaks a law, with its schedule in the
+// trace, or of all.
+spec_tests::EpisodeReport explore_trace(std::string_view executor, const spec_tests::Trace& trace, long schedules,
+                                        std::uint64_t seed = 1);
+
+// A smaller trace, with a schedule, on which explore_trace finds a breach of the same law, and its report.
+spec_tests::EpisodeReport shrink_finding(std::string_view executor, const spec_tests::EpisodeReport& report,
+                                         std::string_view law);
 
 }  // namespace futures::simulator
 

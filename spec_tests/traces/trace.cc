@@ -243,6 +243,7 @@ class Parser {
   absl::Status parse_line() {
     if (skip("workers")) return parse_size("workers", kTraceWorkersMax, has_workers_, trace_.workers);
     if (skip("clients")) return parse_size("clients", kClientsMax, has_clients_, trace_.clients);
+    if (skip("schedule")) return parse_schedule();
     return parse_step();
   }
 
@@ -251,6 +252,27 @@ class Parser {
     if (!trace_.steps.empty()) return error("'", what, "' must stand before the first operation");
     given = true;
     if (absl::Status status = parse_number(what, "", 1, max, size); !status.ok()) return status;
+    return absl::OkStatus();
+  }
+
+  absl::Status parse_schedule() {
+    if (has_schedule_) return error("'schedule' is given twice");
+    if (!trace_.steps.empty()) return error("'schedule' must stand before the first operation");
+    has_schedule_ = true;
+    for (; next_ < words_.size(); ++next_) {
+      const std::vector<std::string_view> parts = absl::StrSplit(words_[next_], ':');
+      const std::optional<int> choice = parts.size() == 2 ? number_of(parts[0], kChoiceMax) : std::nullopt;
+      const std::optional<int> option = parts.size() == 2 ? number_of(parts[1], kOptionMax) : std::nullopt;
+      if (!choice.has_value() || !option.has_value() || *option == 0) {
+        return error("expected a choice (0 to ", kChoiceMax, "), ':' and an option (1 to ", kOptionMax, "), found ",
+                     found());
+      }
+      if (!trace_.schedule.empty() && *choice <= trace_.schedule.back().choice) {
+        return error("the choices of a schedule must ascend; ", found(), " does not");
+      }
+      if (trace_.schedule.size() >= kDeviationsMax) return error("more than ", kDeviationsMax, " deviations");
+      trace_.schedule.push_back({.choice = *choice, .option = *option});
+    }
     return absl::OkStatus();
   }
 
@@ -275,7 +297,9 @@ class Parser {
 
   absl::Status parse_step() {
     const std::optional<int> client = number_of(words_[next_], 1'000'000);
-    if (!client.has_value()) return error("expected 'workers', 'clients' or the number of a client, found ", found());
+    if (!client.has_value()) {
+      return error("expected 'workers', 'clients', 'schedule' or the number of a client, found ", found());
+    }
     if (absl::Status status = check_sizes_given(); !status.ok()) return status;
     if (*client >= trace_.clients) {
       return error("client ", *client, " does not exist: clients are numbered 0 to ", trace_.clients - 1);
@@ -407,6 +431,7 @@ class Parser {
   Trace trace_;
   bool has_workers_ = false;
   bool has_clients_ = false;
+  bool has_schedule_ = false;
   int calls_ = 0;
   int registrations_ = 0;
   std::vector<std::pair<int, int>> references_;  // Line, call.
@@ -426,6 +451,7 @@ std::string to_text(const Statement& statement) {
 
 std::string to_text(const Trace& trace) {
   std::string text = absl::StrCat("workers ", trace.workers, "\nclients ", trace.clients, "\n");
+  if (!trace.schedule.empty()) absl::StrAppend(&text, "schedule ", simulator::to_text(trace.schedule), "\n");
   for (const Step& step : trace.steps) absl::StrAppend(&text, step.client, " ", to_text(step.statement), "\n");
   return text;
 }
@@ -434,8 +460,23 @@ std::ostream& operator<<(std::ostream& out, const Trace& trace) { return out << 
 
 absl::StatusOr<Trace> parse_trace(std::string_view text) { return Parser().parse(text); }
 
+// In ascending order, one deviation for each choice, every number in its bounds.
+simulator::Schedule normalised(simulator::Schedule schedule) {
+  std::erase_if(schedule, [](const simulator::Deviation& deviation) {
+    return deviation.choice < 0 || deviation.choice > kChoiceMax || deviation.option < 1;
+  });
+  const auto choice = [](const simulator::Deviation& deviation) { return deviation.choice; };
+  std::ranges::stable_sort(schedule, {}, choice);
+  const auto repeated = std::ranges::unique(schedule, {}, choice);
+  schedule.erase(repeated.begin(), repeated.end());
+  if (schedule.size() > kDeviationsMax) schedule.resize(kDeviationsMax);
+  for (simulator::Deviation& deviation : schedule) deviation.option = std::min(deviation.option, kOptionMax);
+  return schedule;
+}
+
 Trace normalised(Trace trace) {
   Trace fitted;
+  fitted.schedule = normalised(std::move(trace.schedule));
   fitted.workers = std::clamp(trace.workers, 1, kTraceWorkersMax);
   fitted.clients = std::clamp(trace.clients, 1, kClientsMax);
   Fitter fitter;

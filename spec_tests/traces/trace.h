@@ -22,6 +22,9 @@
 //
 // clang-format on
 //
+// For a simulated executor a line `schedule 12:1 40:2` may stand before the first operation: which option the run takes
+// at which of its choices (spec_tests/simulator/schedule.h).
+//
 // Calls are numbered c0, c1, ... in the order in which their `submit` stands in the text, nested ones too. A body is a
 // list of statements that ends with `return N` or `throw N`. The calls of a map have no future that anybody could name.
 // After the last line every trace has the same epilogue: all gates are released, every client finishes, and the
@@ -43,6 +46,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "spec_tests/simulator/schedule.h"
 
 namespace futures::spec_tests {
 
@@ -53,6 +57,9 @@ inline constexpr int kCallsMax = 16;  // Bounds the model's states, and the thre
 inline constexpr int kStepsMax = 32;
 inline constexpr int kBodyStatementsMax = 6;
 inline constexpr int kNestingMax = 3;  // Bodies in bodies; the body of a step's own submit counts as one.
+inline constexpr int kDeviationsMax = 512;
+inline constexpr int kChoiceMax = 20'000;  // The last choice of a run that a schedule can name.
+inline constexpr int kOptionMax = 100;
 inline constexpr int kValueMax = 99;  // What a body returns, or the number of the exception it throws.
 
 enum class Verb : std::uint8_t {
@@ -108,6 +115,7 @@ struct Step {
 struct Trace {
   int workers = 1;
   int clients = 1;
+  simulator::Schedule schedule;  // For a simulated executor. Real threads do as they like.
   std::vector<Step> steps;
 
   friend bool operator==(const Trace&, const Trace&) = default;

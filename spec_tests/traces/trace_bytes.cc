@@ -6,6 +6,9 @@
 // one too many is ignored. Calls are named by how many submits back they stand, so that an insertion or a removal
 // changes nothing behind it. Together: a small mutation of the bytes is a small mutation of the trace.
 //
+// Deviations of the schedule may stand between steps, wherever: an instruction whose operand says how many choices after
+// the last one, and whose second operand is the option; 0 is no deviation, and only goes on.
+//
 // The verbs of these tables keep their first index for ever, or the fuzzers' corpora would change their meaning. A new
 // verb takes one of the repeated places, which until then only weigh the verbs.
 #include <algorithm>
@@ -37,7 +40,7 @@ constexpr int kClientShift = 4;  // Operand of a step: the client, in bits 4-5.
 static_assert(kCallMask == kCallsMax - 1 && kGateMask == kGatesMax - 1);
 
 struct Opcode {
-  enum Kind : std::uint8_t { kStatement, kReturn, kThrow } kind;
+  enum Kind : std::uint8_t { kStatement, kReturn, kThrow, kDeviation } kind;
   Verb verb = Verb::kSubmit;
 };
 
@@ -48,7 +51,7 @@ constexpr Opcode kStepOpcodes[kOpcodeMask + 1] = {
     {Opcode::kStatement, Verb::kRelease},  {Opcode::kStatement, Verb::kSubmit},
     {Opcode::kStatement, Verb::kWait},     {Opcode::kStatement, Verb::kAsCompleted},
     {Opcode::kStatement, Verb::kMap},      {Opcode::kStatement, Verb::kCancel},
-    {Opcode::kStatement, Verb::kCallback}, {Opcode::kStatement, Verb::kRelease},
+    {Opcode::kStatement, Verb::kCallback}, {Opcode::kDeviation},
     {Opcode::kStatement, Verb::kResult},   {Opcode::kStatement, Verb::kDestroy},
 };
 constexpr Opcode kBodyOpcodes[kOpcodeMask + 1] = {
@@ -90,6 +93,10 @@ class Decoder {
       next_ = 1;
     }
     while (trace.steps.size() < kStepsMax && next_instruction()) {
+      if (kStepOpcodes[opcode_].kind == Opcode::kDeviation) {
+        decode_deviation(trace.schedule);
+        continue;
+      }
       const int client = (operand_ >> kClientShift) % trace.clients;
       if (auto statement = decode_statement(kStepOpcodes[opcode_].verb, /*depth=*/0)) {
         trace.steps.push_back({.client = client, .statement = *std::move(statement)});
@@ -116,6 +123,14 @@ class Decoder {
     operand_ = 0;
     if (next_ < bytes_.size() && bytes_[next_] < kInstructionBit) operand_ = bytes_[next_++];
     return true;
+  }
+
+  void decode_deviation(simulator::Schedule& schedule) {
+    choice_ += operand_;
+    const bool has_option = next_ < bytes_.size() && bytes_[next_] < kInstructionBit;
+    const int option = has_option ? bytes_[next_++] : 0;
+    if (option == 0) return;
+    schedule.push_back({.choice = choice_++, .option = option});
   }
 
   // The statement of the current instruction and, of a submit, the instructions of its body.
@@ -190,12 +205,14 @@ class Decoder {
   int opcode_ = 0;
   int operand_ = 0;
   int calls_ = 0;
+  int choice_ = 0;  // The first one that the schedule has said nothing about.
 };
 
 class Encoder {
  public:
   std::vector<std::uint8_t> encode(const Trace& trace) {
     bytes_.push_back(static_cast<std::uint8_t>((trace.workers - 1) | (trace.clients - 1) << 2));
+    put_schedule(trace.schedule);
     for (const Step& step : trace.steps) {
       put(opcode_of(kStepOpcodes, Opcode::kStatement, step.statement.verb),
           operand_of(step.statement) | step.client << kClientShift);
@@ -209,6 +226,18 @@ class Encoder {
   void put(std::uint8_t opcode, int operand) {
     bytes_.push_back(opcode);
     bytes_.push_back(static_cast<std::uint8_t>(operand & ~kInstructionBit));
+  }
+
+  void put_schedule(const simulator::Schedule& schedule) {
+    constexpr int kOperandMax = kInstructionBit - 1;
+    const std::uint8_t opcode = opcode_of(kStepOpcodes, Opcode::kDeviation, Verb::kSubmit);
+    int choice = 0;
+    for (const simulator::Deviation& deviation : schedule) {
+      for (; deviation.choice - choice > kOperandMax; choice += kOperandMax) put(opcode, kOperandMax);
+      put(opcode, deviation.choice - choice);
+      bytes_.push_back(static_cast<std::uint8_t>(deviation.option));
+      choice = deviation.choice + 1;
+    }
   }
 
   int operand_of(const Statement& statement) const {

@@ -34,6 +34,9 @@ std::vector<Trace> shrinks_of(const Trace& trace);
 // Calls `still_fails` at most `tries_max` times and never twice with the same trace.
 Trace shrink_trace(const Trace& trace, const std::function<bool(const Trace&)>& still_fails, int tries_max);
 
+// The same for the schedule of the trace alone, which loses deviations.
+Trace shrink_schedule(const Trace& trace, const std::function<bool(const Trace&)>& still_fails, int tries_max);
+
 }  // namespace futures::spec_tests
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_TRACES_TRACE_GEN_H_

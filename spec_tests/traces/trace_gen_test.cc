@@ -333,5 +333,16 @@ TEST(ShrinkTrace, EverythingShrinksToNothing) {
   }
 }
 
+TEST(ShrinkSchedule, KeepsTheDeviationsThatAreNeeded) {
+  Trace trace;
+  for (int choice = 0; choice < 40; ++choice) trace.schedule.push_back({.choice = choice, .option = 1});
+  const auto has = [](const Trace& candidate, int choice) {
+    return std::ranges::any_of(candidate.schedule, [&](const auto& deviation) { return deviation.choice == choice; });
+  };
+  const Trace small =
+      shrink_schedule(trace, [&](const Trace& candidate) { return has(candidate, 7) && has(candidate, 31); }, 1000);
+  EXPECT_EQ(small.schedule, (simulator::Schedule{{.choice = 7, .option = 1}, {.choice = 31, .option = 1}}));
+}
+
 }  // namespace
 }  // namespace futures::spec_tests

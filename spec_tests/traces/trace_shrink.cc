@@ -203,4 +203,22 @@ Trace shrink_trace(const Trace& trace, const std::function<bool(const Trace&)>& 
   return smallest;
 }
 
+Trace shrink_schedule(const Trace& trace, const std::function<bool(const Trace&)>& still_fails, int tries_max) {
+  Trace smallest = trace;
+  int tries = 0;
+  for (std::size_t size = smallest.schedule.size(); size > 0; size /= 2) {
+    // From the end on: without a late deviation the choices before it keep their numbers.
+    for (std::size_t end = smallest.schedule.size(); end > 0;) {
+      const std::size_t begin = end > size ? end - size : 0;
+      if (tries++ >= tries_max) return smallest;
+      Trace candidate = smallest;
+      candidate.schedule.erase(candidate.schedule.begin() + static_cast<std::ptrdiff_t>(begin),
+                               candidate.schedule.begin() + static_cast<std::ptrdiff_t>(end));
+      if (still_fails(candidate)) smallest = std::move(candidate);
+      end = begin;
+    }
+  }
+  return smallest;
+}
+
 }  // namespace futures::spec_tests

@@ -89,6 +89,23 @@ TEST(TraceText, WritesWhatItReads) {
   EXPECT_EQ(to_text(Trace()), "workers 1\nclients 1\n");
 }
 
+TEST(TraceText, AScheduleStandsBeforeTheFirstOperation) {
+  const std::string text = "workers 1\nclients 1\nschedule 3:1 40:2\n0 submit c0 { return 0 }\n";
+  const Trace trace = parsed(text);
+  EXPECT_EQ(trace.schedule, (simulator::Schedule{{.choice = 3, .option = 1}, {.choice = 40, .option = 2}}));
+  EXPECT_EQ(to_text(trace), text);
+  EXPECT_EQ(decode_trace(encode_trace(trace)), trace);
+  for (const auto& [line, message] : std::vector<std::pair<std::string, std::string>>{
+           {"schedule 3:1 3:2", "line 3: the choices of a schedule must ascend; '3:2' does not"},
+           {"schedule 3:0", "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '3:0'"},
+           {"schedule 20001:1", "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '20001:1'"},
+           {"schedule 3", "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '3'"},
+           {"schedule 3:1\nschedule 4:1", "line 4: 'schedule' is given twice"},
+           {"0 destroy\nschedule 3:1", "line 4: 'schedule' must stand before the first operation"}}) {
+    EXPECT_EQ(parse_trace("workers 1\nclients 1\n" + line).status().message(), message);
+  }
+}
+
 TEST(TraceText, CommentsBlankLinesAndSpacingMeanNothing) {
   const Trace trace = parsed(
       "# a comment\r\n\n  clients 1 # one\n\tworkers 2\r\n"
@@ -135,8 +152,8 @@ std::vector<BadText> bad_texts() {
   return {
       {"0 sumbit c0 { return 0 }", "line 3: unknown verb 'sumbit'"},
       {"0", "line 3: expected a verb, found the end of the line"},
-      {"\n\nfoo", "line 5: expected 'workers', 'clients' or the number of a client, found 'foo'"},
-      {"-1 cancel c0", "line 3: expected 'workers', 'clients' or the number of a client, found '-1'"},
+      {"\n\nfoo", "line 5: expected 'workers', 'clients', 'schedule' or the number of a client, found 'foo'"},
+      {"-1 cancel c0", "line 3: expected 'workers', 'clients', 'schedule' or the number of a client, found '-1'"},
       {"2 shutdown wait", "line 3: client 2 does not exist: clients are numbered 0 to 1"},
       {"0 gate g0", "line 3: 'gate' can stand in a body only"},
       {"0 submit c0 { result c0; return 0 }", "line 3: 'result' cannot stand in a body"},
@@ -346,6 +363,10 @@ RC_GTEST_PROP(Normalise, AnythingBecomesATraceThatEveryFormCarries, ()) {
   const int steps = *rc::gen::inRange(0, 50);
   for (int i = 0; i < steps; ++i) {
     wild.steps.push_back({.client = *rc::gen::inRange(-3, 10), .statement = wild_statement(0)});
+  }
+  const int deviations = *rc::gen::inRange(0, 20);
+  for (int i = 0; i < deviations; ++i) {
+    wild.schedule.push_back({.choice = *rc::gen::inRange(-3, 30'000), .option = *rc::gen::inRange(-3, 200)});
   }
   const Trace trace = normalised(wild);
   RC_ASSERT(normalised(trace) == trace);

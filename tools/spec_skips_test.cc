@@ -65,7 +65,9 @@ TEST(SpecSkips, ARowThatNamesNothingOrNothingNewIsNamed) {
 TEST(SpecSkips, WhatTracesAskForIsToldByTheTableOfTheLaw) {
   EXPECT_EQ(disagreements_if("`CallsAfterCancelledOnesEnd`; traces", "`CallsAfterCancelledOnesEnd`"),
             "only in docs/SPEC.md: cpython_process_pool skips E7 (traces cannot ask for it)\n"
-            "only in docs/SPEC.md: cpython_thread_pool skips E7 (traces cannot ask for it)\n");
+            "only in docs/SPEC.md: cpython_thread_pool skips E7 (traces cannot ask for it)\n"
+            "only in docs/SPEC.md: reference_simulated skips E7 (traces cannot ask for it)\n"
+            "only in docs/SPEC.md: thread_pool_simulated skips E7 (traces cannot ask for it)\n");
 }
 
 TEST(SpecSkips, AMissingCheckIsNamed) {

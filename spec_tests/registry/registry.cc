@@ -92,7 +92,7 @@ CandidateEntry simulated_entry(const std::string& executor) {
                                 return simulator::shrink_finding(executor, report, law);
                               }},
       .candidate = std::nullopt,
-      .skips = {{kStepLaw, "clients run freely on every schedule"}},
+      .skips = {},
       .broken_law = ""};
   for (const Law& law : all_laws()) {
     if (!traces_ask(law.id)) entry.skips.emplace(law.id, "traces cannot ask for it");

@@ -25,15 +25,23 @@ namespace futures::simulator {
 // The executors whose code is simulated: "reference", "thread_pool".
 const std::vector<std::string>& simulated_executors();
 
-// One trace on one executor. As in a free run on real threads each client does its own steps in order, and what they do
-// meets as it may. Gates are released in the order of the trace, by nobody's client, at any moment; what is closed then
-// is released once all rest. When all rest again the executor is shut down with wait.
+// How the steps of a trace are handed out.
+enum class Play {
+  // Each client does its own steps in order, and what they do meets as it may. Gates are released in the order of the
+  // trace, by nobody's client, at any moment; those that are closed then are released once all rest.
+  kFreely,
+  // Each step once all rest after the one before. After each the executor must look as the model says.
+  kStepByStep,
+};
+
+// One trace on one executor. When all rest after the last step the executor is shut down with wait.
 class TraceProgram {
  public:
   // `executor` is one of simulated_executors().
-  TraceProgram(std::string_view executor, spec_tests::Trace trace);
+  TraceProgram(std::string_view executor, spec_tests::Trace trace, Play play = Play::kFreely);
   TraceProgram(const TraceProgram&) = delete;
   TraceProgram& operator=(const TraceProgram&) = delete;
+  ~TraceProgram();
 
   // For explore. Refers to this object.
   Program program();
@@ -49,19 +57,24 @@ class TraceProgram {
   struct Executor;
   static const Executor& executor_named(std::string_view name);
 
+  struct Moment;
+  class Recorded;
+
   void run();
   std::optional<Program::Verdict> judge();
 
   const Executor& executor_;
   const spec_tests::Trace trace_;
+  const Play play_;
+  std::vector<Moment> moments_;  // Step by step: by step of the last run.
   spec_tests::EpisodeReport report_;  // Of the last run that was judged.
   spec_tests::Findings all_;  // Of those that kept the laws.
   absl::flat_hash_set<std::string> known_good_;
 };
 
-// Plays the trace on its schedule if it has one, and otherwise on `schedules` of them: the plain one, then random ones of
-// several kinds, the same for the same seed. The report is of the first run that breaks a law, with its schedule in the
-// trace, or of all.
+// Plays the trace freely and step by step: on its schedule if it has one, and otherwise on about `schedules` of them,
+// the plain one, then random ones of several kinds, the same for the same seed. The report is of the first run that
+// breaks a law, with its schedule in the trace, or of all.
 spec_tests::EpisodeReport explore_trace(std::string_view executor, const spec_tests::Trace& trace, long schedules,
                                         std::uint64_t seed = 1);
 

@@ -28,6 +28,7 @@ namespace futures::sync {
 template <typename T>
 using atomic = std::atomic<T>;
 
+using std::stop_callback;
 using std::stop_source;
 using std::stop_token;
 

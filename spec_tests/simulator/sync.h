@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -247,35 +246,9 @@ class thread {
   int number_ = simulator::kNobody;
 };
 
-// Of std::stop_source and std::stop_token what the sources use. Tokens take no callbacks yet.
-class stop_token {
- public:
-  stop_token() = default;
-  bool stop_requested(Where where = Where::current()) const noexcept {
-    return requested_ != nullptr && requested_->load(std::memory_order_acquire, where);
-  }
-  bool stop_possible() const noexcept { return requested_ != nullptr; }
-
- private:
-  friend class stop_source;
-  explicit stop_token(std::shared_ptr<atomic<bool>> requested) : requested_(std::move(requested)) {}
-  std::shared_ptr<atomic<bool>> requested_;
-};
-
-class stop_source {
- public:
-  stop_token get_token() const noexcept { return stop_token(requested_); }
-  bool stop_requested(Where where = Where::current()) const noexcept {
-    return requested_->load(std::memory_order_acquire, where);
-  }
-  bool request_stop(Where where = Where::current()) noexcept {
-    return !requested_->exchange(true, std::memory_order_acq_rel, where);
-  }
-
- private:
-  std::shared_ptr<atomic<bool>> requested_ = std::make_shared<atomic<bool>>(false);
-};
-
 }  // namespace futures::inline simulated::sync
+
+// Stop tokens use what is above.
+#include "spec_tests/simulator/stop_token.h"
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_

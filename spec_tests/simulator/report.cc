@@ -54,6 +54,10 @@ Words words(Operation operation) {
       return {"detach", ""};
     case Operation::kPause:
       return {"pause", ""};
+    case Operation::kCancel:
+      return {"cancel", ""};
+    case Operation::kCancellationPoint:
+      return {"cancellation point", ""};
     case Operation::kPassTime:
       return {"passes time", ""};
     case Operation::kEnd:
@@ -191,6 +195,22 @@ Asked asked_schedule(std::string_view program) {
   return asked;
 }
 
+std::string explored_program;
+
+// Whoever ends the process inside a run takes the summary with it, and with status 0 a test would pass.
+void refuse_exit() {
+  if (!Machine::runs_here()) return;
+  std::cerr << "FOUND the end of the process inside a run of " << explored_program << "\n  schedule "
+            << to_text(Machine::instance().schedule()) << std::endl;
+  std::_Exit(1);
+}
+
+void watch_exit(std::string_view program) {
+  explored_program = program;
+  [[maybe_unused]] static const bool is_watched =
+      std::atexit(&refuse_exit) == 0 && std::at_quick_exit(&refuse_exit) == 0;
+}
+
 // Repeats the run of a finding and keeps its table.
 Finding repeated(const Finding& finding, const std::function<void()>& program, Limits limits) {
   Replay replay(finding.schedule);
@@ -215,6 +235,7 @@ Exploration explore(std::string name, const std::function<void()>& program, Stra
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   Machine& machine = Machine::instance();
+  watch_exit(result.program);
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
@@ -258,6 +279,10 @@ void together(std::vector<std::function<void()>> clients) { Machine::instance().
 void pass_time() { Machine::instance().before(Operation::kPassTime, nullptr, nullptr, Where()); }
 
 int live_threads() { return Machine::instance().live_threads(); }
+
+int this_thread() { return Machine::instance().current(); }
+
+void cancel(int thread, std::source_location where) { Machine::instance().cancel(thread, where); }
 
 void note(std::string_view what) { Machine::instance().note(what); }
 

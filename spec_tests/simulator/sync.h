@@ -200,16 +200,29 @@ inline void futex_wake_all(const atomic<std::uint32_t>& word, Where where = Wher
 
 inline void pause(Where where = Where::current()) { Machine::instance().pause(where); }
 
-// Nobody cancels a simulated thread yet.
-struct cancellation_block {
-  cancellation_block() {}
-  ~cancellation_block() {}
+class cancellation_block {
+ public:
+  cancellation_block() : before_(Machine::instance().set_cancellable(false)) {}
+  ~cancellation_block() { Machine::instance().set_cancellable(before_); }
+  cancellation_block(const cancellation_block&) = delete;
+  cancellation_block& operator=(const cancellation_block&) = delete;
+
+ private:
+  const bool before_;
 };
-struct cancellation_permit {
-  cancellation_permit() {}
-  ~cancellation_permit() {}
+
+class cancellation_permit {
+ public:
+  cancellation_permit() : before_(Machine::instance().set_cancellable(true)) {}
+  ~cancellation_permit() { Machine::instance().set_cancellable(before_); }
+  cancellation_permit(const cancellation_permit&) = delete;
+  cancellation_permit& operator=(const cancellation_permit&) = delete;
+
+ private:
+  const bool before_;
 };
-inline void end_if_cancelled() {}
+
+inline void end_if_cancelled(Where where = Where::current()) { Machine::instance().end_if_cancelled(where); }
 
 struct thread_options {
   std::string name;

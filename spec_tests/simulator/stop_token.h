@@ -6,7 +6,6 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_STOP_TOKEN_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -80,13 +79,13 @@ class stop_token {
   friend class stop_source;
   template <typename Callback>
   friend class stop_callback;
-  explicit stop_token(std::shared_ptr<stop_state> state) : state_(std::move(state)) {}
-  std::shared_ptr<stop_state> state_;
+  explicit stop_token(shared_ptr<stop_state> state) : state_(std::move(state)) {}
+  shared_ptr<stop_state> state_;
 };
 
 class stop_source {
  public:
-  stop_source() : state_(std::make_shared<stop_state>()) { state_->add_source(); }
+  stop_source() : state_(make_shared<stop_state>()) { state_->add_source(); }
   stop_source(const stop_source& other) noexcept : state_(other.state_) {
     if (state_ != nullptr) state_->add_source();
   }
@@ -108,7 +107,7 @@ class stop_source {
   friend bool operator==(const stop_source& a, const stop_source& b) noexcept { return a.state_ == b.state_; }
 
  private:
-  std::shared_ptr<stop_state> state_;
+  shared_ptr<stop_state> state_;
 };
 
 template <typename Callback>
@@ -137,7 +136,7 @@ class stop_callback final : stop_state::callback {
 
   Callback callback_;
   const Where where_;  // Of the registration: a destructor does not know where it is called.
-  std::shared_ptr<stop_state> state_;  // None if the callback is not listed and never was.
+  shared_ptr<stop_state> state_;  // None if the callback is not listed and never was.
 };
 
 template <typename Callback>

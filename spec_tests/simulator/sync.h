@@ -261,7 +261,8 @@ class thread {
 
 }  // namespace futures::inline simulated::sync
 
-// Stop tokens use what is above.
+// These use what is above, and the second one the first.
+#include "spec_tests/simulator/shared_ptr.h"
 #include "spec_tests/simulator/stop_token.h"
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_

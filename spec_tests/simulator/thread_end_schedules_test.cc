@@ -17,6 +17,7 @@
 #include "spec_tests/simulator/simulated/futures/executor.h"
 #include "spec_tests/simulator/simulated/futures/future.h"
 #include "spec_tests/simulator/simulator.h"
+#include "spec_tests/simulator/sync.h"
 
 namespace futures {
 namespace {
@@ -176,17 +177,25 @@ TEST_P(PoolSchedules, F10_ACallbackThatEndsItsThread) {
 
 // --- Cancellation.
 
+// The next call has a cancellation point, and is not touched.
 TEST_P(PoolSchedules, E3_ACallThatCancelsItsThread) {
   on_all_schedules([] {
     Call cancels;
     Call next;
+    bool next_ended = false;
     {
       const auto executor = make_executor();
-      together({[&] { submit_unless_broken(*executor, cancels, [] { pthread_cancel(pthread_self()); }); },
-                [&] { submit_unless_broken(*executor, next); }});
+      const auto cancel = [] { pthread_cancel(pthread_self()); };
+      const auto pass_a_cancellation_point = [&next_ended] {
+        sync::end_if_cancelled();
+        next_ended = true;
+      };
+      together({[&] { submit_unless_broken(*executor, cancels, cancel); },
+                [&] { submit_unless_broken(*executor, next, pass_a_cancellation_point); }});
       expect_ran_or_broken(cancels);
       expect_ran_or_broken(next);
     }
+    expect(next_ended == (next.runs == 1), "E3: the cancellation of one call has ended another");
   });
 }
 

@@ -1,6 +1,6 @@
 // Every name through which futures and pools touch threads, time, and the words that threads or processes wait on.
 // Their code uses nothing else for that, so that one other header with the same names can run the same text under a
-// controlled scheduler.
+// controlled scheduler. //spec_tests/simulator:seam_test checks it for what runs there.
 //
 // This is the production side: aliases of the standard library's types, or the thinnest layer over the kernel where the
 // standard library has no such thing (futex with a timeout, threads with a name and a stack size).
@@ -28,6 +28,7 @@ namespace futures::sync {
 template <typename T>
 using atomic = std::atomic<T>;
 
+using std::stop_callback;
 using std::stop_source;
 using std::stop_token;
 

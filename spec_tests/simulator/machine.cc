@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include <cxxabi.h>
+
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
 
@@ -38,9 +40,9 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
   {
     const Quarantine quarantine;
     const std::terminate_handler terminate_before = std::set_terminate(&Machine::on_terminate);
-    in_run_ = true;
+    in_run_ = runs_here_ = true;
     outside_.switch_to(thread(current_).fiber);
-    in_run_ = false;
+    in_run_ = runs_here_ = false;
     std::set_terminate(terminate_before);
   }
   outcome_.steps = steps_;
@@ -72,6 +74,9 @@ int Machine::add_thread(std::string name, std::function<void()> body) {
   added.timed_out = false;
   added.yields = false;
   added.is_owned = false;
+  added.is_cancelled = false;
+  added.is_cancellable = true;
+  added.is_ending = false;
   return number;
 }
 
@@ -84,6 +89,10 @@ void Machine::enter(void* argument) {
       // Whoever has been told that the work is done may go on before the thread has ended.
       machine.before(Operation::kEnd, nullptr, nullptr, Where());
       self->body = nullptr;  // With what it has captured, on its own thread.
+    } catch (abi::__forced_unwind&) {
+      machine.before(Operation::kEnd, nullptr, nullptr, Where());
+      self->body = nullptr;
+      throw;  // To the end of the stack: see unwind_frame.
     } catch (const std::exception& e) {
       machine.found(Finding::Kind::kException,
                     absl::StrCat("an exception left the thread ", self->name, ": ", e.what()));
@@ -338,10 +347,12 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   self.mutex = &mutex;
   self.until = until;
   self.timed_out = until && *until <= now_;
-  self.state = self.timed_out ? State::kMutex : State::kCondition;
+  self.is_cancelled_here = ends_here(self);
+  self.state = self.timed_out || self.is_cancelled_here ? State::kMutex : State::kCondition;
   reschedule();
   self.state = State::kCanRun;
   mutex.owner = current_;
+  if (std::exchange(self.is_cancelled_here, false)) exit_thread();
   if (records_) add_row(Operation::kWait, condition, where, self.timed_out ? "is over: the time is up" : "is over");
   return !self.timed_out;
 }

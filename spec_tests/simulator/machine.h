@@ -12,6 +12,8 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_MACHINE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_MACHINE_H_
 
+#include <unwind.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,6 +47,8 @@ enum class Operation : std::uint8_t {
   kJoin,
   kDetach,
   kPause,
+  kCancel,
+  kCancellationPoint,
   kPassTime,
   kEnd,
   kNote,
@@ -80,6 +84,8 @@ class Machine {
   static Machine& instance();
   // Whether the caller is on a fiber of a run.
   static bool in_run() { return in_run_; }
+  // The same, for code that other threads of the operating system may run meanwhile.
+  static bool runs_here() { return runs_here_; }
 
   struct Outcome {
     std::optional<Finding> finding;
@@ -118,6 +124,14 @@ class Machine {
   void pause(const Where& where);
   void await_rest();
 
+  // Ends the current thread: destructors and handlers on its stack run first.
+  [[noreturn]] void exit_thread();
+  // The thread ends in the same way at its next cancellation point, or where it waits to be notified.
+  void cancel(int thread, const Where& where);
+  // Of the current thread. Returns what was set before.
+  bool set_cancellable(bool is_cancellable);
+  void end_if_cancelled(const Where& where);
+
   std::int64_t now() { return ++now_; }
 
   // Ends the run with a finding. Does not return.
@@ -125,6 +139,8 @@ class Machine {
   void note(std::string_view what);
   // Of the last run, if it kept its rows.
   std::string table() const;
+  // Of the run so far.
+  const Schedule& schedule() const { return outcome_.schedule; }
 
  private:
   enum class State : std::uint8_t { kCanRun, kMutex, kCondition, kFutex, kJoin, kRest, kEnded };
@@ -143,6 +159,11 @@ class Machine {
     bool timed_out = false;
     bool yields = false;  // Others first.
     bool is_owned = false;  // Somebody has to join or detach it.
+    bool is_cancelled = false;
+    bool is_cancelled_here = false;  // In its wait.
+    bool is_cancellable = true;
+    bool is_ending = false;  // It unwinds, and is not cancelled again.
+    _Unwind_Exception unwinding;
     Where waits_at;
   };
 
@@ -185,6 +206,13 @@ class Machine {
   void end_wait(const Event& event);
   [[noreturn]] void end_without_runnable();
   [[noreturn]] void end_thread();
+  static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
+                                          _Unwind_Exception* exception, _Unwind_Context* context, void* argument);
+  static void unwinding_was_stopped(_Unwind_Reason_Code reason, _Unwind_Exception* exception);
+  // Whether the thread ends at the cancellation point where it is.
+  static bool ends_here(const Thread& thread) {
+    return thread.is_cancelled && thread.is_cancellable && !thread.is_ending;
+  }
   void take(MutexState& mutex);
   void join_all(std::vector<int> numbers);
   void wake_waiters();
@@ -194,6 +222,7 @@ class Machine {
   void add_row(Operation operation, const void* object, const Where& where, std::string text = {});
 
   static inline bool in_run_ = false;
+  static inline thread_local bool runs_here_ = false;
 
   Fiber outside_;
   std::vector<std::unique_ptr<Thread>> threads_;  // Kept from run to run; the first `count_` are those of this one.

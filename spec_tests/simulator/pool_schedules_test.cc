@@ -1,15 +1,11 @@
 // The laws of submit, cancel and shutdown on every schedule of small programs, for the code of the thread pool and of
 // the reference: two clients, one or two workers.
-#include <chrono>
-#include <cstddef>
+#include "spec_tests/simulator/pool_schedules.h"
+
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <stdexcept>
-#include <string>
 #include <system_error>
-#include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "absl/base/log_severity.h"
@@ -18,95 +14,13 @@
 #include "spec_tests/simulator/simulated/futures/errors.h"
 #include "spec_tests/simulator/simulated/futures/executor.h"
 #include "spec_tests/simulator/simulated/futures/future.h"
-#include "spec_tests/simulator/simulated/optimized/thread_pool_executor.h"
-#include "spec_tests/simulator/simulated/reference/reference_executor.h"
 #include "spec_tests/simulator/simulator.h"
 
 namespace futures {
 namespace {
 
-using simulator::Exhaustive;
 using simulator::expect;
-using simulator::Exploration;
-using simulator::explore;
-using simulator::Pct;
-using simulator::RandomWalk;
 using simulator::together;
-
-// The executors whose code is explored.
-struct Candidate {
-  std::string name;
-  std::unique_ptr<Executor> (*make)(int max_workers, std::function<void()> initializer);
-};
-
-template <typename E>
-std::unique_ptr<Executor> make(int max_workers, std::function<void()> initializer) {
-  return std::make_unique<E>(
-      typename std::conditional_t<std::is_same_v<E, ThreadPoolExecutor>, ThreadPoolOptions, ReferenceOptions>{
-          .max_workers = max_workers, .initializer = std::move(initializer)});
-}
-
-// The number of workers is the second part of the test's name.
-class PoolSchedules : public testing::TestWithParam<std::pair<Candidate, int>> {
- protected:
-  static std::unique_ptr<Executor> make_executor(std::function<void()> initializer = nullptr) {
-    return GetParam().first.make(GetParam().second, std::move(initializer));
-  }
-  static int workers() { return GetParam().second; }
-
-  // Every schedule with at most one preemption, and with one worker also one fault; and some thousands of each kind
-  // beyond. Faults are a thread that cannot be started and a wait that ends for no reason. Two workers and a fault have
-  // millions of schedules. `faults_happen`: false if the law does not hold then.
-  static void on_all_schedules(const std::function<void()>& program, bool faults_happen = true) {
-    const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
-    const auto require = [](const Exploration& explored) {
-      EXPECT_TRUE(explored.ok()) << explored.report();
-      if (explored.ok()) std::cout << explored.report();
-    };
-    const int faults = faults_happen && workers() == 1 ? 1 : 0;
-    require(explore(test.name(), program, Exhaustive({.preemptions = 1, .faults = faults})));
-    require(explore(test.name(), program, RandomWalk({.runs = 3000, .faults = faults_happen})));
-    require(explore(test.name(), program, Pct({.runs = 3000})));
-  }
-};
-
-// What became of a call, as its body and its future say.
-struct Call {
-  int runs = 0;
-  bool accepted = false;
-  bool cancelled_by_us = false;
-  Future<void> future;
-};
-
-// A submit may be refused: after a shutdown (law E4), and if not even one thread can be started (law T5).
-void submit(Executor& executor, Call& call, const std::function<void()>& body = [] {}) {
-  try {
-    call.future = executor.submit([&call, body] {
-      ++call.runs;
-      body();
-    });
-    call.accepted = true;
-  } catch (const ShutdownError&) {
-  } catch (const std::system_error&) {
-  }
-}
-
-void cancel(Call& call) {
-  if (!call.accepted) return;
-  call.cancelled_by_us = call.future.cancel();
-  if (call.cancelled_by_us) expect(call.runs == 0, "F2: a call was cancelled that had begun");
-}
-
-// In this order: a running call may get done in between.
-bool has_left_pending(const Future<void>& future) { return future.running() || future.done(); }
-
-// After the executor's end.
-void expect_ended(const Call& call) {
-  if (!call.accepted) return expect(call.runs == 0, "E4: a call ran that was not accepted");
-  expect(call.future.done(), "E7: a call is not done");
-  expect(call.runs == (call.future.cancelled() ? 0 : 1), "E2: a call that was not cancelled did not run exactly once");
-  if (call.cancelled_by_us) expect(call.future.cancelled(), "F2: cancel has said what is not so");
-}
 
 TEST_P(PoolSchedules, E7_EveryCallEnds) {
   on_all_schedules([] {
@@ -342,18 +256,7 @@ TEST_P(PoolSchedules, E8_TheCallableIsGoneBeforeTheFutureIsDone) {
   });
 }
 
-std::vector<std::pair<Candidate, int>> candidates() {
-  std::vector<std::pair<Candidate, int>> all;
-  for (const int workers : {1, 2}) {
-    all.push_back({{"thread_pool", &make<ThreadPoolExecutor>}, workers});
-    all.push_back({{"reference", &make<ReferenceExecutor>}, workers});
-  }
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, PoolSchedules, testing::ValuesIn(candidates()), [](const auto& info) {
-  return info.param.first.name + "_" + std::to_string(info.param.second);
-});
+INSTANTIATE_TEST_SUITE_P(All, PoolSchedules, testing::ValuesIn(candidates()), name_of);
 
 }  // namespace
 }  // namespace futures

@@ -54,6 +54,10 @@ Words words(Operation operation) {
       return {"detach", ""};
     case Operation::kPause:
       return {"pause", ""};
+    case Operation::kCancel:
+      return {"cancel", ""};
+    case Operation::kCancellationPoint:
+      return {"cancellation point", ""};
     case Operation::kPassTime:
       return {"passes time", ""};
     case Operation::kEnd:
@@ -194,6 +198,22 @@ Asked asked_schedule(std::string_view program) {
   return asked;
 }
 
+std::string explored_program;
+
+// Whoever ends the process inside a run takes the summary with it, and with status 0 a test would pass.
+void refuse_exit() {
+  if (!Machine::runs_here()) return;
+  std::cerr << "FOUND the end of the process inside a run of " << explored_program << "\n  schedule "
+            << to_text(Machine::instance().schedule()) << std::endl;
+  std::_Exit(1);
+}
+
+void watch_exit(std::string_view program) {
+  explored_program = program;
+  [[maybe_unused]] static const bool is_watched =
+      std::atexit(&refuse_exit) == 0 && std::at_quick_exit(&refuse_exit) == 0;
+}
+
 // One run, and what the program's judge says of it.
 Machine::Outcome run_and_judge(const Program& program, Strategy& strategy, Limits limits, bool records) {
   Machine& machine = Machine::instance();
@@ -235,6 +255,7 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
   if (asked.is_of_another_program) return result;
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  watch_exit(result.program);
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
@@ -280,6 +301,10 @@ void pass_time() { Machine::instance().before(Operation::kPassTime, nullptr, nul
 void await_rest() { Machine::instance().await_rest(); }
 
 int live_threads() { return Machine::instance().live_threads(); }
+
+int this_thread() { return Machine::instance().current(); }
+
+void cancel(int thread, std::source_location where) { Machine::instance().cancel(thread, where); }
 
 void note(std::string_view what) { Machine::instance().note(what); }
 

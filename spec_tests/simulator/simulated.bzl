@@ -2,7 +2,7 @@
 
 A copy is the source, line for line, with four things replaced: includes of what is copied name the copies, includes of
 futures/internal/sync.h name the simulator's, namespaces futures and futures::spec_tests get the inline namespace
-`simulated`, and thread_local becomes SIMULATED_THREAD_LOCAL. So a program may link both builds, and the names of
+`simulated`, and thread_local becomes SIMULATED_THREAD_LOCAL. `replacements` adds to these. So a program may link both builds, and the names of
 production do not change.
 """
 
@@ -53,7 +53,7 @@ def simulated_library(name, srcs, hdrs, deps, folder = "simulated", replacements
       hdrs: headers of the project, as labels.
       deps: what the sources need apart from each other and sync.h.
       folder: where the copies are, below spec_tests/simulator, and the name of their inline namespace.
-      replacements: text that is replaced in the copies, for mutants.
+      replacements: more text that is replaced in the copies.
       extra_srcs: sources that take the place of some that are not copied.
       **kwargs: for the cc_library.
     """

@@ -15,12 +15,16 @@
 // Words. An *operation* is one use of sync::. A *choice point* is before each. A *run* is one execution of the program,
 // along one *schedule*. An *exploration* is the runs of one strategy; it ends at the first *finding*.
 //
+// On a simulated thread pthread_exit ends that thread, and pthread_cancel(pthread_self()) cancels it. A program that
+// ends the process inside a run (std::exit) fails with a message.
+//
 // Memory is sequentially consistent. Not thread-safe: one exploration at a time, on any thread.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
 
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -98,6 +102,9 @@ void pass_time();
 void await_rest();
 // How many threads of the run have not ended: the caller's, clients', and those that sync::thread has started.
 int live_threads();
+// The number of the thread that runs. Cancels a thread as pthread_cancel does; a thread that has ended is left alone.
+int this_thread();
+void cancel(int thread, std::source_location where = std::source_location::current());
 // A row of the table: what the program has done or seen.
 void note(std::string_view what);
 

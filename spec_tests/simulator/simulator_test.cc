@@ -16,6 +16,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "gtest/gtest.h"
+#include "spec_tests/simulator/exploration_checks.h"
 #include "spec_tests/simulator/machine.h"
 #include "spec_tests/simulator/sync.h"
 
@@ -23,23 +24,6 @@ namespace futures::simulator {
 namespace {
 
 namespace sync = ::futures::simulated::sync;
-
-// What the search finds must be found again along its schedule.
-void expect_found(Finding::Kind kind, const std::function<void()>& program,
-                  Exhaustive::Bounds bounds = {.preemptions = 1}, Limits limits = {}) {
-  const Exploration found = explore("program", program, Exhaustive(bounds), limits);
-  ASSERT_FALSE(found.ok()) << found.report();
-  EXPECT_EQ(found.finding->kind, kind) << found.report();
-  const Exploration again = explore("again", program, Replay(found.finding->schedule), limits);
-  ASSERT_FALSE(again.ok()) << found.report();
-  EXPECT_EQ(again.finding->kind, kind) << again.report();
-  EXPECT_EQ(again.finding->table, found.finding->table);
-}
-
-void expect_nothing(const std::function<void()>& program, Exhaustive::Bounds bounds = {.preemptions = 2}) {
-  const Exploration explored = explore("program", program, Exhaustive(bounds));
-  EXPECT_TRUE(explored.ok()) << explored.report();
-}
 
 TEST(Simulator, FindsALostUpdate) {
   const auto program = [](bool atomically) {

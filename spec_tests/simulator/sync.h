@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -201,16 +200,29 @@ inline void futex_wake_all(const atomic<std::uint32_t>& word, Where where = Wher
 
 inline void pause(Where where = Where::current()) { Machine::instance().pause(where); }
 
-// Nobody cancels a simulated thread yet.
-struct cancellation_block {
-  cancellation_block() {}
-  ~cancellation_block() {}
+class cancellation_block {
+ public:
+  cancellation_block() : before_(Machine::instance().set_cancellable(false)) {}
+  ~cancellation_block() { Machine::instance().set_cancellable(before_); }
+  cancellation_block(const cancellation_block&) = delete;
+  cancellation_block& operator=(const cancellation_block&) = delete;
+
+ private:
+  const bool before_;
 };
-struct cancellation_permit {
-  cancellation_permit() {}
-  ~cancellation_permit() {}
+
+class cancellation_permit {
+ public:
+  cancellation_permit() : before_(Machine::instance().set_cancellable(true)) {}
+  ~cancellation_permit() { Machine::instance().set_cancellable(before_); }
+  cancellation_permit(const cancellation_permit&) = delete;
+  cancellation_permit& operator=(const cancellation_permit&) = delete;
+
+ private:
+  const bool before_;
 };
-inline void end_if_cancelled() {}
+
+inline void end_if_cancelled(Where where = Where::current()) { Machine::instance().end_if_cancelled(where); }
 
 struct thread_options {
   std::string name;
@@ -247,35 +259,10 @@ class thread {
   int number_ = simulator::kNobody;
 };
 
-// Of std::stop_source and std::stop_token what the sources use. Tokens take no callbacks yet.
-class stop_token {
- public:
-  stop_token() = default;
-  bool stop_requested(Where where = Where::current()) const noexcept {
-    return requested_ != nullptr && requested_->load(std::memory_order_acquire, where);
-  }
-  bool stop_possible() const noexcept { return requested_ != nullptr; }
-
- private:
-  friend class stop_source;
-  explicit stop_token(std::shared_ptr<atomic<bool>> requested) : requested_(std::move(requested)) {}
-  std::shared_ptr<atomic<bool>> requested_;
-};
-
-class stop_source {
- public:
-  stop_token get_token() const noexcept { return stop_token(requested_); }
-  bool stop_requested(Where where = Where::current()) const noexcept {
-    return requested_->load(std::memory_order_acquire, where);
-  }
-  bool request_stop(Where where = Where::current()) noexcept {
-    return !requested_->exchange(true, std::memory_order_acq_rel, where);
-  }
-
- private:
-  std::shared_ptr<atomic<bool>> requested_ = std::make_shared<atomic<bool>>(false);
-};
-
 }  // namespace futures::inline simulated::sync
+
+// These use what is above, and the second one the first.
+#include "spec_tests/simulator/shared_ptr.h"
+#include "spec_tests/simulator/stop_token.h"
 
 #endif  // CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_

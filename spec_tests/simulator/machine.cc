@@ -13,8 +13,8 @@
 namespace futures::simulator {
 namespace {
 
-// More are not a program that a person wants to read the table of.
-constexpr int kThreadsMax = 100;
+// Of one run, those that have ended among them. More are threads without end.
+constexpr int kThreadsMax = 1'000;
 
 }  // namespace
 
@@ -65,8 +65,9 @@ int Machine::add_thread(std::string name, std::function<void()> body) {
   ++count_;
   Thread& added = thread(number);
   added.fiber.restart();
-  added.name = std::move(name);
+  added.name = name.empty() ? absl::StrCat("thread ", number) : std::move(name);
   added.body = std::move(body);
+  added.last_words.clear();
   added.state = State::kCanRun;
   added.object = nullptr;
   added.mutex = nullptr;
@@ -104,6 +105,7 @@ void Machine::enter(void* argument) {
 }
 
 void Machine::end_thread() {
+  say_last_words();
   thread(current_).state = State::kEnded;
   reschedule();
   std::abort();  // Nobody comes back.
@@ -191,11 +193,13 @@ void Machine::collect_timeouts() {
 }
 
 void Machine::collect_faults() {
+  const auto waits = [](const Thread& t) { return t.state == State::kCondition || t.state == State::kFutex; };
   for (int i = 0; i < count_; ++i) {
-    const Thread& t = thread(i);
-    if (t.state != State::kCondition && t.state != State::kFutex) continue;
-    events_.push_back({i, Event::Kind::kWakesForNoReason});
-    if (t.until) events_.push_back({i, Event::Kind::kTimeIsUp});
+    if (waits(thread(i))) events_.push_back({i, Event::Kind::kWakesForNoReason});
+  }
+  spurious_end_ = static_cast<int>(events_.size());
+  for (int i = 0; i < count_; ++i) {
+    if (waits(thread(i)) && thread(i).until) events_.push_back({i, Event::Kind::kTimeIsUp});
   }
 }
 
@@ -204,6 +208,7 @@ void Machine::reschedule() {
   for (;;) {
     collect_events();
     int first_fault = static_cast<int>(events_.size());
+    spurious_end_ = first_fault;
     if (events_.empty()) {
       collect_timeouts();
       first_fault = static_cast<int>(events_.size());
@@ -227,6 +232,7 @@ int Machine::choose_event(int first_fault, bool could_go_on) {
   return choose({.kind = Choice::Kind::kThread,
                  .options = static_cast<int>(events_.size()),
                  .first_fault = first_fault,
+                 .spurious_end = spurious_end_,
                  .preempts = could_go_on,
                  .threads = event_threads_.data()});
 }
@@ -298,7 +304,8 @@ void Machine::reschedule_at_operation(const Where& where) {
 }
 
 bool Machine::weak_compare_exchange_fails() {
-  if (!in_run_ || choose({.kind = Choice::Kind::kWeakFailure, .options = 2, .first_fault = 1}) == 0) return false;
+  if (!in_run_ || choose({.kind = Choice::Kind::kWeakFailure, .options = 2, .first_fault = 1, .spurious_end = 2}) == 0)
+    return false;
   if (records_) append("fails for no reason");
   return true;
 }
@@ -457,6 +464,13 @@ void Machine::await_rest() {
   self.state = State::kRest;
   reschedule();
   self.state = State::kCanRun;
+}
+
+bool Machine::has_ended(int number) const { return threads_[static_cast<std::size_t>(number)]->state == State::kEnded; }
+
+bool Machine::is_asleep(int number) const {
+  const State state = threads_[static_cast<std::size_t>(number)]->state;
+  return state == State::kCondition || state == State::kFutex || state == State::kJoin;
 }
 
 int Machine::live_threads() const {

@@ -118,6 +118,11 @@ class Machine {
   int start(std::string name, std::function<void()> body, const Where& where);
   void join(int thread, const Where& where);
   void detach(int thread, const Where& where);
+  // Runs `last_words` on the current thread when it ends, the last given first: what destructors of thread_locals do.
+  void at_end(std::function<void()> last_words);
+  // Whether the thread waits to be woken or for the end of another one.
+  bool is_asleep(int thread) const;
+  bool has_ended(int thread) const;
   int current() const { return current_; }
   int live_threads() const;
   void together(std::vector<std::function<void()>> clients);
@@ -151,6 +156,7 @@ class Machine {
     Fiber fiber;
     std::string name;
     std::function<void()> body;
+    std::vector<std::function<void()>> last_words;
     State state = State::kCanRun;
     const void* object = nullptr;  // What it waits on.
     MutexState* mutex = nullptr;  // What it waits for, or has to take once it is woken.
@@ -184,6 +190,7 @@ class Machine {
   };
 
   static void enter(void* thread);
+  void say_last_words() noexcept;
   [[noreturn]] static void on_terminate();
 
   Thread& thread(int number) { return *threads_[static_cast<std::size_t>(number)]; }
@@ -231,6 +238,7 @@ class Machine {
   Strategy* strategy_ = nullptr;
   std::vector<Event> events_;
   std::vector<int> event_threads_;
+  int spurious_end_ = 0;  // As in Choice, of events_.
   std::vector<int> waiters_;
   int choices_ = 0;
   long steps_ = 0;

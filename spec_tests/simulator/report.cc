@@ -1,6 +1,10 @@
 // The text of findings, and explorations.
+#include <signal.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <iostream>
 #include <map>
@@ -208,8 +212,30 @@ void refuse_exit() {
   std::_Exit(1);
 }
 
-void watch_exit(std::string_view program) {
+// So does a crash, such as a failed assertion of the standard library's. The signal then does what it would have done.
+void tell_crash(int signal) {
+  if (Machine::runs_here()) {
+    std::cerr << "FOUND a crash inside a run of " << explored_program << "; repeat it with\n"
+              << "    --test_env=CONCURRENT_FUTURES_SCHEDULE='" << explored_program << ": "
+              << to_text(Machine::instance().schedule()) << "'" << std::endl;
+  }
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+void watch_crashes() {
+  static std::byte stack[std::size_t{64} << 10];  // The fiber's own may be what has overflowed.
+  const stack_t alternative = {.ss_sp = stack, .ss_flags = 0, .ss_size = sizeof(stack)};
+  sigaltstack(&alternative, nullptr);
+  struct sigaction action = {};
+  action.sa_handler = &tell_crash;
+  action.sa_flags = SA_ONSTACK;
+  for (const int signal : {SIGABRT, SIGBUS, SIGFPE, SIGSEGV}) sigaction(signal, &action, nullptr);
+}
+
+void watch_end(std::string_view program) {
   explored_program = program;
+  [[maybe_unused]] static const bool crashes_are_watched = (watch_crashes(), true);
   [[maybe_unused]] static const bool is_watched =
       std::atexit(&refuse_exit) == 0 && std::at_quick_exit(&refuse_exit) == 0;
 }
@@ -255,7 +281,7 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
   if (asked.is_of_another_program) return result;
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  watch_exit(result.program);
+  watch_end(result.program);
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();

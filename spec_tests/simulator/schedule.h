@@ -41,6 +41,8 @@ struct Choice {
   int options = 2;
   // Options from here on are faults: a wait that ends for no reason, a timeout before its time, a failure.
   int first_fault = 1;
+  // Faults before this one may happen at any time: a wait that ends for no reason, a weak compare-and-swap that fails.
+  int spurious_end = 1;
   // Whether every option but the first takes the processor from a thread that could have gone on.
   bool preempts = false;
   // Of kThread: the threads of options 0, 1, ... below first_fault. Numbered in the order of their start.

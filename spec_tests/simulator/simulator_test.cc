@@ -350,5 +350,55 @@ TEST(Simulator, AReportSaysWhoDidWhat) {
   std::cout << report;
 }
 
+// Whether some run has the timeout of a wait for what comes at once, of an hour, come first.
+bool times_out_early(RandomWalk::Options options) {
+  const auto program = [] {
+    sync::mutex mutex;
+    sync::condition_variable changed;
+    bool is_there = false;
+    bool in_time = true;
+    const auto make = [&] {
+      const sync::mutex_lock lock(mutex);
+      is_there = true;
+      changed.notify_all();
+    };
+    const auto wait = [&] {
+      const sync::mutex_lock lock(mutex);
+      const auto until = sync::clock::now() + std::chrono::hours(1);
+      while (!is_there && in_time) in_time = changed.wait_until(mutex, until);
+    };
+    together({wait, make});
+    expect(in_time, "the time was up early");
+  };
+  return !explore("timeouts", program, RandomWalk(options)).ok();
+}
+
+TEST(Strategies, SpuriousFaultsAreNoTimeouts) {
+  EXPECT_TRUE(times_out_early({.runs = 2000, .fault_one_in = 5}));
+  EXPECT_FALSE(times_out_early({.runs = 2000, .fault_one_in = 5, .only_spurious = true}));
+}
+
+// A wait without a loop over its condition.
+TEST(Strategies, SpuriousFaultsEndWaits) {
+  const auto program = [] {
+    sync::mutex mutex;
+    sync::condition_variable changed;
+    bool is_there = false;
+    const auto make = [&] {
+      const sync::mutex_lock lock(mutex);
+      is_there = true;
+      changed.notify_all();
+    };
+    const auto wait = [&] {
+      const sync::mutex_lock lock(mutex);
+      if (!is_there) changed.wait(mutex);
+      expect(is_there, "the wait has ended for no reason");
+    };
+    together({wait, make});
+  };
+  EXPECT_FALSE(explore("waits", program, RandomWalk({.runs = 2000, .only_spurious = true})).ok());
+  EXPECT_TRUE(explore("waits", program, RandomWalk({.runs = 2000, .faults = false})).ok());
+}
+
 }  // namespace
 }  // namespace futures::simulator

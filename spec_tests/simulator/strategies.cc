@@ -79,7 +79,7 @@ bool RandomWalk::next_run() {
 
 int RandomWalk::choose(const Choice& choice) {
   const auto below = [this](int n) { return static_cast<int>(random_() % static_cast<std::uint64_t>(n)); };
-  const int faults = choice.options - choice.first_fault;
+  const int faults = (options_.only_spurious ? choice.spurious_end : choice.options) - choice.first_fault;
   if (faults > 0 && faults_happen_ && below(options_.fault_one_in) == 0) return choice.first_fault + below(faults);
   if (choice.first_fault < 2) return 0;
   if (choice.preempts && static_cast<double>(random_() >> 11) * 0x1p-53 < options_.stay) return 0;

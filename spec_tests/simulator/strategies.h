@@ -84,6 +84,7 @@ class RandomWalk final : public Strategy {
     double stay = 0.5;
     int fault_one_in = 50;
     bool faults = true;  // Whether there are any.
+    bool only_spurious = false;  // None but those that may happen at any time.
   };
   explicit RandomWalk(Options options) : options_(options), random_(options.seed) {}
   bool next_run() override;

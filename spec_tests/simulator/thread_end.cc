@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include "absl/log/log.h"
@@ -38,6 +39,17 @@ void Machine::unwinding_was_stopped(_Unwind_Reason_Code, _Unwind_Exception*) {
   Machine& machine = instance();
   machine.found(Finding::Kind::kMisuse, absl::StrCat("a catch (...) on ", machine.thread(machine.current_).name,
                                                      " has not rethrown the forced unwind that ends the thread"));
+}
+
+void Machine::at_end(std::function<void()> last_words) { thread(current_).last_words.push_back(std::move(last_words)); }
+
+void Machine::say_last_words() noexcept {
+  Thread& self = thread(current_);
+  while (!self.last_words.empty()) {
+    const std::function<void()> say = std::move(self.last_words.back());
+    self.last_words.pop_back();
+    say();
+  }
 }
 
 void Machine::cancel(int number, const Where& where) {

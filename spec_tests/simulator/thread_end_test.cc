@@ -233,12 +233,59 @@ TEST(ThreadEnd, PthreadExitOutsideARunIsGlibcs) {
   EXPECT_TRUE(unwound);
 }
 
+// --- What destructors of thread_locals would do.
+
+TEST(ThreadEnd, LastWordsAreSaidWhenTheBodyIsGone) {
+  for (const bool exits : {false, true}) {
+    expect_nothing([exits] {
+      bool said = false;
+      sync::thread thread = sync::thread::start({}, [&said, exits] {
+        int ends = 0;
+        Machine::instance().at_end([&said] { said = true; });
+        const CountedEnd local{ends};
+        if (exits) pthread_exit(nullptr);
+      });
+      thread.join();
+      expect(said, "the thread has ended without its last words");
+    });
+  }
+}
+
+TEST(ThreadEnd, OtherThreadsGoOnBeforeTheLastWords) {
+  const auto program = [] {
+    sync::atomic<bool> done{false};
+    sync::atomic<bool> said{false};
+    sync::thread thread = sync::thread::start({}, [&] {
+      Machine::instance().at_end([&] { said.store(true); });
+      done.store(true);
+    });
+    const bool was_early = done.load() && !said.load();
+    thread.join();
+    expect(!was_early, "the work was done, and the last words were not said");
+  };
+  expect_found(Finding::Kind::kBrokenExpectation, program, {.preemptions = 2});
+}
+
+TEST(ThreadEnd, LastWordsThatThrowAreFound) {
+  expect_found(Finding::Kind::kException, [] {
+    sync::thread thread =
+        sync::thread::start({}, [] { Machine::instance().at_end([] { throw std::runtime_error("at the end"); }); });
+    thread.join();
+  });
+}
+
 TEST(ThreadEndDeathTest, TheEndOfTheProcessInARunFails) {
   for (void (*const end)(int) : {&std::exit, &std::quick_exit}) {
     EXPECT_EXIT(explore(
                     "exits", [=] { end(0); }, Exhaustive({})),
                 testing::ExitedWithCode(1), "the end of the process inside a run of exits");
   }
+}
+
+TEST(ThreadEndDeathTest, ACrashInARunSaysWhichRun) {
+  EXPECT_DEATH(explore(
+                   "aborts", [] { together({[] { pass_time(); }, [] { std::abort(); }}); }, Exhaustive({})),
+               "a crash inside a run of aborts; repeat it with\n *--test_env=CONCURRENT_FUTURES_SCHEDULE='aborts: ");
 }
 
 }  // namespace

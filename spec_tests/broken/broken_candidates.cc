@@ -6,23 +6,12 @@
 #include <vector>
 
 #include "reference/model.h"
+#include "spec_tests/broken/broken_thread_candidates.h"
 #include "spec_tests/broken/faulty_process_pool.h"
-#include "spec_tests/broken/faulty_thread_pool.h"
 #include "spec_tests/candidates/candidates.h"
 
 namespace futures::spec_tests {
 namespace {
-
-Candidate make_candidate(std::string name, ThreadFault fault, std::string law) {
-  return {.name = std::move(name),
-          .make = [fault](const ExecutorOptions& options) -> std::unique_ptr<Executor> {
-            return std::make_unique<FaultyThreadPool>(static_cast<int>(options.max_workers.value_or(2).value()), fault);
-          },
-          // A cancel from outside may come between two of those that a shutdown makes.
-          .policy = {.drain = model::Drain::kStepwise},
-          .skips = {},
-          .broken_law = std::move(law)};
-}
 
 FaultyProcessPool& process_pool(Executor& executor) { return static_cast<FaultyProcessPool&>(executor); }
 
@@ -41,19 +30,8 @@ Candidate make_process_candidate(std::string name, ProcessFault fault, std::stri
           .broken_law = std::move(law)};
 }
 
-}  // namespace
-
-const std::vector<Candidate>& broken_candidates() {
-  static const auto* const candidates = new std::vector<Candidate>{
-      make_candidate("broken_loses_call_on_shutdown", ThreadFault::kLosesCallOnShutdown, "E7"),
-      make_candidate("broken_runs_cancelled", ThreadFault::kRunsCancelled, "F2"),
-      make_candidate("broken_ignores_max_workers", ThreadFault::kIgnoresMaxWorkers, "E6"),
-      make_candidate("broken_starts_out_of_order", ThreadFault::kStartsOutOfOrder, "E5"),
-      make_candidate("broken_accepts_after_shutdown", ThreadFault::kAcceptsAfterShutdown, "E4"),
-      make_candidate("broken_swallows_exception", ThreadFault::kSwallowsException, "E3"),
-      make_candidate("broken_cancel_misses_one", ThreadFault::kCancelMissesOne, "S3"),
-      make_candidate("broken_drops_callbacks", ThreadFault::kDropsCallbacks, "F8"),
-      make_candidate("broken_returns_early", ThreadFault::kReturnsEarly, "S1"),
+std::vector<Candidate> broken_process_candidates() {
+  return {
       make_process_candidate("broken_process_sends_twice", ProcessFault::kSendsTwice, "E2"),
       make_process_candidate("broken_process_starts_out_of_order", ProcessFault::kStartsOutOfOrder, "E5"),
       make_process_candidate("broken_process_ignores_max_workers", ProcessFault::kIgnoresMaxWorkers, "E6"),
@@ -75,11 +53,19 @@ const std::vector<Candidate>& broken_candidates() {
       make_process_candidate("broken_process_shares_all", ProcessFault::kSharesAll, "P11"),
       make_process_candidate("broken_process_ignores_call_timeout", ProcessFault::kIgnoresCallTimeout, "P12"),
   };
+}
+
+}  // namespace
+
+const std::vector<Candidate>& broken_candidates() {
+  static const auto* const candidates = [] {
+    auto* const all = new std::vector<Candidate>(broken_thread_candidates());
+    for (Candidate& candidate : broken_process_candidates()) all->push_back(std::move(candidate));
+    return all;
+  }();
   return *candidates;
 }
 
-Candidate faultless_candidate() { return make_candidate("faultless", ThreadFault::kNone, ""); }
 Candidate faultless_process_candidate() { return make_process_candidate("faultless_process", ProcessFault::kNone, ""); }
-Candidate dawdling_candidate() { return make_candidate("dawdling", ThreadFault::kDawdles, ""); }
 
 }  // namespace futures::spec_tests

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "spec_tests/broken/broken_thread_candidates.h"  // IWYU pragma: export
 #include "spec_tests/candidates/candidate.h"
 
 namespace futures::spec_tests {
@@ -12,12 +13,8 @@ namespace futures::spec_tests {
 // program ends. A program that makes one whose calls run in other processes begins its main with futures::process_main.
 const std::vector<Candidate>& broken_candidates();
 
-// The same pools without a fault: what the checks must find nothing wrong with.
-Candidate faultless_candidate();
+// The pool of processes without a fault: what the checks must find nothing wrong with.
 Candidate faultless_process_candidate();
-
-// Threads, with a long moment in each call between being claimed and running.
-Candidate dawdling_candidate();
 
 }  // namespace futures::spec_tests
 

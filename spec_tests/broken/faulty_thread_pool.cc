@@ -1,13 +1,12 @@
 #include "spec_tests/broken/faulty_thread_pool.h"
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
-#include <thread>
 #include <utility>
 
+#include "futures/internal/sync.h"
 #include "spec_tests/broken/swallow.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -16,8 +15,8 @@ thread_local const void* current_pool = nullptr;
 
 // Longer than a checker needs to look at a pool a few times.
 void dawdle() {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
-  while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  const auto until = sync::clock::now() + std::chrono::milliseconds(20);
+  while (sync::clock::now() < until) yield();
 }
 
 // Takes one out; `queue` must not be empty.
@@ -33,8 +32,8 @@ Task next(std::deque<Task>& queue, bool last_first) {
 struct FaultyThreadPool::Shared {
   const int max_workers;
   const ThreadFault fault;
-  std::mutex mutex;
-  std::condition_variable changed;
+  sync::mutex mutex;
+  sync::condition_variable changed;
   std::deque<Task> queue;
   std::deque<Task> cancelled_and_kept;  // kRunsCancelled: they run after the queue. kDropsCallbacks: nobody is told.
   bool intake_open = true;
@@ -50,16 +49,16 @@ FaultyThreadPool::FaultyThreadPool(int max_workers, ThreadFault fault)
     : shared_(new Shared{.max_workers = max_workers, .fault = fault}) {}
 
 FaultyThreadPool::~FaultyThreadPool() {
-  std::unique_lock lock(shared_->mutex);
+  const sync::mutex_lock lock(shared_->mutex);
   shared_->intake_open = false;
   shared_->changed.notify_all();
   if (current_pool == shared_.get() || shared_->left_alone) return;
-  shared_->changed.wait(lock, [&] { return shared_->threads == 0; });
+  while (shared_->threads > 0) shared_->changed.wait(shared_->mutex);
 }
 
 void FaultyThreadPool::schedule(Task task) {
   Shared& shared = *shared_;
-  const std::lock_guard lock(shared.mutex);
+  const sync::mutex_lock lock(shared.mutex);
   if (shared.refuses()) throw ShutdownError();
   shared.queue.push_back(std::move(task));
   const bool may_grow = shared.threads < shared.max_workers || shared.has(ThreadFault::kIgnoresMaxWorkers);
@@ -71,7 +70,7 @@ void FaultyThreadPool::schedule(Task task) {
 void FaultyThreadPool::start_thread(const std::shared_ptr<Shared>& shared) {
   ++shared->threads;
   ++shared->idle;
-  std::thread([shared] { work(shared); }).detach();
+  sync::thread::start({}, [shared] { work(shared); }).detach();
 }
 
 // A thread on its way out: at the end of its loop, or because a call has ended it with pthread_exit.
@@ -80,7 +79,7 @@ class FaultyThreadPool::Departure {
   explicit Departure(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) { current_pool = shared_.get(); }
   ~Departure() {
     current_pool = nullptr;
-    const std::lock_guard lock(shared_->mutex);
+    const sync::mutex_lock lock(shared_->mutex);
     --shared_->threads;
     if (!shared_->queue.empty()) start_thread(shared_);
     shared_->changed.notify_all();
@@ -93,21 +92,25 @@ class FaultyThreadPool::Departure {
 void FaultyThreadPool::work(const std::shared_ptr<Shared>& keep) {
   Shared& shared = *keep;
   const Departure departure(keep);
-  std::unique_lock lock(shared.mutex);
   for (;;) {
-    shared.changed.wait(lock, [&] { return !shared.queue.empty() || !shared.intake_open; });
-    --shared.idle;
-    const bool was_cancelled = shared.queue.empty() && shared.has(ThreadFault::kRunsCancelled);
-    std::deque<Task>& source = was_cancelled ? shared.cancelled_and_kept : shared.queue;
-    if (source.empty()) return;
-    Task task = next(source, shared.has(ThreadFault::kStartsOutOfOrder));
-    const bool runs = task.claim() || was_cancelled;
-    lock.unlock();
+    Task task;
+    bool runs = false;
+    bool was_cancelled = false;
+    {
+      const sync::mutex_lock lock(shared.mutex);
+      while (shared.queue.empty() && shared.intake_open) shared.changed.wait(shared.mutex);
+      --shared.idle;
+      was_cancelled = shared.queue.empty() && shared.has(ThreadFault::kRunsCancelled);
+      std::deque<Task>& source = was_cancelled ? shared.cancelled_and_kept : shared.queue;
+      if (source.empty()) return;
+      task = next(source, shared.has(ThreadFault::kStartsOutOfOrder));
+      runs = task.claim() || was_cancelled;
+    }
     if (shared.has(ThreadFault::kDawdles)) dawdle();
     if (runs && !(shared.has(ThreadFault::kSwallowsException) && run_swallowing(task))) task.run();
     if (was_cancelled) task.announce_cancelled();
     task = Task();
-    lock.lock();
+    const sync::mutex_lock lock(shared.mutex);
     ++shared.idle;
   }
 }
@@ -116,7 +119,7 @@ std::size_t FaultyThreadPool::cancel_pending(Shared& shared) {
   std::deque<Task> cancelled;
   std::size_t count = 0;
   {
-    const std::lock_guard lock(shared.mutex);
+    const sync::mutex_lock lock(shared.mutex);
     const std::size_t left = shared.has(ThreadFault::kCancelMissesOne) ? 1 : 0;
     const bool tells = !shared.has(ThreadFault::kRunsCancelled) && !shared.has(ThreadFault::kDropsCallbacks);
     std::deque<Task>& kept = tells ? cancelled : shared.cancelled_and_kept;
@@ -132,7 +135,7 @@ std::size_t FaultyThreadPool::cancel_pending(Shared& shared) {
 }
 
 void FaultyThreadPool::check_intake() {
-  const std::lock_guard lock(shared_->mutex);
+  const sync::mutex_lock lock(shared_->mutex);
   if (shared_->refuses()) throw ShutdownError();
 }
 
@@ -140,7 +143,7 @@ Executor::ShutdownResult FaultyThreadPool::do_shutdown(const ShutdownOptions& op
   Shared& shared = *shared_;
   Task lost;  // Dropped without the lock.
   {
-    const std::lock_guard lock(shared.mutex);
+    const sync::mutex_lock lock(shared.mutex);
     shared.intake_open = false;
     shared.left_alone = shared.left_alone || !options.wait;
     shared.changed.notify_all();
@@ -152,9 +155,9 @@ Executor::ShutdownResult FaultyThreadPool::do_shutdown(const ShutdownOptions& op
   const std::size_t cancelled = options.cancel_futures ? cancel_pending(shared) : 0;
   if (!options.wait) return {.all_done = false, .cancelled = cancelled};
   if (current_pool == &shared) throw DeadlockError("a worker would wait for itself");
-  std::unique_lock lock(shared.mutex);
+  const sync::mutex_lock lock(shared.mutex);
   const bool waits = !shared.has(ThreadFault::kReturnsEarly);
-  if (waits) shared.changed.wait(lock, [&] { return shared.threads == 0; });
+  while (waits && shared.threads > 0) shared.changed.wait(shared.mutex);
   return {.all_done = waits, .cancelled = cancelled};
 }
 

@@ -6,13 +6,12 @@
 
 #include "optimized/process_pool_options.h"
 #include "spec_tests/candidates/candidate.h"
+#include "spec_tests/candidates/thread_candidates.h"  // IWYU pragma: export
 
 namespace futures::spec_tests {
 
-// "reference" and "thread_pool". The vector lives until the program ends.
-const std::vector<Candidate>& thread_candidates();
-
-// Those whose calls run in other processes. A program that makes one begins its main with futures::process_main.
+// Those whose calls run in other processes. The vector lives until the program ends. A program that makes one begins
+// its main with futures::process_main.
 const std::vector<Candidate>& process_candidates();
 
 // The same options for a process pool.

@@ -25,18 +25,18 @@ std::shared_ptr<Executor> open(const LawRun& run, int max_workers) {
 std::optional<bool> shut_down(const LawRun& run, const std::shared_ptr<Executor>& executor,
                               const ShutdownOptions& options) {
   struct Reply {
-    absl::Mutex mutex;
+    sync::mutex mutex;
     std::optional<bool> all_done ABSL_GUARDED_BY(mutex);
   };
   const auto reply = std::make_shared<Reply>();
   {
     const WatchedThread caller(run, "shutdown returns", [executor, options, reply] {
       const bool all_done = executor->shutdown(options);
-      absl::MutexLock lock(&reply->mutex);
+      const sync::mutex_lock lock(reply->mutex);
       reply->all_done = all_done;
     });
   }
-  absl::MutexLock lock(&reply->mutex);
+  const sync::mutex_lock lock(reply->mutex);
   return reply->all_done;
 }
 

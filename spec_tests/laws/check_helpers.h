@@ -22,9 +22,11 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/shared_number.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 
@@ -200,7 +202,7 @@ class LogCapture final : public absl::LogSink {
   bool holds(std::string_view text) const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;  // Not of sync: what is logged comes under locks of absl's own.
   std::string text_ ABSL_GUARDED_BY(mutex_);
 };
 

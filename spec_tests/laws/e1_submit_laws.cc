@@ -1,6 +1,5 @@
 // Laws E1, E2, E4: a call is submitted with its callable and arguments, runs once, and is refused after a shutdown.
 #include <algorithm>
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -14,6 +13,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
@@ -138,7 +138,7 @@ void a_cancelled_call_never_runs(LawRun& run) {
   constexpr int kCancellers = 3;
   struct Call {
     SharedCount runs;
-    std::atomic<int> cancels{0};
+    sync::atomic<int> cancels{0};
   };
   const auto executor = open(run, 2);
   const auto calls = std::make_shared<std::vector<Call>>(kCalls);
@@ -154,7 +154,7 @@ void a_cancelled_call_never_runs(LawRun& run) {
         // From both ends, so that cancels meet each other and the workers.
         for (int i = 0; i < kCalls; ++i) {
           const int call = canceller % 2 == 0 ? i : kCalls - 1 - i;
-          if ((*futures)[call].cancel()) ++(*calls)[call].cancels;
+          if ((*futures)[call].cancel()) (*calls)[call].cancels.fetch_add(1);
         }
       }));
       if (canceller == 0) busy.release();
@@ -165,7 +165,7 @@ void a_cancelled_call_never_runs(LawRun& run) {
     const Call& call = (*calls)[i];
     const bool cancelled = (*futures)[i].cancelled();
     run.expect(call.runs.value() == (cancelled ? 0 : 1), "a call runs once, or not at all if it was cancelled");
-    run.expect(call.cancels == (cancelled ? kCancellers : 0), "all cancels of one call agree");
+    run.expect(call.cancels.load() == (cancelled ? kCancellers : 0), "all cancels of one call agree");
   }
 }
 

@@ -1,12 +1,11 @@
 // Law E3: what a call throws, and a call that ends its thread.
 #include <pthread.h>
-#include <unistd.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
@@ -15,6 +14,7 @@
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -70,10 +70,7 @@ Future<void> submit_end_of_thread(Executor& executor) {
   return executor.submit(end_thread, SharedCount(), SharedCount());
 }
 
-bool thread_exists(const LawRun& run, pid_t tid) {
-  if (in_processes(run)) return !has_ended(tid);
-  return access(absl::StrCat("/proc/self/task/", tid).c_str(), F_OK) == 0;
-}
+bool thread_exists(const LawRun& run, pid_t tid) { return in_processes(run) ? !has_ended(tid) : is_alive(tid); }
 
 void a_call_that_ends_its_thread(LawRun& run) {
   const auto executor = open(run, 1);
@@ -105,7 +102,7 @@ void a_call_that_cancels_its_thread(LawRun& run) {
   const BusyWorkers busy(run, *executor);
   const Future<void> cancels = executor->submit(cancel_thread);
   const Future<int> next = executor->submit([] {
-    usleep(1);
+    sleep_for(std::chrono::microseconds(1));
     return 2;
   });
   busy.release();

@@ -1,24 +1,23 @@
 // Laws E5 to E7: the order in which calls start, how many run at once, and that each call is done in the end.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "reference/model.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -77,15 +76,15 @@ void racing_submits_keep_their_order(LawRun& run) {
   const SharedCount begun;
   const auto calls = std::make_shared<std::vector<Future<int>>>(kClients * kCallsPerClient);
   const auto tickets = std::make_shared<std::vector<Ticket>>(kClients * kCallsPerClient);
-  const auto next_ticket = std::make_shared<std::atomic<int>>(0);
+  const auto next_ticket = std::make_shared<sync::atomic<int>>(0);
   {
     std::vector<std::unique_ptr<WatchedThread>> clients;
     for (int client = 0; client < kClients; ++client) {
       clients.push_back(std::make_unique<WatchedThread>(run, "submit returns", [=] {
         for (int call = client * kCallsPerClient; call < (client + 1) * kCallsPerClient; ++call) {
-          (*tickets)[call].before = (*next_ticket)++;
+          (*tickets)[call].before = next_ticket->fetch_add(1);
           (*calls)[call] = executor->submit(draw, begun);
-          (*tickets)[call].after = (*next_ticket)++;
+          (*tickets)[call].after = next_ticket->fetch_add(1);
         }
       }));
     }
@@ -143,7 +142,7 @@ void the_high_water_mark_stays_below(LawRun& run) {
   const SharedCount over;
   const auto body = [](const SharedCount& inside_now, const SharedCount& too_many) {
     if (inside_now.add() > kWorkers) too_many.add();
-    std::this_thread::yield();
+    yield();
     inside_now.add(-1);
   };
   const auto client = [=] {
@@ -177,7 +176,7 @@ void a_free_worker_takes_the_pending_call(LawRun& run) {
 
 void nothing_is_lost_when_submits_race_with_shutdown(LawRun& run) {
   struct Accepted {
-    absl::Mutex mutex;
+    sync::mutex mutex;
     std::vector<std::pair<int, Future<int>>> calls ABSL_GUARDED_BY(mutex);
   };
   const auto executor = open(run, 2);
@@ -187,7 +186,7 @@ void nothing_is_lost_when_submits_race_with_shutdown(LawRun& run) {
     try {
       for (int i = 0; i < 2'000; ++i) {
         Future<int> future = executor->submit([](int n) { return n; }, i);
-        absl::MutexLock lock(&accepted->mutex);
+        const sync::mutex_lock lock(accepted->mutex);
         accepted->calls.emplace_back(i, std::move(future));
         submitted.add();
       }
@@ -200,7 +199,7 @@ void nothing_is_lost_when_submits_race_with_shutdown(LawRun& run) {
     submitted.reaches(50);
     shut_down(run, executor, {});
   }
-  absl::MutexLock lock(&accepted->mutex);
+  const sync::mutex_lock lock(accepted->mutex);
   for (const auto& [number, future] : accepted->calls) {
     if (!run.expect(future.done(), "every accepted call is done when shutdown has returned")) return;
     if (!expect_result(run, future, number, "every accepted call has run")) return;

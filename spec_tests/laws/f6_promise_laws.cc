@@ -1,5 +1,4 @@
 // Laws F6, F7: what a promise is to those who produce an outcome.
-#include <atomic>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -9,6 +8,7 @@
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "futures/task.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
@@ -45,7 +45,7 @@ void a_second_outcome_is_refused(LawRun& run) {
 
 void one_of_many_outcomes_wins(LawRun& run) {
   const auto promise = std::make_shared<Promise<int>>();
-  const auto winner = std::make_shared<std::atomic<int>>(0);
+  const auto winner = std::make_shared<sync::atomic<int>>(0);
   const SharedCount wins;
   {
     std::vector<std::unique_ptr<WatchedThread>> producers;
@@ -53,7 +53,7 @@ void one_of_many_outcomes_wins(LawRun& run) {
       producers.push_back(std::make_unique<WatchedThread>(run, "set_result returns", [promise, winner, wins, i] {
         try {
           promise->set_result(i);
-          *winner = i;
+          winner->store(i);
           wins.add();
         } catch (const InvalidStateError&) {
         }

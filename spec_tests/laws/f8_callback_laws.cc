@@ -9,15 +9,16 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -28,7 +29,7 @@ using namespace std::chrono_literals;
 class CallbackLog {
  public:
   void add(int name) {
-    absl::MutexLock lock(&mutex_);
+    const sync::mutex_lock lock(mutex_);
     names_.push_back(name);
     tids_.push_back(own_tid());
     called_.add();
@@ -36,20 +37,20 @@ class CallbackLog {
   // Waits for the n-th call. Returns whether there were that many.
   bool reaches(int n) const { return called_.reaches(n); }
   std::vector<int> names() const {
-    absl::MutexLock lock(&mutex_);
+    const sync::mutex_lock lock(mutex_);
     return names_;
   }
   bool all_on(pid_t tid) const {
-    absl::MutexLock lock(&mutex_);
+    const sync::mutex_lock lock(mutex_);
     return !tids_.empty() && std::all_of(tids_.begin(), tids_.end(), [tid](pid_t each) { return each == tid; });
   }
   bool none_on(pid_t tid) const {
-    absl::MutexLock lock(&mutex_);
+    const sync::mutex_lock lock(mutex_);
     return !tids_.empty() && std::none_of(tids_.begin(), tids_.end(), [tid](pid_t each) { return each == tid; });
   }
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable sync::mutex mutex_;
   std::vector<int> names_ ABSL_GUARDED_BY(mutex_);
   std::vector<pid_t> tids_ ABSL_GUARDED_BY(mutex_);
   SharedCount called_;

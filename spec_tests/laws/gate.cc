@@ -1,11 +1,6 @@
 #include "spec_tests/laws/gate.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <cstddef>
 #include <exception>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,18 +15,19 @@ void Gate::Entrance::pass() const {
 
 WatchedThread::WatchedThread(const LawRun& run, std::string what, std::function<void()> body)
     : run_(run), what_(std::move(what)) {
-  thread_ = std::thread([body = std::move(body), run, what = what_, started = started_, ended = ended_]() mutable {
-    started.add(own_tid());
-    try {
-      body();
-    } catch (const std::exception& e) {
-      run.expect(false, absl::StrCat(what, "; it threw: ", e.what()));
-    } catch (...) {
-      run.expect(false, absl::StrCat(what, "; it threw"));
-    }
-    body = nullptr;  // What the body holds goes before its end is seen.
-    ended.add();
-  });
+  thread_ = sync::thread::start(
+      {}, [body = std::move(body), run, what = what_, started = started_, ended = ended_]() mutable {
+        started.add(own_tid());
+        try {
+          body();
+        } catch (const std::exception& e) {
+          run.expect(false, absl::StrCat(what, "; it threw: ", e.what()));
+        } catch (...) {
+          run.expect(false, absl::StrCat(what, "; it threw"));
+        }
+        body = nullptr;  // What the body holds goes before its end is seen.
+        ended.add();
+      });
 }
 
 WatchedThread::~WatchedThread() {
@@ -43,8 +39,8 @@ WatchedThread::~WatchedThread() {
 }
 
 bool WatchedThread::ends() const {
-  const bool in_time = ended_.reaches(1, overdue_ ? std::chrono::milliseconds(1) : kPatience);
-  overdue_ = !in_time;
+  const bool in_time = ended_.reaches(1, overdue_.load() ? std::chrono::milliseconds(1) : kPatience);
+  overdue_.store(!in_time);
   return in_time;
 }
 
@@ -52,17 +48,6 @@ bool WatchedThread::falls_asleep() const {
   if (!started_.reaches(1)) return false;
   soon([this] { return has_ended() || is_asleep(started_.value()); });
   return !has_ended();
-}
-
-pid_t own_tid() { return static_cast<pid_t>(syscall(SYS_gettid)); }
-
-bool is_asleep(pid_t tid) {
-  std::ifstream file(absl::StrCat("/proc/self/task/", tid, "/stat"));
-  std::string line;
-  std::getline(file, line);
-  // The state is the field after the name, which is in parentheses and may hold any character.
-  const std::size_t end_of_name = line.rfind(')');
-  return end_of_name != std::string::npos && line.size() > end_of_name + 2 && line[end_of_name + 2] == 'S';
 }
 
 }  // namespace futures::spec_tests

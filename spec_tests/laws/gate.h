@@ -3,20 +3,17 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
 
-#include <sys/types.h>
-
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
-#include <thread>
 
 #include "futures/encoding/encoding.h"
+#include "futures/internal/sync.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/shared_number.h"
+#include "spec_tests/laws/threads.h"
 
-namespace futures {
-namespace spec_tests {
+namespace futures::spec_tests {
 
 // A number that calls and threads add to and wait for. Copies share it, and travel to other processes of the program: a
 // call gets one as an argument.
@@ -103,18 +100,13 @@ class WatchedThread {
   const std::string what_;
   const SharedCount started_;  // The kernel's number of the thread.
   const SharedCount ended_;
-  mutable std::atomic<bool> overdue_{false};
-  std::thread thread_;
+  mutable sync::atomic<bool> overdue_{false};
+  sync::thread thread_;
 };
 
-// The kernel's number of this thread. Where calls run in other processes, each has one thread, and this is its
-// process's.
-pid_t own_tid();
+}  // namespace futures::spec_tests
 
-// Whether the thread sleeps, blocked in the kernel. False for one that is no more.
-bool is_asleep(pid_t tid);
-
-}  // namespace spec_tests
+namespace futures {
 
 // So that a call gets them without making any of its own first.
 template <>

@@ -1,39 +1,44 @@
 #include "spec_tests/laws/law.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "futures/internal/sync.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 
 bool soon(const std::function<bool()>& condition) {
   // Short naps at first, since nearly always the wait is a matter of microseconds.
   constexpr std::chrono::microseconds kLongestNap{2'000};
-  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto until = sync::clock::now() + kPatience;
   for (std::chrono::microseconds nap{10}; !condition(); nap = std::min(nap * 2, kLongestNap)) {
-    if (std::chrono::steady_clock::now() >= until) return false;
-    std::this_thread::sleep_for(nap);
+    if (sync::clock::now() >= until) return false;
+    sleep_for(nap);
   }
   return true;
 }
 
 struct LawRun::Counts {
-  mutable absl::Mutex mutex;
+  const std::function<void(std::string_view)> on_violation;
+  mutable sync::mutex mutex;
   int checked ABSL_GUARDED_BY(mutex) = 0;
   std::vector<std::string> violations ABSL_GUARDED_BY(mutex);
 };
 
-LawRun::LawRun(const Candidate& candidate) : candidate_(candidate), counts_(std::make_shared<Counts>()) {}
+LawRun::LawRun(const Candidate& candidate, std::function<void(std::string_view)> on_violation)
+    : candidate_(candidate), counts_(new Counts{.on_violation = std::move(on_violation)}) {}
 
 std::unique_ptr<Executor> LawRun::make(const ExecutorOptions& options) const { return candidate_.make(options); }
 
 bool LawRun::expect(bool kept, std::string_view what) const {
-  absl::MutexLock lock(&counts_->mutex);
-  ++counts_->checked;
-  if (!kept) counts_->violations.emplace_back(what);
+  {
+    const sync::mutex_lock lock(counts_->mutex);
+    ++counts_->checked;
+    if (!kept) counts_->violations.emplace_back(what);
+  }
+  if (!kept && counts_->on_violation != nullptr) counts_->on_violation(what);
   return kept;
 }
 
@@ -42,12 +47,12 @@ bool LawRun::expect_soon(const std::function<bool()>& condition, std::string_vie
 }
 
 int LawRun::checked() const {
-  absl::MutexLock lock(&counts_->mutex);
+  const sync::mutex_lock lock(counts_->mutex);
   return counts_->checked;
 }
 
 std::vector<std::string> LawRun::violations() const {
-  absl::MutexLock lock(&counts_->mutex);
+  const sync::mutex_lock lock(counts_->mutex);
   return counts_->violations;
 }
 

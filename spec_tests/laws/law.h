@@ -34,8 +34,8 @@ bool soon(const std::function<bool()>& condition);
 // on a broken executor holds a copy.
 class LawRun {
  public:
-  // `candidate` must outlive all copies.
-  explicit LawRun(const Candidate& candidate);
+  // `candidate` must outlive all copies. `on_violation` is called at each violation, on the thread that saw it.
+  explicit LawRun(const Candidate& candidate, std::function<void(std::string_view what)> on_violation = nullptr);
 
   // A fresh executor of the candidate under test.
   std::unique_ptr<Executor> make(const ExecutorOptions& options = {}) const;

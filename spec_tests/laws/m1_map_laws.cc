@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
+#include "futures/internal/sync.h"
 #include "futures/map.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
@@ -202,16 +203,16 @@ void one_deadline_for_all(LawRun& run) {
   const auto attempt = [&](std::chrono::milliseconds time) {
     const GatedMap gated(kItems);
     auto results = executor->map(gated.call(), std::views::iota(0, kItems), {.timeout = time});
-    const auto until = std::chrono::steady_clock::now() + time;
+    const auto until = sync::clock::now() + time;
     int seen = 0;
     try {
       gated.open(0);
       for (auto it = results.begin(); it != results.end(); ++it) {
         ++seen;
-        soon([&] { return std::chrono::steady_clock::now() >= until; });
+        soon([&] { return sync::clock::now() >= until; });
       }
     } catch (const TimeoutError&) {
-      return seen == 1 && std::chrono::steady_clock::now() < until + time;
+      return seen == 1 && sync::clock::now() < until + time;
     }
     return false;
   };

@@ -15,25 +15,15 @@
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
 
-// Counts the end of the thread that runs this, when all that it does is done but to vanish.
-void count_end_of_thread(const SharedCount& ends) {
-  struct AtEnd {
-    std::vector<SharedCount> counts;
-    ~AtEnd() {
-      for (const SharedCount& count : counts) count.add();
-    }
-  };
-  thread_local AtEnd at_end;
-  at_end.counts.push_back(ends);
-}
-
-// Returns which worker ran it.
+// Counts the end of the thread that runs this, when all that it does is done but to vanish. Returns which worker ran
+// it.
 pid_t stay(const SharedCount& ends, const Gate::Entrance& at) {
-  count_end_of_thread(ends);
+  when_this_thread_ends(AtEnd::kThreadLocal, [ends] { ends.add(); });
   at.pass();
   return own_tid();
 }

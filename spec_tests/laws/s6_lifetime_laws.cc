@@ -1,8 +1,5 @@
 // Laws S6 and S7: the end of an executor's scope, of its last handle, and of its own threads.
 #include <algorithm>
-#include <atomic>
-#include <csignal>
-#include <cstddef>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -16,6 +13,7 @@
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -114,30 +112,7 @@ void a_cancelled_callable_held_the_last_handle(LawRun& run) {
 
 // --- S6, S7: what runs while one of the executor's own threads ends. It is an own one until it has really ended.
 
-// Where: destructors of thread_locals, and then those of pthread keys.
-enum class AtEnd { kThreadLocal, kKey };
 constexpr AtEnd kEnds[] = {AtEnd::kThreadLocal, AtEnd::kKey};
-
-// Runs `last_words` when this thread ends. Once per thread.
-void when_this_thread_ends(AtEnd where, std::function<void()> last_words) {
-  struct Words {
-    std::function<void()> say;
-    ~Words() {
-      if (say != nullptr) say();
-    }
-  };
-  static const pthread_key_t key = [] {
-    pthread_key_t made;
-    pthread_key_create(&made, [](void* words) { delete static_cast<Words*>(words); });
-    return made;
-  }();
-  if (where == AtEnd::kKey) {
-    pthread_setspecific(key, new Words{std::move(last_words)});
-    return;
-  }
-  thread_local Words words;
-  words.say = std::move(last_words);
-}
 
 // The executor's last owner, to be given up by one of its own threads.
 using Box = std::shared_ptr<std::unique_ptr<Executor>>;

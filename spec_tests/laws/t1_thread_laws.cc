@@ -9,7 +9,6 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +21,7 @@
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -99,7 +99,7 @@ void an_idle_thread_that_is_cancelled_is_replaced(LawRun& run) {
     const auto executor = open(run, 1);
     const Future<pthread_t> worker = executor->submit(&pthread_self);
     if (!expect_done(run, worker, "a call runs")) return;
-    std::this_thread::sleep_for(i * 1ms);  // Nothing depends on where it is by then.
+    sleep_for(i * 1ms);  // Nothing depends on where it is by then.
     pthread_cancel(worker.result());
     expect_result(run, executor->submit([] { return 2; }), 2, "a call that is submitted to no living thread runs");
   }

@@ -1,20 +1,20 @@
 // Law T8: stop requests.
 #include <sys/types.h>
 
-#include <atomic>
 #include <functional>
 #include <memory>
-#include <stop_token>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {
 namespace {
@@ -25,7 +25,7 @@ void a_call_may_take_a_stop_token(LawRun& run) {
   const auto executor = open(run, 1);
   const Gate gate;
   const Future<int> call = executor->submit(
-      [run, at = gate.entrance()](std::stop_token token, int argument) {
+      [run, at = gate.entrance()](sync::stop_token token, int argument) {
         run.expect(token.stop_possible() && !token.stop_requested(), "a call that takes a stop token gets one");
         at.pass();
         run.expect(token.stop_requested(), "request_stop sets the token of a running call");
@@ -45,7 +45,7 @@ void a_call_may_take_a_stop_token(LawRun& run) {
 void cancel_of_a_running_call_sets_no_token(LawRun& run) {
   const auto executor = open(run, 1);
   const Gate gate;
-  const Future<bool> call = executor->submit([at = gate.entrance()](const std::stop_token& token) {
+  const Future<bool> call = executor->submit([at = gate.entrance()](const sync::stop_token& token) {
     at.pass();
     return token.stop_requested();
   });
@@ -57,7 +57,7 @@ void cancel_of_a_running_call_sets_no_token(LawRun& run) {
 void a_pending_call_finds_its_token_set(LawRun& run) {
   const auto executor = open(run, 1);
   const BusyWorkers busy(run, *executor);
-  const auto stopped = [](std::stop_token token) { return token.stop_requested(); };
+  const auto stopped = [](sync::stop_token token) { return token.stop_requested(); };
   const Future<bool> asked = executor->submit(stopped);
   const Future<bool> not_asked = executor->submit(stopped);
   const Future<bool> cancelled = executor->submit(stopped);
@@ -80,14 +80,14 @@ void a_call_without_a_token(LawRun& run) {
 void token_callbacks_run_in_the_asker(LawRun& run) {
   const auto executor = open(run, 1);
   const Gate gate;
-  const auto stopped_by = std::make_shared<std::atomic<pid_t>>(0);
-  const Future<void> call = executor->submit([stopped_by, at = gate.entrance()](std::stop_token token) {
-    const std::stop_callback callback(token, [stopped_by] { *stopped_by = own_tid(); });
+  const auto stopped_by = std::make_shared<sync::atomic<pid_t>>(0);
+  const Future<void> call = executor->submit([stopped_by, at = gate.entrance()](sync::stop_token token) {
+    const sync::stop_callback callback(token, [stopped_by] { stopped_by->store(own_tid()); });
     at.pass();
   });
   run.expect(gate.await_arrivals(1), "the call runs");
   call.request_stop();
-  run.expect(*stopped_by == own_tid(), "the token's callbacks run where the request is made, before it returns");
+  run.expect(stopped_by->load() == own_tid(), "the token's callbacks run where the request is made, before it returns");
   gate.open();
   expect_done(run, call, "the call ends");
 }
@@ -96,7 +96,7 @@ void shutdown_may_stop_all(LawRun& run) {
   const auto executor = open(run, 2);
   const Gate gate;
   const SharedCount begun;
-  const auto waits_for_stop = [begun](std::stop_token token) {
+  const auto waits_for_stop = [begun](sync::stop_token token) {
     begun.add();
     return soon([&] { return token.stop_requested(); });
   };
@@ -117,12 +117,12 @@ void shutdown_may_stop_all(LawRun& run) {
   expect_result(run, without_token, 1, "a call without a token is not affected");
 }
 
-bool asked(std::stop_token token) { return token.stop_requested(); }
-bool asked_by_reference(const std::stop_token& token) { return token.stop_requested(); }
+bool asked(sync::stop_token token) { return token.stop_requested(); }
+bool asked_by_reference(const sync::stop_token& token) { return token.stop_requested(); }
 
 struct Overloaded {
   bool operator()() const { return false; }
-  bool operator()(std::stop_token token) const { return token.stop_requested(); }
+  bool operator()(sync::stop_token token) const { return token.stop_requested(); }
 };
 
 // Submits behind a busy worker and asks the call to stop. The call returns whether it has a token that says so.
@@ -140,20 +140,20 @@ void who_is_given_a_token(LawRun& run) {
   expect_token(run, true, "a function that takes a token", asked);
   expect_token(run, true, "a function that takes it by reference", asked_by_reference);
   expect_token(run, true, "a lambda that takes it as an rvalue",
-               [](std::stop_token&& t) { return t.stop_requested(); });
+               [](sync::stop_token&& t) { return t.stop_requested(); });
   expect_token(
       run, true, "a mutable lambda with an argument behind it",
-      [n = 0](std::stop_token t, int x) mutable { return t.stop_requested() && ++n == x; }, 1);
-  expect_token(run, true, "a std::function that takes a token", std::function<bool(std::stop_token)>(asked));
+      [n = 0](sync::stop_token t, int x) mutable { return t.stop_requested() && ++n == x; }, 1);
+  expect_token(run, true, "a std::function that takes a token", std::function<bool(sync::stop_token)>(asked));
   expect_token(run, true, "a lambda whose token has a default",
-               [](std::stop_token t = {}) { return t.stop_requested(); });
+               [](sync::stop_token t = {}) { return t.stop_requested(); });
   expect_token(
       run, true, "a generic lambda that cannot be called without",
       [](auto token, int) { return token.stop_requested(); }, 1);
   expect_token(run, false, "a variadic lambda", [](auto... x) { return sizeof...(x) != 2; }, 1, 2);
   expect_token(run, false, "a bound function without arguments", std::bind([] { return false; }));
   expect_token(run, false, "an overloaded operator() that can be called without", Overloaded());
-  expect_token(run, false, "a function that is given the caller's own token", asked, std::stop_token());
+  expect_token(run, false, "a function that is given the caller's own token", asked, sync::stop_token());
 }
 
 constexpr Law kLaws[] = {

@@ -1,11 +1,9 @@
 // Laws W5 to W7: the order of as_completed, the clock of wait and as_completed, and what both keep alive.
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <optional>
 #include <ranges>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,11 +11,13 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/sync.h"
 #include "futures/wait.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/threads.h"
 #include "spec_tests/laws/wait_check_helpers.h"
 
 namespace futures::spec_tests {
@@ -62,10 +62,10 @@ void what_is_seen_done_first_comes_first(LawRun& run) {
   constexpr int kOthers = 200;  // Others who wait for the first future, and may hear of it before us.
   std::vector<Promise<int>> firsts(kRounds);
   std::vector<Promise<int>> seconds(kRounds);
-  std::atomic<int> begun = 0;
-  std::thread producer([&] {
+  sync::atomic<int> begun{0};
+  sync::thread producer = sync::thread::start({}, [&] {
     for (int round = 0; round < kRounds; ++round) {
-      while (begun <= round) std::this_thread::yield();
+      while (begun.load() <= round) yield();
       firsts[round].set_result(1);
     }
   });
@@ -74,8 +74,8 @@ void what_is_seen_done_first_comes_first(LawRun& run) {
     auto range = as_completed(Ints{seconds[round].future(), first}, kPatience);
     std::vector<AsCompleted<Future<int>>> others;
     for (int i = 0; i < kOthers; ++i) others.push_back(as_completed(Ints{first}, kPatience));
-    ++begun;
-    while (!first.done()) std::this_thread::yield();
+    begun.fetch_add(1);
+    while (!first.done()) yield();
     seconds[round].set_result(2);
     run.expect(*range.begin() == first, "a future that was seen done before another one got done comes before it");
   }
@@ -109,20 +109,14 @@ void views_of_as_completed(LawRun& run) {
 
 // --- W6
 
-// The time passes: this is not to get an order.
-void spend(std::chrono::milliseconds time) {
-  const auto until = std::chrono::steady_clock::now() + time;
-  while (std::chrono::steady_clock::now() < until) std::this_thread::yield();
-}
-
 // The promise is that `step`, which begins when a timeout of the time that it is given is over, does not wait for that
 // time again. A busy machine may make it look so, but hardly each time, however long that is.
 void expect_no_more_time(const LawRun& run, const std::function<void(std::chrono::milliseconds time)>& step,
                          std::string_view what) {
   for (std::chrono::milliseconds time = 10ms; time < 1s; time *= 2) {
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = sync::clock::now();
     step(time);
-    if (std::chrono::steady_clock::now() - begin < 2 * time) {
+    if (sync::clock::now() - begin < 2 * time) {
       run.expect(true, what);
       return;
     }
@@ -136,7 +130,7 @@ void the_clock_starts_at_the_call(LawRun& run) {
       run,
       [&](std::chrono::milliseconds time) {
         auto range = as_completed(calls.futures(), time);
-        spend(time);
+        sleep_for(time);
         expect_throws<TimeoutError>(
             run, [&] { run.expect(range.begin() == range.end(), "nothing is done"); }, "time is up at the first step");
       },
@@ -149,7 +143,7 @@ void the_clock_runs_while_the_range_is_read(LawRun& run) {
       run,
       [&](std::chrono::milliseconds time) {
         const auto slow = calls.futures() | std::views::transform([time](const Future<int>& future) {
-                            spend(time);
+                            sleep_for(time);
                             return future;
                           });
         run.expect(wait(slow, {.timeout = time}).done.empty(), "nothing is done");

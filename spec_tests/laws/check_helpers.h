@@ -47,6 +47,17 @@ constexpr Law law(std::string_view id, std::string_view name, std::string_view n
           not_in_processes};
 }
 
+// The same for a check in which threads race: where calls run on threads it is repeated until it finds a violation.
+template <void (*check)(LawRun&)>
+constexpr Law racing_law(std::string_view id, std::string_view name, std::string_view not_in_processes = {}) {
+  return {id, name,
+          [](LawRun& run) {
+            const int races = run.candidate().shares_memory ? kRaces : 1;
+            for (int race = 0; race < races && run.violations().empty(); ++race) law<check>({}, {}).check(run);
+          },
+          not_in_processes};
+}
+
 // A fresh executor of the candidate under test. The last owner waits for its destructor no longer than the patience.
 std::shared_ptr<Executor> open(const LawRun& run, const ExecutorOptions& options);
 std::shared_ptr<Executor> open(const LawRun& run, int max_workers);

@@ -233,13 +233,13 @@ void calls_after_cancelled_ones_end(LawRun& run) {
 
 constexpr Law kLaws[] = {
     law<one_worker_runs_in_order_of_submit>("E5", "OneWorkerRunsInOrderOfSubmit"),
-    law<racing_submits_keep_their_order>("E5", "RacingSubmitsKeepTheirOrder"),
+    racing_law<racing_submits_keep_their_order>("E5", "RacingSubmitsKeepTheirOrder"),
     law<no_call_overtakes_more_than_the_other_workers_hold>("E5", "NoCallOvertakesMoreThanTheOtherWorkersHold"),
     law<never_more_than_max_workers_at_once>("E6", "NeverMoreThanMaxWorkersAtOnce"),
-    law<the_high_water_mark_stays_below>("E6", "TheHighWaterMarkStaysBelow"),
+    racing_law<the_high_water_mark_stays_below>("E6", "TheHighWaterMarkStaysBelow"),
     law<a_free_worker_takes_the_pending_call>("E6", "AFreeWorkerTakesThePendingCall"),
-    law<nothing_is_lost_when_submits_race_with_shutdown>("E7", "NothingIsLostWhenSubmitsRaceWithShutdown"),
-    law<no_wake_up_is_lost>("E7", "NoWakeUpIsLost"),
+    racing_law<nothing_is_lost_when_submits_race_with_shutdown>("E7", "NothingIsLostWhenSubmitsRaceWithShutdown"),
+    racing_law<no_wake_up_is_lost>("E7", "NoWakeUpIsLost"),
     law<calls_after_cancelled_ones_end>("E7", "CallsAfterCancelledOnesEnd"),
 };
 

@@ -81,7 +81,7 @@ void set_running_or_notify_cancel_by_state(LawRun& run) {
 
 constexpr Law kLaws[] = {
     law<a_second_outcome_is_refused>("F6", "ASecondOutcomeIsRefused"),
-    law<one_of_many_outcomes_wins>("F6", "OneOfManyOutcomesWins"),
+    racing_law<one_of_many_outcomes_wins>("F6", "OneOfManyOutcomesWins"),
     law<set_running_or_notify_cancel_by_state>("F7", "SetRunningOrNotifyCancelByState"),
 };
 

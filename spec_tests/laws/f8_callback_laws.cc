@@ -364,7 +364,7 @@ constexpr Law kLaws[] = {
     law<callbacks_of_a_cancelled_call_run_in_the_canceller>("F8", "CallbacksOfACancelledCallRunInTheCanceller"),
     law<callbacks_of_a_promise_run_in_the_producer>("F8", "CallbacksOfAPromiseRunInTheProducer"),
     law<once_per_registration>("F8", "OncePerRegistration"),
-    law<registrations_racing_with_completion>("F8", "RegistrationsRacingWithCompletion"),
+    racing_law<registrations_racing_with_completion>("F8", "RegistrationsRacingWithCompletion"),
     law<no_lock_is_held_on_the_worker>("F8", "NoLockIsHeldOnTheWorker"),
     law<no_lock_is_held_in_the_canceller>("F8", "NoLockIsHeldInTheCanceller"),
     law<a_blocking_callback_delays_no_call_elsewhere>("F8", "ABlockingCallbackDelaysNoCallElsewhere"),

@@ -263,6 +263,20 @@ void a_later_cancel_futures_still_cancels(LawRun& run) {
   expect_result(run, busy.futures()[0], 1, "the running call finishes");
 }
 
+void whichever_cancels_none_is_pending(LawRun& run) {
+  const auto executor = open(run, 1);
+  const BusyWorkers busy(run, *executor);
+  const std::vector<Future<int>> queued = submit_some(*executor, 4);
+  std::vector<std::unique_ptr<WatchedThread>> callers;
+  for (int i = 0; i < 2; ++i) {
+    callers.push_back(std::make_unique<WatchedThread>(run, "shutdown returns", [run, executor, queued] {
+      executor->shutdown({.wait = false, .cancel_futures = true});
+      run.expect(all_cancelled(queued), "when any of several cancelling shutdowns returns, all is cancelled");
+    }));
+  }
+  for (const auto& caller : callers) run.expect(caller->ends(), "each of them returns");
+}
+
 // --- S6
 
 void the_destructor_waits(LawRun& run) {
@@ -400,13 +414,14 @@ constexpr Law kLaws[] = {
     law<without_wait_the_work_still_completes>("S2", "WithoutWaitTheWorkStillCompletes"),
     law<without_wait_its_callbacks_have_run_here>("S2", "WithoutWaitItsCallbacksHaveRunHere"),
     law<cancel_futures_cancels_what_has_not_started>("S3", "CancelFuturesCancelsWhatHasNotStarted"),
-    law<cancel_futures_racing_with_the_workers>("S3", "CancelFuturesRacingWithTheWorkers"),
-    law<cancel_futures_racing_with_submits>("S3", "CancelFuturesRacingWithSubmits"),
-    law<both_leave_every_call_finished_or_cancelled>("S4", "BothLeaveEveryCallFinishedOrCancelled"),
+    racing_law<cancel_futures_racing_with_the_workers>("S3", "CancelFuturesRacingWithTheWorkers"),
+    racing_law<cancel_futures_racing_with_submits>("S3", "CancelFuturesRacingWithSubmits"),
+    racing_law<both_leave_every_call_finished_or_cancelled>("S4", "BothLeaveEveryCallFinishedOrCancelled"),
     law<both_wait_for_the_running_call>("S4", "BothWaitForTheRunningCall"),
     law<shutdown_again>("S5", "ShutdownAgain"),
     law<shutdown_from_several_threads>("S5", "ShutdownFromSeveralThreads"),
     law<a_later_cancel_futures_still_cancels>("S5", "ALaterCancelFuturesStillCancels"),
+    racing_law<whichever_cancels_none_is_pending>("S5", "WhicheverCancelsNoneIsPending"),
     law<the_destructor_waits>("S6", "TheDestructorWaits"),
     law<the_destructor_does_not_wait_after_shutdown_without_wait>("S6",
                                                                   "TheDestructorDoesNotWaitAfterShutdownWithoutWait"),

@@ -91,7 +91,7 @@ void shutdown_now_counts_what_it_cancels(LawRun& run) {
 }
 
 constexpr Law kLaws[] = {
-    law<submit_and_cancel_just_before>("S9", "SubmitAndCancelJustBefore"),
+    racing_law<submit_and_cancel_just_before>("S9", "SubmitAndCancelJustBefore"),
     law<waiters_get_the_outcome>("S9", "WaitersGetTheOutcome"),
     law<a_deadline_says_whether_all_is_done>("S10", "ADeadlineSaysWhetherAllIsDone"),
     law<a_deadline_with_cancel_futures>("S10", "ADeadlineWithCancelFutures"),

@@ -255,6 +255,26 @@ void waiters_are_woken_when_the_pool_breaks(LawRun& run) {
   gate.open();
 }
 
+void no_lock_is_held_when_the_pool_breaks(LawRun& run) {
+  const Gate initializer;
+  const LogCapture logged;
+  const auto executor = open(run, {.max_workers = 1, .initializer = [at = initializer.entrance()] {
+                                     at.pass();
+                                     throw std::runtime_error("no luck");
+                                   }});
+  const Future<int> pending = executor->submit([] { return 1; });
+  const SharedCount refused;
+  pending.add_done_callback([executor = executor.get(), refused](const Future<int>&) {
+    try {
+      executor->submit([] {});
+    } catch (const BrokenThreadPool&) {
+      refused.add();
+    }
+  });
+  initializer.open();
+  run.expect(refused.reaches(1), "a callback of a call that breaks with its pool can use the pool");
+}
+
 constexpr Law kLaws[] = {
     law<max_workers_below_one_is_refused>("T1", "MaxWorkersBelowOneIsRefused"),
     law<max_workers_beyond_an_int_is_refused>("T1", "MaxWorkersBeyondAnIntIsRefused"),
@@ -269,6 +289,7 @@ constexpr Law kLaws[] = {
     law<an_initializer_that_throws_breaks_the_pool>("T4", "AnInitializerThatThrowsBreaksThePool"),
     law<calls_elsewhere_finish_when_the_pool_breaks>("T4", "CallsElsewhereFinishWhenThePoolBreaks"),
     law<waiters_are_woken_when_the_pool_breaks>("T4", "WaitersAreWokenWhenThePoolBreaks"),
+    law<no_lock_is_held_when_the_pool_breaks>("T4", "NoLockIsHeldWhenThePoolBreaks"),
 };
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <functional>
 
+#include "absl/base/config.h"
+
 namespace futures::spec_tests {
 
 // The kernel's number of this thread. Where calls run in other processes, each has one thread, and this is its
@@ -24,6 +26,14 @@ bool is_alive(pid_t tid);
 void sleep_for(std::chrono::nanoseconds time);
 // Others may run first: for loops that poll.
 void yield();
+
+// How often a check repeats what threads race for: on real threads it is a matter of luck how close a race is. Raising
+// it finds more and takes longer.
+#if defined(ABSL_HAVE_THREAD_SANITIZER) || defined(ABSL_HAVE_ADDRESS_SANITIZER)
+inline constexpr int kRaces = 10;
+#else
+inline constexpr int kRaces = 100;
+#endif
 
 // What runs at the end of a thread: destructors of its thread_locals, then those of its pthread keys.
 enum class AtEnd { kThreadLocal, kKey };

@@ -232,7 +232,7 @@ constexpr Law kLaws[] = {
     law<the_clock_starts_at_the_call>("W6", "TheClockStartsAtTheCall"),
     law<the_clock_runs_while_the_range_is_read>("W6", "TheClockRunsWhileTheRangeIsRead"),
     law<leaving_early_lets_go_of_every_future>("W7", "LeavingEarlyLetsGoOfEveryFuture"),
-    law<leaving_while_futures_get_done>("W7", "LeavingWhileFuturesGetDone"),
+    racing_law<leaving_while_futures_get_done>("W7", "LeavingWhileFuturesGetDone"),
     law<a_yielded_future_is_let_go>("W7", "AYieldedFutureIsLetGo"),
 };
 

@@ -25,7 +25,9 @@ _COPIED = [
     "optimized/",
     "reference/reference_executor",
     "spec_tests/broken/",
-    "spec_tests/candidates/",
+    "spec_tests/candidates/candidate.h",
+    "spec_tests/candidates/episode",
+    "spec_tests/candidates/thread_candidates.h",
     "spec_tests/laws/",
 ]
 

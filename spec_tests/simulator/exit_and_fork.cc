@@ -6,7 +6,7 @@ namespace futures::inline simulated::internal {
 
 std::uint32_t fork_generation() noexcept { return 1; }
 void check_generation(std::uint32_t) {}
-void leave_to_parent(std::shared_ptr<DrainedAtExit>) {}
-void drain_at_exit(const std::shared_ptr<DrainedAtExit>&) {}
+void leave_to_parent(sync::shared_ptr<DrainedAtExit>) {}
+void drain_at_exit(const sync::shared_ptr<DrainedAtExit>&) {}
 
 }  // namespace futures::inline simulated::internal

@@ -46,6 +46,8 @@ Words words(Operation operation) {
       return {"futex_wait", "atomic"};
     case Operation::kFutexWake:
       return {"futex_wake_all", "atomic"};
+    case Operation::kFence:
+      return {"fence", ""};
     case Operation::kStart:
       return {"start", ""};
     case Operation::kJoin:
@@ -102,8 +104,12 @@ std::string_view to_text(Finding::Kind kind) {
       return "lost wake-up";
     case Finding::Kind::kLivelock:
       return "livelock";
+    case Finding::Kind::kNeverDone:
+      return "never done";
     case Finding::Kind::kLeakedThread:
       return "leaked thread";
+    case Finding::Kind::kDataRace:
+      return "data race";
     case Finding::Kind::kUseAfterFree:
       return "use after free";
     case Finding::Kind::kException:
@@ -127,9 +133,13 @@ void Machine::add_row(Operation operation, const void* object, const Where& wher
                    .text = std::move(text)});
 }
 
-void Machine::append(std::string_view text) { absl::StrAppend(&rows_.back().text, text); }
+void Machine::append(std::string_view text) {
+  const Inside inside;
+  absl::StrAppend(&rows_.back().text, text);
+}
 
 void Machine::note(std::string_view what) {
+  const Inside inside;
   if (in_run_ && records_) add_row(Operation::kNote, nullptr, Where(), std::string(what));
 }
 
@@ -168,6 +178,26 @@ std::string Machine::blocked_threads() {
   return text;
 }
 
+// --- Runs that do not end.
+
+void Machine::eventually(const std::function<bool()>& holds, std::string_view what, const Where& where) {
+  {
+    const Inside inside;
+    thread(current_).hopes = what;
+  }
+  while (!holds()) pause(where);
+  thread(current_).hopes.clear();
+}
+
+void Machine::end_without_end() {
+  for (int i = 0; i < count_; ++i) {
+    const Thread& t = thread(i);
+    if (!t.hopes.empty()) found(Finding::Kind::kNeverDone, absl::StrCat(t.name, " waits in vain: ", t.hopes));
+  }
+  found(Finding::Kind::kLivelock, absl::StrCat("the run has not ended after ", limits_.steps_per_run,
+                                               " steps, and as many more under fair scheduling"));
+}
+
 // --- Explorations.
 
 namespace {
@@ -192,10 +222,11 @@ Asked asked_schedule(std::string_view program) {
 }
 
 // Repeats the run of a finding and keeps its table.
-Finding repeated(const Finding& finding, const std::function<void()>& program, Limits limits) {
+Finding repeated(const Finding& finding, const std::function<void()>& program, Limits limits, bool at_accesses) {
   Replay replay(finding.schedule);
   replay.next_run();
-  Machine::Outcome outcome = Machine::instance().run(program, replay, limits.steps_per_run, /*records=*/true);
+  Machine::Outcome outcome =
+      Machine::instance().run(program, replay, limits, {.records = true, .at_accesses = at_accesses});
   if (!outcome.finding || outcome.finding->kind != finding.kind) {
     return {.kind = Finding::Kind::kNotDeterministic,
             .what = absl::StrCat("the run found a ", to_text(finding.kind), " (", finding.what,
@@ -218,7 +249,7 @@ Exploration explore(std::string name, const std::function<void()>& program, Stra
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
-    Machine::Outcome outcome = machine.run(program, replay, limits.steps_per_run, /*records=*/true);
+    Machine::Outcome outcome = machine.run(program, replay, limits, {.records = true});
     result.schedules = 1;
     result.strategy = replay.name();
     result.finding = std::move(outcome.finding);
@@ -226,11 +257,12 @@ Exploration explore(std::string name, const std::function<void()>& program, Stra
     return result;
   }
   while (strategy.next_run()) {
-    ++result.schedules;
-    Machine::Outcome outcome = machine.run(program, strategy, limits.steps_per_run, /*records=*/false);
+    const bool at_accesses = result.schedules++ % limits.races_one_in == 0;
+    Machine::Outcome outcome = machine.run(program, strategy, limits, {.at_accesses = at_accesses});
     result.steps += outcome.steps;
+    result.plain_accesses += outcome.plain_accesses;
     if (outcome.finding) {
-      result.finding = repeated(*outcome.finding, program, limits);
+      result.finding = repeated(*outcome.finding, program, limits, at_accesses);
       break;
     }
     if (result.schedules % 64 == 0 && seconds() > limits.seconds) break;
@@ -250,12 +282,18 @@ std::string Exploration::report() const {
 }
 
 void expect(bool holds, std::string_view what) {
-  if (!holds) Machine::instance().found(Finding::Kind::kBrokenExpectation, std::string(what));
+  if (holds) return;
+  const Machine::Inside inside;
+  Machine::instance().found(Finding::Kind::kBrokenExpectation, std::string(what));
 }
 
 void together(std::vector<std::function<void()>> clients) { Machine::instance().together(std::move(clients)); }
 
 void pass_time() { Machine::instance().before(Operation::kPassTime, nullptr, nullptr, Where()); }
+
+void eventually(const std::function<bool()>& holds, std::string_view what) {
+  Machine::instance().eventually(holds, what, Where());
+}
 
 int live_threads() { return Machine::instance().live_threads(); }
 

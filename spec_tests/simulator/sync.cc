@@ -11,4 +11,20 @@ thread thread::start(const thread_options& options, std::function<void()> body, 
   return thread(number);
 }
 
+// --- The library of this file is not instrumented: the counts are no plain variables.
+
+void Owners::add() noexcept { ++count_; }
+
+void Owners::add_to_some() {
+  if (count_ == 0) throw std::bad_weak_ptr();
+  ++count_;
+}
+
+void Owners::drop() noexcept {
+  Machine::instance().order(Machine::Ordering::kModify, this, std::memory_order_acq_rel);
+  if (--count_ == 0) delete this;
+}
+
+long Owners::count() const noexcept { return count_; }
+
 }  // namespace futures::inline simulated::sync

@@ -59,7 +59,17 @@ _copies = rule(
     },
 )
 
-def simulated_library(name, srcs, hdrs, deps, folder = "simulated", replacements = {}, extra_srcs = [], copts = [], instruments = True, **kwargs):
+def simulated_library(
+        name,
+        srcs,
+        hdrs,
+        deps,
+        folder = "simulated",
+        replacements = {},
+        extra_srcs = [],
+        copts = [],
+        instruments = True,
+        **kwargs):
     """The copies of `srcs` and `hdrs` as one library.
 
     Args:
@@ -77,7 +87,13 @@ def simulated_library(name, srcs, hdrs, deps, folder = "simulated", replacements
       **kwargs: for the cc_library.
     """
     for suffix, files in [("_hdrs", hdrs), ("_srcs", srcs)]:
-        _copies(name = name + suffix, folder = folder, instruments = instruments, replacements = replacements, srcs = files)
+        _copies(
+            name = name + suffix,
+            folder = folder,
+            instruments = instruments,
+            replacements = replacements,
+            srcs = files,
+        )
     cc_library(
         name = name,
         srcs = [":" + name + "_srcs"] + extra_srcs,

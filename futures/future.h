@@ -12,6 +12,7 @@
 
 #include "futures/errors.h"
 #include "futures/internal/call.h"
+#include "futures/internal/current_exception.h"
 #include "futures/internal/future_state.h"
 #include "futures/timeout.h"
 
@@ -243,7 +244,9 @@ class Promise {
   }
   ~Promise() {
     if (state_ == nullptr) return;
-    state_->fail(std::make_exception_ptr(BrokenExecutor("the promise was dropped without an outcome")));
+    if (!state_->is_done()) {
+      state_->fail(internal::make_error<BrokenExecutor>("the promise was dropped without an outcome"));
+    }
     state_->drop_ref();
   }
 

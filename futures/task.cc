@@ -3,27 +3,6 @@
 #include <cxxabi.h>
 
 namespace futures {
-namespace {
-
-struct Announcement {
-  Task task;
-  internal::Callback* callbacks;
-};
-
-// Runs the callbacks of `announcements` from `next` on. A forced unwind out of one goes on after the others have run.
-void announce(std::vector<Announcement>& announcements, std::size_t next) {
-  for (; next < announcements.size(); ++next) {
-    try {
-      announcements[next].task.state().run_callbacks(announcements[next].callbacks);
-    } catch (abi::__forced_unwind&) {
-      announce(announcements, next + 1);
-      throw;
-    }
-  }
-}
-
-}  // namespace
-
 void TaskQueue::announce_cancelled() {
   while (!empty()) {
     Task task = pop_front();
@@ -37,14 +16,25 @@ void TaskQueue::announce_cancelled() {
 }
 
 void TaskQueue::fail(const std::exception_ptr& exception) {
-  std::vector<Announcement> announcements;
+  TaskQueue failed;
   while (!empty()) {
     Task task = pop_front();
-    if (internal::Callback* const callbacks = task.state().fail_before_callbacks(exception)) {
-      announcements.push_back({.task = std::move(task), .callbacks = callbacks});
+    if (task.state().mark_failed(exception)) failed.push_back(std::move(task));
+  }
+  failed.announce_failed();
+}
+
+// A forced unwind out of a callback goes on after the others have run.
+void TaskQueue::announce_failed() {
+  while (!empty()) {
+    Task task = pop_front();
+    try {
+      task.state().announce_failed();
+    } catch (abi::__forced_unwind&) {
+      announce_failed();
+      throw;
     }
   }
-  announce(announcements, 0);
 }
 
 }  // namespace futures

@@ -3,12 +3,14 @@
 #ifndef CONCURRENT_FUTURES_FUTURES_TASK_H_
 #define CONCURRENT_FUTURES_FUTURES_TASK_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <exception>
 #include <utility>
 #include <vector>
 
 #include "futures/errors.h"
+#include "futures/internal/current_exception.h"
 #include "futures/internal/future_state.h"
 
 namespace futures {
@@ -34,7 +36,7 @@ class Task {
   }
   ~Task() {
     if (state_ == nullptr) return;
-    if (!state_->is_done()) state_->fail(std::make_exception_ptr(BrokenExecutor("the executor dropped the call")));
+    if (!state_->is_done()) state_->fail(internal::make_error<BrokenExecutor>("the executor dropped the call"));
     state_->drop_ref();
   }
 
@@ -135,12 +137,18 @@ class TaskQueue {
     }
   }
 
+  // Makes room in `handles` for one more queued call and those that there are, as far as `workers` can run at once.
+  void reserve_stop_handles(std::vector<Task::StopHandle>& handles, int workers) const {
+    const std::size_t needed = handles.size() + std::min(size_, static_cast<std::size_t>(workers)) + 1;
+    if (needed > handles.capacity()) handles.reserve(std::max(needed, 2 * handles.capacity()));
+  }
+
   // Announces each task, first in, first out, and empties the queue. Every task must have been marked as cancelled.
   // If a callback ends the thread, the others still run while it unwinds.
   void announce_cancelled();
 
   // Fails every task that is not done, and empties the queue. All futures are done before the first callback runs, so
-  // no waiter of one waits for a callback of another (law F8).
+  // no waiter of one waits for a callback of another (law F8). Allocates nothing.
   void fail(const std::exception_ptr& exception);
 
   // The queue must not be empty.
@@ -152,6 +160,9 @@ class TaskQueue {
   }
 
  private:
+  // Runs the callbacks of each task, which must have been marked as failed, and empties the queue.
+  void announce_failed();
+
   internal::FutureState* first_ = nullptr;
   internal::FutureState* last_ = nullptr;
   std::size_t size_ = 0;

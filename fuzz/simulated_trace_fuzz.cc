@@ -40,7 +40,7 @@ void run(const std::string& executor, const spec_tests::Trace& trace) {
     return judge();
   };
   const simulator::Exploration explored =
-      simulator::explore(executor, judged, simulator::Replay(trace.schedule), {.steps_per_run = 20'000});
+      simulator::explore(executor, judged, simulator::Replay(trace.schedule), {.races_one_in = 0});
   if (explored.ok()) return;
   std::cerr << "\n" << executor << "_simulated\n" << to_text(trace) << explored.report() << std::endl;
   std::abort();

@@ -40,6 +40,8 @@ struct ReferenceExecutor::Shared final : internal::WorkerThreads {
     check_process();
     sync::mutex_lock lock(mutex_);
     check_open();
+    // So that a worker that takes the call can list it, whatever memory is left then.
+    if (task.takes_stop_token()) queue.reserve_stop_handles(stoppable, max_workers());
     // Law T2: a new thread only if this call and those before it outnumber the workers that are not busy.
     const bool has_enough = static_cast<std::size_t>(live_workers_ - busy_workers) > queue.size();
     if (!has_enough && live_workers_ < max_workers()) {
@@ -91,8 +93,7 @@ struct ReferenceExecutor::Shared final : internal::WorkerThreads {
 
   bool has_pending() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue.empty(); }
 
-  void break_with(const std::string& reason) override {
-    const std::exception_ptr error = std::make_exception_ptr(BrokenThreadPool(reason));
+  void break_with(const std::exception_ptr& error) override {
     TaskQueue pending;
     {
       sync::mutex_lock lock(mutex_);

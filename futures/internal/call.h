@@ -17,6 +17,7 @@
 #include "futures/encoding/call_vtable.h"
 #include "futures/errors.h"
 #include "futures/internal/callable.h"
+#include "futures/internal/current_exception.h"
 #include "futures/internal/exit_and_fork.h"
 #include "futures/internal/future_state.h"
 #include "futures/internal/sync.h"
@@ -108,7 +109,7 @@ class Call final : public ResultState<R> {
     } catch (abi::__forced_unwind&) {
       // The body ends its thread with pthread_exit: law E3.
       call_.reset();
-      this->set_exception(std::make_exception_ptr(BrokenExecutor("the call ended its thread")));
+      this->set_exception(make_error<BrokenExecutor>("the call ended its thread"));
       this->publish();
       throw;
     } catch (...) {

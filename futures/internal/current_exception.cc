@@ -7,6 +7,8 @@
 
 #include <cxxabi.h>
 
+#include "absl/log/log.h"
+
 namespace futures::internal {
 
 std::string demangled(const char* name) {
@@ -25,6 +27,13 @@ std::string describe_current_exception() {
   } catch (...) {
     const std::type_info* const type = abi::__cxa_current_exception_type();
     return type == nullptr ? "an exception of unknown type" : "an exception of type " + demangled(type->name());
+  }
+}
+
+void log_current_exception(const char* what) {
+  try {
+    LOG(ERROR) << what << describe_current_exception();
+  } catch (const std::bad_alloc&) {
   }
 }
 

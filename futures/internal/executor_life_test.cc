@@ -288,10 +288,14 @@ class Functions final : public WorkerThreads {
     }
   }
   bool has_pending() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty(); }
-  void break_with(const std::string& reason) override {
+  void break_with(const std::exception_ptr& error) override {
     sync::mutex_lock lock(mutex_);
-    broken_ = reason;
     queue_.clear();
+    try {
+      std::rethrow_exception(error);
+    } catch (const BrokenThreadPool& e) {
+      broken_ = e.what();
+    }
   }
   std::size_t close_intake(bool) override {
     sync::mutex_lock lock(mutex_);

@@ -162,8 +162,22 @@ bool FutureState::fail(std::exception_ptr exception) {
   return true;
 }
 
-Callback* FutureState::fail_before_callbacks(std::exception_ptr exception) {
-  return begin_failure(std::move(exception)) ? publish_before_callbacks() : nullptr;
+bool FutureState::mark_failed(std::exception_ptr exception) noexcept {
+  if (!begin_failure(std::move(exception))) return false;
+  Callback* const callbacks = publish_before_callbacks();
+  if (callbacks == nullptr) return true;
+  sync::mutex_lock lock(mutex_);  // Nobody adds any more: the future is done.
+  first_callback_ = callbacks;
+  return true;
+}
+
+void FutureState::announce_failed() {
+  Callback* callbacks = nullptr;
+  {
+    sync::mutex_lock lock(mutex_);
+    callbacks = take_callbacks();
+  }
+  run_callbacks(callbacks);
 }
 
 bool FutureState::mark_cancelled() noexcept {
@@ -232,7 +246,7 @@ void FutureState::run_callbacks(Callback* first) {
       run_callbacks(first);
       throw;
     } catch (...) {
-      LOG(ERROR) << "a done callback threw: " << describe_current_exception();
+      log_current_exception("a done callback threw: ");
     }
     callback.reset();
     drop_handle();

@@ -143,8 +143,10 @@ class FutureState {
   // Destroys the callable and finishes the future with `exception`. Returns false, and does nothing, if it is done.
   // Law F12.
   bool fail(std::exception_ptr exception);
-  // The same without the callbacks, which it returns. Null if the future was done already.
-  Callback* fail_before_callbacks(std::exception_ptr exception);
+  // The same in two parts, as for cancelling: if it returns true, the caller owes announce_failed, which runs the
+  // callbacks. Allocates nothing.
+  bool mark_failed(std::exception_ptr exception) noexcept;
+  void announce_failed();
 
   // --- Cancelling has two parts, so that an executor can do the first under its own lock. Laws F2, S3.
   // kPending -> kCancelled; wakes waiters (laws F5, W4). Returns whether this call did it; then the caller owes

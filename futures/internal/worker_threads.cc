@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
+#include <string_view>
 #include <utility>
 
 #include <cxxabi.h>
 
-#include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "futures/errors.h"
 #include "futures/internal/current_exception.h"
 
 namespace futures::internal {
@@ -15,6 +17,16 @@ namespace {
 
 // Whether this thread, a worker's, has left. Plain, as a thread_local whose destructor has run must not be asked.
 constinit thread_local bool has_left = false;
+
+// What becomes of an executor because of the exception that is being handled. If there is no memory for the text, a
+// std::bad_alloc.
+std::exception_ptr broken_by_current_exception(std::string_view what) noexcept {
+  try {
+    return std::make_exception_ptr(BrokenThreadPool(absl::StrCat(what, describe_current_exception())));
+  } catch (const std::bad_alloc&) {
+    return std::current_exception();
+  }
+}
 
 }  // namespace
 
@@ -72,12 +84,12 @@ bool WorkerThreads::initialize() {
     if (options_.initializer != nullptr) options_.initializer();
     sync::end_if_cancelled();
   } catch (abi::__forced_unwind&) {
-    break_with("a worker's initializer ended its thread");
+    break_with(make_error<BrokenThreadPool>("a worker's initializer ended its thread"));
     throw;
   } catch (...) {
-    const std::string reason = absl::StrCat("a worker's initializer threw: ", describe_current_exception());
-    LOG(ERROR) << reason;
-    break_with(reason);
+    constexpr const char* kWhat = "a worker's initializer threw: ";
+    log_current_exception(kWhat);
+    break_with(broken_by_current_exception(kWhat));
     return false;
   }
   sync::mutex_lock lock(mutex_);
@@ -88,18 +100,18 @@ bool WorkerThreads::initialize() {
 // The worker of this thread is no more: its last act, or the thread will never come back from where it is.
 // `others_join_it`: the thread ends by itself now.
 void WorkerThreads::leave(bool others_join_it) {
-  std::string failure;
+  std::exception_ptr failure;
   {
     sync::mutex_lock lock(mutex_);
     if (!others_join_it) detach_own_thread();
     if (has_pending()) {
       try {
         start_worker();
-      } catch (const std::exception& e) {
-        if (live_workers_ == 1) failure = absl::StrCat("the last worker ended and cannot be replaced: ", e.what());
+      } catch (const std::exception&) {
+        if (live_workers_ == 1) failure = broken_by_current_exception("the last worker ended and cannot be replaced: ");
       }
     }
-    if (failure.empty()) return count_off_own_worker();
+    if (failure == nullptr) return count_off_own_worker();
   }
   // It still counts: whoever waits for the workers waits for these calls. A callback of theirs must not end this
   // thread, which is being ended already (law F10): the program would end instead.

@@ -10,6 +10,7 @@
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_WORKER_THREADS_H_
 
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -57,8 +58,8 @@ class WorkerThreads : public ExecutorLife, public std::enable_shared_from_this<W
   virtual void work() = 0;
   // Whether calls wait for a worker.
   virtual bool has_pending() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) = 0;
-  // Refuses calls from now on, and fails the pending ones. Laws T4, T5.
-  virtual void break_with(const std::string& reason) = 0;
+  // Refuses calls from now on with this error, and fails the pending ones. Allocates nothing. Laws T4, T5.
+  virtual void break_with(const std::exception_ptr& error) = 0;
 
   // Throws std::system_error if the system gives no thread.
   void start_worker() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -11,6 +11,8 @@ void ThreadPool::schedule(Task task) {
   check_process();
   sync::mutex_lock lock(mutex_);
   check_open();
+  // So that a worker that takes the call can list it, whatever memory is left then.
+  if (task.takes_stop_token()) queue_.reserve_stop_handles(stoppable_running_, max_workers());
   provide_worker();
   queue_.push_back(std::move(task));
 }
@@ -97,9 +99,8 @@ void ThreadPool::be_idle() {
   work_or_closing_.wait(mutex_);
 }
 
-void ThreadPool::break_with(const std::string& reason) {
+void ThreadPool::break_with(const std::exception_ptr& error) {
   TaskQueue pending;
-  const std::exception_ptr error = std::make_exception_ptr(BrokenThreadPool(reason));
   {
     sync::mutex_lock lock(mutex_);
     if (broken_ == nullptr) broken_ = error;

@@ -45,7 +45,7 @@ class ThreadPool final : public WorkerThreads {
   void be_idle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void run(Task task);
   bool has_pending() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !queue_.empty(); }
-  void break_with(const std::string& reason) override;
+  void break_with(const std::exception_ptr& error) override;
 
   // Throws if the pool is broken or the intake closed.
   void check_open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -115,7 +115,6 @@ extern "C" [[gnu::weak]] std::byte __stop_simulated_thread_locals[];
 namespace futures::simulator {
 namespace {
 
-constexpr std::size_t kStackBytes = std::size_t{256} * 1024;
 constexpr std::size_t kGuardBytes = std::size_t{64} * 1024;  // A multiple of every page size in use.
 
 std::size_t thread_local_bytes() {
@@ -136,13 +135,13 @@ const std::byte* initial_thread_locals() {
 [[maybe_unused]] const std::byte* const initial_at_start = initial_thread_locals();
 
 std::byte* make_stack() {
-  void* const memory = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
+  void* const memory = mmap(nullptr, kGuardBytes + Fiber::kStackBytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   mprotect(memory, kGuardBytes, PROT_NONE);
   std::byte* const stack = static_cast<std::byte*>(memory) + kGuardBytes;
 #ifdef ABSL_HAVE_ADDRESS_SANITIZER
-  __lsan_register_root_region(stack, kStackBytes);
+  __lsan_register_root_region(stack, Fiber::kStackBytes);
 #endif
   return stack;
 }

@@ -8,6 +8,7 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_FIBER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 // What `thread_local` becomes in the simulated sources. A plain variable in a section of its own, whose bytes are
@@ -29,6 +30,10 @@ class Fiber {
 
   // Leaves this fiber, which must be the one that runs, for `next`. Returns when another fiber switches back.
   void switch_to(Fiber& next);
+
+  // Where its stack begins, and how large each is; 0 for the thread's own stack.
+  std::uintptr_t stack() const { return reinterpret_cast<std::uintptr_t>(stack_); }
+  static constexpr std::size_t kStackBytes = std::size_t{256} * 1024;
 
   // The next switch to this fiber calls its entry again, on an empty stack. What was on the stack is not unwound.
   void restart();

@@ -20,6 +20,7 @@
 namespace futures {
 namespace {
 
+using simulator::Bookkeeping;
 using simulator::Exhaustive;
 using simulator::expect;
 using simulator::Exploration;
@@ -74,7 +75,11 @@ TEST(FutureSchedules, F2_RacingCancelsAgree) {
     Promise<int> promise;
     const Future<int> future = promise.future();
     std::vector<bool> answers;
-    const auto cancel = [&] { answers.push_back(future.cancel()); };
+    const auto cancel = [&] {
+      const bool answer = future.cancel();
+      const Bookkeeping bookkeeping;
+      answers.push_back(answer);
+    };
     together({cancel, cancel, [&] {
                 if (promise.set_running_or_notify_cancel()) promise.set_result(1);
               }});
@@ -88,7 +93,9 @@ TEST(FutureSchedules, F6_OneOfTwoOutcomesWins) {
     const Future<int> future = promise.future();
     std::vector<int> winners;
     const auto set = [&](int value) {
-      if (!throws<InvalidStateError>([&] { promise.set_result(value); })) winners.push_back(value);
+      if (throws<InvalidStateError>([&] { promise.set_result(value); })) return;
+      const Bookkeeping bookkeeping;
+      winners.push_back(value);
     };
     together({[&] { set(1); }, [&] { set(2); }});
     expect(winners.size() == 1, "F6: not exactly one outcome was accepted");
@@ -179,7 +186,9 @@ TEST(FutureSchedules, F3_AValueIsTakenOnce) {
     Promise<std::unique_ptr<int>> promise;
     int taken = 0;
     const auto take = [&, future = promise.future()] {
-      if (!throws<InvalidStateError>([&] { expect(*future.take() == 7, "F3: another value"); })) ++taken;
+      if (throws<InvalidStateError>([&] { expect(*future.take() == 7, "F3: another value"); })) return;
+      const Bookkeeping bookkeeping;
+      ++taken;
     };
     together({take, take, [&] { promise.set_result(std::make_unique<int>(7)); }});
     expect(taken == 1, "F3: the value was not taken exactly once");
@@ -208,6 +217,7 @@ TEST(FutureSchedules, F8_CallbacksRunOnce) {
     const auto add = [&] {
       future.add_done_callback([&](const Future<int>& f) {
         expect(f.done(), "F8: a callback of a future that is not done");
+        const Bookkeeping bookkeeping;
         ++runs;
       });
     };

@@ -60,7 +60,8 @@ std::function<void()> law_program(const Law& law, const Candidate& candidate) {
 
 void explore_law(const std::string& name, const std::function<void()>& program, long steps,
                  const std::function<bool(const Exploration&)>& explored) {
-  constexpr Limits kLimits{.steps_per_run = 2'000'000};  // A check may make hundreds of calls.
+  constexpr Limits kLimits{.steps_per_run = 2'000'000,  // A check may make hundreds of calls.
+                           .races_one_in = 0};
   constexpr long kRunsMin = 10;
   constexpr long kRunsMax = 300;
   const Exploration plain = explore(name, program, Replay({}), kLimits);

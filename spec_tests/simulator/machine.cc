@@ -9,6 +9,7 @@
 
 #include "absl/log/log.h"
 #include "absl/strings/str_cat.h"
+#include "spec_tests/simulator/quarantine.h"
 
 namespace futures::simulator {
 namespace {
@@ -25,24 +26,31 @@ Machine& Machine::instance() {
 
 // --- A run.
 
-Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records) {
+Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& strategy, const Limits& limits,
+                              Looks looks) {
   strategy_ = &strategy;
   count_ = 0;
   choices_ = 0;
   steps_ = 0;
-  steps_max_ = steps_max;
+  limits_ = limits;
   now_ = 3'600'000'000'000;  // An hour, so that nothing is at or before the clock's zero.
-  records_ = records;
+  records_ = looks.records;
+  looks_at_accesses_ = looks.at_accesses;
   preempted_ = false;
   outcome_ = {};
   rows_.clear();
+  happens_before_.restart();
+  plain_accesses_.restart();
+  current_ = kNobody;
   current_ = add_thread("main", program);
+  own_stack_ = thread(current_).fiber.stack();
   {
     const Quarantine quarantine;
     const std::terminate_handler terminate_before = std::set_terminate(&Machine::on_terminate);
     in_run_ = runs_here_ = true;
     outside_.switch_to(thread(current_).fiber);
     in_run_ = runs_here_ = false;
+  observes_ = false;
     std::set_terminate(terminate_before);
   }
   outcome_.steps = steps_;
@@ -58,14 +66,14 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
   return std::move(outcome_);
 }
 
-int Machine::add_thread(std::string name, std::function<void()> body) {
+int Machine::add_thread(const std::string& name, std::function<void()> body) {
   const int number = count_;
   if (number == kThreadsMax) found(Finding::Kind::kMisuse, "the program has started too many threads");
   if (static_cast<std::size_t>(number) == threads_.size()) threads_.push_back(std::make_unique<Thread>(number));
   ++count_;
   Thread& added = thread(number);
   added.fiber.restart();
-  added.name = name.empty() ? absl::StrCat("thread ", number) : std::move(name);
+  added.name = name.empty() ? absl::StrCat("thread ", number) : name;
   added.body = std::move(body);
   added.last_words.clear();
   added.state = State::kCanRun;
@@ -78,6 +86,8 @@ int Machine::add_thread(std::string name, std::function<void()> body) {
   added.is_cancelled = false;
   added.is_cancellable = true;
   added.is_ending = false;
+  added.hopes.clear();
+  if (looks_at_accesses_) happens_before_.start(current_, number);
   return number;
 }
 
@@ -85,6 +95,7 @@ void Machine::enter(void* argument) {
   Machine& machine = instance();
   {
     auto* const self = static_cast<Thread*>(argument);
+    observes_ = true;
     try {
       self->body();
       // Whoever has been told that the work is done may go on before the thread has ended.
@@ -95,9 +106,11 @@ void Machine::enter(void* argument) {
       self->body = nullptr;
       throw;  // To the end of the stack: see unwind_frame.
     } catch (const std::exception& e) {
+      const Inside inside;
       machine.found(Finding::Kind::kException,
                     absl::StrCat("an exception left the thread ", self->name, ": ", e.what()));
     } catch (...) {
+      const Inside inside;
       machine.found(Finding::Kind::kException, absl::StrCat("an exception left the thread ", self->name));
     }
   }
@@ -106,6 +119,7 @@ void Machine::enter(void* argument) {
 
 void Machine::end_thread() {
   say_last_words();
+  observes_ = false;
   thread(current_).state = State::kEnded;
   reschedule();
   std::abort();  // Nobody comes back.
@@ -118,11 +132,13 @@ void Machine::leave() {
 }
 
 void Machine::found(Finding::Kind kind, std::string what) {
+  observes_ = false;
   outcome_.finding = Finding{.kind = kind, .what = std::move(what), .schedule = {}, .table = {}};
   leave();
 }
 
 void Machine::on_terminate() {
+  const Inside inside;
   Machine& machine = instance();
   std::string what = "std::terminate was called";
   if (const std::exception_ptr error = std::current_exception()) {
@@ -140,6 +156,8 @@ void Machine::on_terminate() {
 // --- Choices.
 
 int Machine::choose(const Choice& choice) {
+  // Fair: each thread that can run in turn. Not the strategy's choice, so no part of the schedule.
+  if (steps_ > limits_.steps_per_run) return choice.preempts && choice.first_fault > 1 ? 1 : 0;
   const int number = choices_++;
   const int option = strategy_->choose(choice);
   if (option != 0) outcome_.schedule.push_back({.choice = number, .option = option});
@@ -241,6 +259,7 @@ void Machine::switch_to(int next) {
   if (next == current_) return;
   Fiber& from = thread(current_).fiber;
   current_ = next;
+  own_stack_ = thread(next).fiber.stack();
   from.switch_to(thread(next).fiber);
 }
 
@@ -287,6 +306,7 @@ void Machine::end_without_runnable() {
 // --- Operations.
 
 void Machine::before(Operation operation, const void* object, const Liveness* liveness, const Where& where) {
+  const Inside inside;
   if (!in_run_) return;
   reschedule_at_operation(where);
   if (records_) add_row(operation, object, where);
@@ -297,13 +317,12 @@ void Machine::before(Operation operation, const void* object, const Liveness* li
 
 void Machine::reschedule_at_operation(const Where& where) {
   thread(current_).waits_at = where;
-  if (++steps_ > steps_max_) {
-    found(Finding::Kind::kLivelock, absl::StrCat("the run has not ended after ", steps_max_, " steps"));
-  }
+  if (++steps_ > 2 * limits_.steps_per_run) end_without_end();
   reschedule();
 }
 
 bool Machine::weak_compare_exchange_fails() {
+  const Inside inside;
   if (!in_run_ || choose({.kind = Choice::Kind::kWeakFailure, .options = 2, .first_fault = 1, .spurious_end = 2}) == 0)
     return false;
   if (records_) append("fails for no reason");
@@ -311,6 +330,7 @@ bool Machine::weak_compare_exchange_fails() {
 }
 
 void Machine::lock(MutexState& mutex, const Where& where) {
+  const Inside inside;
   if (!in_run_) {
     if (mutex.owner != kNobody) LOG(FATAL) << "a mutex is locked outside a run, and a run has left it locked";
     mutex.owner = kOutside;
@@ -331,9 +351,11 @@ void Machine::take(MutexState& mutex) {
     if (records_) add_row(Operation::kLock, &mutex, self.waits_at, "has it now");
   }
   mutex.owner = current_;
+  if (looks_at_accesses_) happens_before_.acquire(current_, &mutex);
 }
 
 void Machine::unlock(MutexState& mutex, const Where& where) {
+  const Inside inside;
   if (!in_run_) {
     mutex.owner = kNobody;
     return;
@@ -341,15 +363,18 @@ void Machine::unlock(MutexState& mutex, const Where& where) {
   before(Operation::kUnlock, &mutex, &mutex.liveness, where);
   if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread unlocks a mutex that it does not hold");
   mutex.owner = kNobody;
+  if (looks_at_accesses_) happens_before_.release(current_, &mutex);
 }
 
 bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& mutex, Deadline until,
                    const Where& where) {
+  const Inside inside;
   if (!in_run_) LOG(FATAL) << "a wait on a condition variable outside a run would never end";
   before(Operation::kWait, condition, &liveness, where);
   if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread waits with a mutex that it does not hold");
   Thread& self = thread(current_);
   mutex.owner = kNobody;
+  if (looks_at_accesses_) happens_before_.release(current_, &mutex);
   self.object = condition;
   self.mutex = &mutex;
   self.until = until;
@@ -359,12 +384,14 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   reschedule();
   self.state = State::kCanRun;
   mutex.owner = current_;
+  if (looks_at_accesses_) happens_before_.acquire(current_, &mutex);
   if (std::exchange(self.is_cancelled_here, false)) exit_thread();
   if (records_) add_row(Operation::kWait, condition, where, self.timed_out ? "is over: the time is up" : "is over");
   return !self.timed_out;
 }
 
 void Machine::notify(const void* condition, const Liveness& liveness, bool all, const Where& where) {
+  const Inside inside;
   if (!in_run_) return;
   before(all ? Operation::kNotifyAll : Operation::kNotifyOne, condition, &liveness, where);
   waiters_.clear();
@@ -391,6 +418,7 @@ void Machine::wake_waiters() {
 
 bool Machine::futex_wait(const void* word, const Liveness& liveness, const std::function<bool()>& holds, Deadline until,
                          const Where& where) {
+  const Inside inside;
   if (!in_run_) {
     if (holds()) LOG(FATAL) << "a wait on a futex outside a run would never end";
     return true;
@@ -414,6 +442,7 @@ bool Machine::futex_wait(const void* word, const Liveness& liveness, const std::
 }
 
 void Machine::futex_wake(const void* word, const Where& where) {
+  const Inside inside;
   if (!in_run_) return;
   before(Operation::kFutexWake, word, nullptr, where);  // The address only: the word may be gone.
   waiters_.clear();
@@ -423,7 +452,8 @@ void Machine::futex_wake(const void* word, const Where& where) {
   wake_waiters();
 }
 
-int Machine::start(std::string name, std::function<void()> body, const Where& where) {
+int Machine::start(const std::string& name, std::function<void()> body, const Where& where) {
+  const Inside inside;
   if (!in_run_) LOG(FATAL) << "a thread is started outside a run";
   before(Operation::kStart, nullptr, nullptr, where);
   if (choose({.kind = Choice::Kind::kStartFailure, .options = 2, .first_fault = 1}) != 0) {
@@ -431,12 +461,13 @@ int Machine::start(std::string name, std::function<void()> body, const Where& wh
     return kNobody;
   }
   if (records_) append(name);
-  const int number = add_thread(std::move(name), std::move(body));
+  const int number = add_thread(name, std::move(body));
   thread(number).is_owned = true;
   return number;
 }
 
 void Machine::join(int number, const Where& where) {
+  const Inside inside;
   if (!in_run_) return;  // Of what a run has left behind.
   before(Operation::kJoin, nullptr, nullptr, where);
   if (records_) append(thread(number).name);
@@ -450,9 +481,12 @@ void Machine::join_all(std::vector<int> numbers) {
   self.state = State::kJoin;
   if (!can_run(self)) reschedule();
   self.state = State::kCanRun;
+  if (!looks_at_accesses_) return;
+  for (const int number : self.joined) happens_before_.join(current_, number);
 }
 
 void Machine::detach(int number, const Where& where) {
+  const Inside inside;
   if (!in_run_) return;
   before(Operation::kDetach, nullptr, nullptr, where);
   if (records_) append(thread(number).name);
@@ -479,6 +513,7 @@ int Machine::live_threads() const {
 }
 
 void Machine::together(std::vector<std::function<void()>> clients) {
+  const Inside inside;
   std::vector<int> numbers;
   for (std::function<void()>& client : clients) {
     numbers.push_back(add_thread(absl::StrCat("client ", numbers.size() + 1), std::move(client)));
@@ -487,6 +522,7 @@ void Machine::together(std::vector<std::function<void()>> clients) {
 }
 
 void Machine::pause(const Where& where) {
+  const Inside inside;
   if (!in_run_) return;
   thread(current_).yields = true;
   before(Operation::kPause, nullptr, nullptr, where);

@@ -14,6 +14,8 @@
 
 #include <unwind.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,9 +23,12 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "spec_tests/simulator/fiber.h"
+#include "spec_tests/simulator/happens_before.h"
+#include "spec_tests/simulator/plain_accesses.h"
 #include "spec_tests/simulator/simulator.h"
 
 namespace futures::simulator {
@@ -43,6 +48,7 @@ enum class Operation : std::uint8_t {
   kNotifyAll,
   kFutexWait,
   kFutexWake,
+  kFence,
   kStart,
   kJoin,
   kDetach,
@@ -86,13 +92,24 @@ class Machine {
   static bool in_run() { return in_run_; }
   // The same, for code that other threads of the operating system may run meanwhile.
   static bool runs_here() { return runs_here_; }
+  // Whether it is the program that runs, not the simulator.
+  static bool observes() noexcept { return observes_; }
+  // Returns what it was before.
+  static bool observe(bool observes) noexcept { return std::exchange(observes_, observes); }
+  // While one lives, memory that is accessed, allocated or freed is the simulator's own.
+  class Inside;
 
   struct Outcome {
     std::optional<Finding> finding;
     Schedule schedule;
     long steps = 0;
+    long plain_accesses = 0;
   };
-  Outcome run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records);
+  struct Looks {
+    bool records = false;  // Whether the rows of the table are kept.
+    bool at_accesses = true;  // Whether data races are looked for.
+  };
+  Outcome run(const std::function<void()>& program, Strategy& strategy, const Limits& limits, Looks looks);
 
   // The choice point before an operation. `liveness` is the object's, null if it has none.
   void before(Operation operation, const void* object, const Liveness* liveness, const Where& where);
@@ -101,6 +118,14 @@ class Machine {
   void append(std::string_view text);
 
   bool weak_compare_exchange_fails();
+  // Asked by each `new` of the program.
+  bool allocation_fails();
+
+  // What an operation of an atomic, or on the count of the owners of an object, orders. No choice point.
+  enum class Ordering : std::uint8_t { kLoad, kStore, kModify, kFence };
+  void order(Ordering ordering, const void* object, std::memory_order order);
+  // An instrumented load or store of the program.
+  static void plain_access(const void* address, std::size_t bytes, bool writes, const void* code);
 
   void lock(MutexState& mutex, const Where& where);
   void unlock(MutexState& mutex, const Where& where);
@@ -115,7 +140,7 @@ class Machine {
   void futex_wake(const void* word, const Where& where);
 
   // Returns the number of the new thread, or kNobody if it could not be started.
-  int start(std::string name, std::function<void()> body, const Where& where);
+  int start(const std::string& name, std::function<void()> body, const Where& where);
   void join(int thread, const Where& where);
   void detach(int thread, const Where& where);
   // Runs `last_words` on the current thread when it ends, the last given first: what destructors of thread_locals do.
@@ -136,6 +161,7 @@ class Machine {
   // Of the current thread. Returns what was set before.
   bool set_cancellable(bool is_cancellable);
   void end_if_cancelled(const Where& where);
+  void eventually(const std::function<bool()>& holds, std::string_view what, const Where& where);
 
   std::int64_t now() { return ++now_; }
 
@@ -170,6 +196,7 @@ class Machine {
     bool is_cancellable = true;
     bool is_ending = false;  // It unwinds, and is not cancelled again.
     _Unwind_Exception unwinding;
+    std::string hopes;  // What it waits for in `eventually`.
     Where waits_at;
   };
 
@@ -196,7 +223,7 @@ class Machine {
   Thread& thread(int number) { return *threads_[static_cast<std::size_t>(number)]; }
   const std::string& thread_name(int number) const { return threads_[static_cast<std::size_t>(number)]->name; }
   bool can_run(const Thread& thread) const;
-  int add_thread(std::string name, std::function<void()> body);
+  int add_thread(const std::string& name, std::function<void()> body);
   // Lets the strategy choose, counts the choice, and remembers a deviation.
   int choose(const Choice& choice);
   // The current thread stops here, blocked or not, until it is chosen.
@@ -212,6 +239,7 @@ class Machine {
   void switch_to(int next);
   void end_wait(const Event& event);
   [[noreturn]] void end_without_runnable();
+  [[noreturn]] void end_without_end();
   [[noreturn]] void end_thread();
   static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions, _Unwind_Exception_Class exception_class,
                                           _Unwind_Exception* exception, _Unwind_Context* context, void* argument);
@@ -228,8 +256,17 @@ class Machine {
   std::string blocked_threads();
   void add_row(Operation operation, const void* object, const Where& where, std::string text = {});
 
+  // Whether other threads may learn of what is here.
+  bool is_of_the_program(std::uintptr_t address) const;
+  void check_plain_access(std::uintptr_t address, std::size_t bytes, bool writes, const void* code);
+  std::string describe(const PlainAccess& access) const;
+
   static inline bool in_run_ = false;
   static inline thread_local bool runs_here_ = false;
+  static inline bool observes_ = false;
+  static inline bool looks_at_accesses_ = false;
+  // The stack of the current thread. Its own accesses to it are not asked about.
+  static inline std::uintptr_t own_stack_ = 0;
 
   Fiber outside_;
   std::vector<std::unique_ptr<Thread>> threads_;  // Kept from run to run; the first `count_` are those of this one.
@@ -242,20 +279,25 @@ class Machine {
   std::vector<int> waiters_;
   int choices_ = 0;
   long steps_ = 0;
-  long steps_max_ = 0;
+  Limits limits_;
   std::int64_t now_ = 0;
   bool records_ = false;
   bool preempted_ = false;
   Outcome outcome_;
   std::vector<Row> rows_;
+  HappensBefore happens_before_;
+  PlainAccesses plain_accesses_;
 };
 
-// While it lives, memory that is given back to the allocator is overwritten and kept. Does nothing under
-// AddressSanitizer, which does the same by itself.
-class Quarantine {
+class Machine::Inside {
  public:
-  Quarantine();
-  ~Quarantine();
+  Inside() = default;
+  ~Inside() { observes_ = before_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  const bool before_ = std::exchange(observes_, false);
 };
 
 }  // namespace futures::simulator

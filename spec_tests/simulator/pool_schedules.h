@@ -52,9 +52,13 @@ class PoolSchedules : public testing::TestWithParam<std::pair<Candidate, int>> {
       if (explored.ok()) std::cout << explored.report();
     };
     const int faults = faults_happen && workers() == 1 ? 1 : 0;
-    require(simulator::explore(test.name(), program, simulator::Exhaustive({.preemptions = 1, .faults = faults})));
-    require(simulator::explore(test.name(), program, simulator::RandomWalk({.runs = 3000, .faults = faults_happen})));
-    require(simulator::explore(test.name(), program, simulator::Pct({.runs = 3000})));
+    const simulator::Limits limits = {.races_one_in = 4};
+    const auto explore = [&](simulator::Strategy&& strategy) {
+      require(simulator::explore(test.name(), program, std::move(strategy), limits));
+    };
+    explore(simulator::Exhaustive({.preemptions = 1, .faults = faults}));
+    explore(simulator::RandomWalk({.runs = 3000, .faults = faults_happen}));
+    explore(simulator::Pct({.runs = 3000}));
   }
 };
 

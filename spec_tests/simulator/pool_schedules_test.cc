@@ -15,6 +15,7 @@
 #include "spec_tests/simulator/simulated/futures/executor.h"
 #include "spec_tests/simulator/simulated/futures/future.h"
 #include "spec_tests/simulator/simulator.h"
+#include "spec_tests/simulator/sync.h"
 
 namespace futures {
 namespace {
@@ -80,6 +81,28 @@ TEST_P(PoolSchedules, E6_AFreeWorkerTakesThePendingCall) {
   on_all_schedules(program, /*faults_happen=*/false);
 }
 
+// Plain variables: what the executor does not order is a data race.
+TEST_P(PoolSchedules, E9_WhatHappenedBeforeIsVisible) {
+  on_all_schedules([] {
+    const auto executor = make_executor();
+    struct Seen {
+      int before = 0;
+      int in_the_call = 0;
+    } seen;
+    Call call;
+    const auto look = [&seen] { expect(seen.in_the_call == 2, "E9: what the call did is not visible"); };
+    together({[&] {
+      seen.before = 1;
+      submit(*executor, call, [&seen] { seen.in_the_call = seen.before + 1; });
+      if (!call.accepted) return;
+      call.future.add_done_callback([&look](const Future<void>&) { look(); });
+      call.future.wait();
+      look();
+    }});
+    if (call.accepted && call.future.done()) look();
+  });
+}
+
 TEST_P(PoolSchedules, F2_ACancelledCallNeverRuns) {
   on_all_schedules([] {
     Call one;
@@ -119,8 +142,12 @@ TEST_P(PoolSchedules, E6_NeverMoreAtOnceThanWorkers) {
     const auto executor = make_executor();
     for (Call& call : calls) {
       submit(*executor, call, [&running, workers_max] {
-        expect(++running <= workers_max, "E6: more calls run than there are workers");
+        {
+          const simulator::Bookkeeping bookkeeping;
+          expect(++running <= workers_max, "E6: more calls run than there are workers");
+        }
         simulator::pass_time();
+        const simulator::Bookkeeping bookkeeping;
         --running;
       });
     }
@@ -238,7 +265,7 @@ TEST_P(PoolSchedules, S7_ACallThatWaitsForItsExecutorIsRefused) {
 
 TEST_P(PoolSchedules, E8_TheCallableIsGoneBeforeTheFutureIsDone) {
   on_all_schedules([] {
-    const auto captured = std::make_shared<int>(0);
+    const auto captured = sync::make_shared<int>(0);
     const auto executor = make_executor();
     Call call;
     submit(*executor, call, [held = captured] {});

@@ -50,6 +50,8 @@ Words words(Operation operation) {
       return {"futex_wait", "atomic"};
     case Operation::kFutexWake:
       return {"futex_wake_all", "atomic"};
+    case Operation::kFence:
+      return {"fence", ""};
     case Operation::kStart:
       return {"start", ""};
     case Operation::kJoin:
@@ -112,8 +114,12 @@ std::string_view to_text(Finding::Kind kind) {
       return "lost wake-up";
     case Finding::Kind::kLivelock:
       return "livelock";
+    case Finding::Kind::kNeverDone:
+      return "never done";
     case Finding::Kind::kLeakedThread:
       return "leaked thread";
+    case Finding::Kind::kDataRace:
+      return "data race";
     case Finding::Kind::kUseAfterFree:
       return "use after free";
     case Finding::Kind::kException:
@@ -137,9 +143,13 @@ void Machine::add_row(Operation operation, const void* object, const Where& wher
                    .text = std::move(text)});
 }
 
-void Machine::append(std::string_view text) { absl::StrAppend(&rows_.back().text, text); }
+void Machine::append(std::string_view text) {
+  const Inside inside;
+  absl::StrAppend(&rows_.back().text, text);
+}
 
 void Machine::note(std::string_view what) {
+  const Inside inside;
   if (in_run_ && records_) add_row(Operation::kNote, nullptr, Where(), std::string(what));
 }
 
@@ -177,6 +187,26 @@ std::string Machine::blocked_threads() {
     absl::StrAppend(&text, "\n    ", t.name, " waits ", waits, where.empty() ? "" : " at ", where);
   }
   return text;
+}
+
+// --- Runs that do not end.
+
+void Machine::eventually(const std::function<bool()>& holds, std::string_view what, const Where& where) {
+  {
+    const Inside inside;
+    thread(current_).hopes = what;
+  }
+  while (!holds()) pause(where);
+  thread(current_).hopes.clear();
+}
+
+void Machine::end_without_end() {
+  for (int i = 0; i < count_; ++i) {
+    const Thread& t = thread(i);
+    if (!t.hopes.empty()) found(Finding::Kind::kNeverDone, absl::StrCat(t.name, " waits in vain: ", t.hopes));
+  }
+  found(Finding::Kind::kLivelock, absl::StrCat("the run has not ended after ", limits_.steps_per_run,
+                                               " steps, and as many more under fair scheduling"));
 }
 
 // --- Explorations.
@@ -241,9 +271,9 @@ void watch_end(std::string_view program) {
 }
 
 // One run, and what the program's judge says of it.
-Machine::Outcome run_and_judge(const Program& program, Strategy& strategy, Limits limits, bool records) {
+Machine::Outcome run_and_judge(const Program& program, Strategy& strategy, Limits limits, Machine::Looks looks) {
   Machine& machine = Machine::instance();
-  Machine::Outcome outcome = machine.run(program.body, strategy, limits.steps_per_run, records);
+  Machine::Outcome outcome = machine.run(program.body, strategy, limits, looks);
   if (outcome.finding || !program.judge) return outcome;
   if (std::optional<Program::Verdict> verdict = program.judge()) {
     outcome.finding = Finding{.kind = verdict->kind,
@@ -255,10 +285,10 @@ Machine::Outcome run_and_judge(const Program& program, Strategy& strategy, Limit
 }
 
 // Repeats the run of a finding and keeps its table.
-Finding repeated(const Finding& finding, const Program& program, Limits limits) {
+Finding repeated(const Finding& finding, const Program& program, Limits limits, bool at_accesses) {
   Replay replay(finding.schedule);
   replay.next_run();
-  Machine::Outcome outcome = run_and_judge(program, replay, limits, /*records=*/true);
+  Machine::Outcome outcome = run_and_judge(program, replay, limits, {.records = true, .at_accesses = at_accesses});
   if (!outcome.finding || outcome.finding->kind != finding.kind) {
     return {.kind = Finding::Kind::kNotDeterministic,
             .what = absl::StrCat("the run found a ", to_text(finding.kind), " (", finding.what,
@@ -285,7 +315,7 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
-    Machine::Outcome outcome = run_and_judge(program, replay, limits, /*records=*/true);
+    Machine::Outcome outcome = run_and_judge(program, replay, limits, {.records = true, .at_accesses = limits.races_one_in > 0});
     result.schedules = 1;
     result.strategy = replay.name();
     result.finding = std::move(outcome.finding);
@@ -293,11 +323,13 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
     return result;
   }
   while (strategy.next_run()) {
+    const bool at_accesses = limits.races_one_in > 0 && result.schedules % limits.races_one_in == 0;
     ++result.schedules;
-    Machine::Outcome outcome = run_and_judge(program, strategy, limits, /*records=*/false);
+    Machine::Outcome outcome = run_and_judge(program, strategy, limits, {.at_accesses = at_accesses});
     result.steps += outcome.steps;
+    result.plain_accesses += outcome.plain_accesses;
     if (outcome.finding) {
-      result.finding = repeated(*outcome.finding, program, limits);
+      result.finding = repeated(*outcome.finding, program, limits, at_accesses);
       break;
     }
     if (result.schedules % 64 == 0 && seconds() > limits.seconds) break;
@@ -317,7 +349,9 @@ std::string Exploration::report() const {
 }
 
 void expect(bool holds, std::string_view what) {
-  if (!holds) Machine::instance().found(Finding::Kind::kBrokenExpectation, std::string(what));
+  if (holds) return;
+  const Machine::Inside inside;
+  Machine::instance().found(Finding::Kind::kBrokenExpectation, std::string(what));
 }
 
 void together(std::vector<std::function<void()>> clients) { Machine::instance().together(std::move(clients)); }
@@ -325,6 +359,10 @@ void together(std::vector<std::function<void()>> clients) { Machine::instance().
 void pass_time() { Machine::instance().before(Operation::kPassTime, nullptr, nullptr, Where()); }
 
 void await_rest() { Machine::instance().await_rest(); }
+
+void eventually(const std::function<bool()>& holds, std::string_view what) {
+  Machine::instance().eventually(holds, what, Where());
+}
 
 int live_threads() { return Machine::instance().live_threads(); }
 

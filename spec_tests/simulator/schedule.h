@@ -36,6 +36,7 @@ struct Choice {
     kWaiter,  // Whom notify_one wakes.
     kWeakFailure,  // 1: a compare_exchange_weak fails for no reason.
     kStartFailure,  // 1: a thread cannot be started.
+    kAllocationFailure,  // 1: `new` throws std::bad_alloc.
   };
   Kind kind = Kind::kThread;
   int options = 2;

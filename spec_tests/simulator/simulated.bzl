@@ -30,6 +30,15 @@ _COPIED = [
     "spec_tests/candidates/thread_candidates.h",
     "spec_tests/laws/",
 ]
+# The compiler reports each plain load and store (machine_memory.cc). Clang alone can. Without a level, here `func`, it
+# reports nothing. The line tables are for whoever reads a report.
+INSTRUMENTED = select({
+    "@rules_cc//cc/compiler:clang": [
+        "-fsanitize-coverage=func,trace-loads,trace-stores",
+        "-gline-tables-only",
+    ],
+    "//conditions:default": [],
+})
 
 def _copies_impl(ctx):
     copies = _HERE + ctx.attr.folder + "/"
@@ -64,7 +73,17 @@ _copies = rule(
     },
 )
 
-def simulated_library(name, srcs, hdrs, deps, folder = "simulated", replacements = {}, extra_srcs = [], **kwargs):
+def simulated_library(
+        name,
+        srcs,
+        hdrs,
+        deps,
+        folder = "simulated",
+        replacements = {},
+        extra_srcs = [],
+        copts = [],
+        instruments = True,
+        **kwargs):
     """The copies of `srcs` and `hdrs` as one library.
 
     Args:
@@ -75,6 +94,9 @@ def simulated_library(name, srcs, hdrs, deps, folder = "simulated", replacements
       folder: where the copies are, below spec_tests/simulator, and the name of their inline namespace.
       replacements: more text that is replaced in the copies.
       extra_srcs: sources that take the place of some that are not copied.
+      copts: for the cc_library.
+      instruments: whether the simulator sees plain loads and stores of the copies. Not for code whose threads meet
+        through other things than sync::, such as std::atomic or absl::Mutex: it would see races where there are none.
       **kwargs: for the cc_library.
     """
     _copies(name = name + "_hdrs", folder = folder, replacements = replacements, srcs = hdrs)
@@ -83,6 +105,7 @@ def simulated_library(name, srcs, hdrs, deps, folder = "simulated", replacements
         name = name,
         srcs = [":" + name + "_srcs"] + extra_srcs,
         hdrs = [":" + name + "_hdrs"],
+        copts = copts + (INSTRUMENTED if instruments else []),
         deps = deps + [":sync"],
         **kwargs
     )

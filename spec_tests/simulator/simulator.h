@@ -40,9 +40,11 @@ struct Finding {
     kNotOfTheModel,  // The run's history is none that the model has.
     kDeadlock,  // Every thread that is left waits for a mutex or for the end of another thread.
     kLostWakeUp,  // The same, but one of them waits to be woken, and nobody is left who could.
-    kLivelock,  // The run has taken more steps than it may.
+    kLivelock,  // The run does not end, though every thread gets its turn and nothing fails.
+    kNeverDone,  // The same, and what `eventually` waits for has not come.
     kLeakedThread,  // The program has returned, and a thread waits for ever, or was neither joined nor detached.
-    kUseAfterFree,  // An operation on an object that has been destroyed.
+    kDataRace,  // Two accesses to the same bytes, one of them a write, and nothing orders them.
+    kUseAfterFree,  // An operation on an object that has been destroyed, or an access to memory that was freed.
     kException,  // An exception left a thread, or std::terminate was called.
     kMisuse,  // Such as the unlock of a mutex by a thread that does not hold it.
     kNotDeterministic,  // The same schedule had another end when it was repeated for the report.
@@ -60,6 +62,7 @@ struct Exploration {
   std::string strategy;
   long schedules = 0;
   long steps = 0;  // Operations, in all runs.
+  long plain_accesses = 0;  // Instrumented loads and stores of memory that threads may share, in all runs.
   double seconds = 0;
   std::optional<Finding> finding;
 
@@ -69,7 +72,15 @@ struct Exploration {
 };
 
 struct Limits {
+  // A run that has taken so many goes on for as many more, under fair scheduling and without faults. If it has not
+  // ended then, that is a finding.
   long steps_per_run = 20'000;
+  // Data races, and accesses to memory that was freed, are looked for in the first run and then in one of so many: such
+  // a run takes three times as long. More: races that need a rare schedule are found later. 0: in none, for programs
+  // whose threads meet through other things than sync::, such as std::atomic.
+  long races_one_in = 1;
+  // Whether `new` may throw std::bad_alloc in the program: each is a fault.
+  bool allocations_fail = false;
   double seconds = 1e9;  // Of real time. Ends the exploration as if the strategy had no more runs.
 };
 
@@ -95,6 +106,8 @@ Exploration explore(std::string name, std::function<void()> body, Strategy&& str
 void expect(bool holds, std::string_view what);
 // Runs each body on a thread of its own, named "client 1", "client 2", ..., and returns when all have ended.
 void together(std::vector<std::function<void()>> clients);
+// Lets others run until `holds`. A finding if that never comes under fair scheduling.
+void eventually(const std::function<bool()>& holds, std::string_view what);
 // A choice point, for code of the program that uses no sync:: and takes time.
 void pass_time();
 // Returns once nobody else can run: all others have ended or wait, be it for a time to come. If several threads ask for
@@ -107,6 +120,18 @@ int this_thread();
 void cancel(int thread, std::source_location where = std::source_location::current());
 // A row of the table: what the program has done or seen.
 void note(std::string_view what);
+// While one lives, the simulator does not look at what this thread does with memory. For what the threads of a program
+// write down together: a lock would order them, and so hide races of the code under test.
+class Bookkeeping {
+ public:
+  Bookkeeping();
+  ~Bookkeeping();
+  Bookkeeping(const Bookkeeping&) = delete;
+  Bookkeeping& operator=(const Bookkeeping&) = delete;
+
+ private:
+  const bool before_;
+};
 
 }  // namespace futures::simulator
 

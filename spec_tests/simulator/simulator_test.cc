@@ -7,6 +7,8 @@
 #include <exception>
 #include <functional>
 #include <iostream>
+#include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -129,6 +131,45 @@ TEST(Simulator, FindsALivelock) {
                {}, {.steps_per_run = 1000});
 }
 
+// This loop does not say that it waits, and without deviations nobody else runs: a fair scheduler ends it.
+TEST(Simulator, ALoopThatAFairSchedulerEndsIsNoLivelock) {
+  const auto program = [](bool ends) {
+    sync::atomic<bool> is_set{false};
+    together({[&] {
+                while (!is_set.load()) {
+                }
+              },
+              [&] { is_set.store(ends); }});
+  };
+  const Limits limits = {.steps_per_run = 1000};
+  for (const bool ends : {true, false}) {
+    const Exploration found = explore("program", [&] { program(ends); }, Exhaustive({.preemptions = 0}), limits);
+    EXPECT_EQ(found.ok(), ends) << found.report();
+    EXPECT_GT(found.steps, limits.steps_per_run);
+  }
+}
+
+// A thread goes on for ever, and none is blocked: what was asked for does not come.
+TEST(Simulator, FindsWhatIsNeverDone) {
+  const auto program = [](bool comes) {
+    sync::atomic<bool> is_done{false};
+    sync::atomic<bool> is_over{false};
+    together({[&] {
+                while (!is_over.load()) {
+                  if (comes) is_done.store(true);
+                }
+              },
+              [&] {
+                eventually([&] { return is_done.load(); }, "the call gets done");
+                is_over.store(true);
+              }});
+  };
+  const Limits limits = {.steps_per_run = 200};
+  const Exploration found = explore("program", [&] { program(true); }, Exhaustive({.preemptions = 1}), limits);
+  EXPECT_TRUE(found.ok()) << found.report();
+  expect_found(Finding::Kind::kNeverDone, [&] { program(false); }, {.preemptions = 0}, limits);
+}
+
 // A loop that says that it waits lets others go on; it costs no preemption.
 TEST(Simulator, AWaitingLoopEnds) {
   expect_nothing(
@@ -219,6 +260,25 @@ TEST(Simulator, AThreadMayNotStart) {
   expect_found(Finding::Kind::kException, program, {.preemptions = 0, .faults = 1});
 }
 
+TEST(Simulator, AnAllocationMayFail) {
+  static std::unique_ptr<int> first;  // The compiler may leave out an allocation that nobody can see.
+  static std::unique_ptr<int> second;
+  const auto program = [] {
+    first = std::make_unique<int>(1);
+    try {
+      second = std::make_unique<int>(2);
+    } catch (const std::bad_alloc&) {
+      expect(*first == 1, "it has another value");
+    }
+    first.reset();
+    second.reset();
+  };
+  expect_nothing(program);
+  const Limits memory_is_short = {.allocations_fail = true};
+  EXPECT_TRUE(explore("program", program, Exhaustive({.preemptions = 1}), memory_is_short).ok());
+  expect_found(Finding::Kind::kException, program, {.preemptions = 0, .faults = 1}, memory_is_short);
+}
+
 // --- Time.
 
 TEST(Simulator, NobodyWaitsForAClock) {
@@ -297,6 +357,7 @@ std::set<std::string> outcomes(Strategy&& strategy) {
         const auto thrice = [&](char letter) {
           for (int i = 0; i < 3; ++i) {
             pass_time();
+            const Bookkeeping bookkeeping;
             order += letter;
           }
         };
@@ -319,6 +380,21 @@ TEST(Simulator, ExhaustiveMeansAll) {
 TEST(Simulator, RandomSearchesReachAllOfASmallProgram) {
   EXPECT_EQ(outcomes(RandomWalk({.runs = 2000})).size(), 20u);
   EXPECT_GT(outcomes(Pct({.runs = 2000, .depth = 3})).size(), 5u);
+}
+
+TEST(Simulator, BytesAreAProgramsChoices) {
+  const auto of = [](std::vector<std::uint8_t> bytes) { return outcomes(Bytes(bytes)); };
+  EXPECT_EQ(of({}), std::set<std::string>{"aaabbb"});
+  // Two choices of which thread begins and goes on, each modulo 2, and then none.
+  EXPECT_EQ(of({1}), std::set<std::string>{"bbbaaa"});
+  EXPECT_EQ(of({0, 1}), of({2, 7}));
+  std::set<std::string> all;
+  for (unsigned int bits = 0; bits < 1024; ++bits) {
+    std::vector<std::uint8_t> bytes;
+    for (int i = 0; i < 10; ++i) bytes.push_back((bits >> i) & 1);
+    all.merge(of(bytes));
+  }
+  EXPECT_EQ(all.size(), 20u);
 }
 
 TEST(Schedule, IsText) {

@@ -53,7 +53,7 @@ void explore_scope(const std::string& executor, const Depth& depth) {
     if (found) return;
     TraceProgram program(executor, trace);
     const Exploration explored = explore(absl::StrCat(executor, " program ", programs), program.program(),
-                                         Exhaustive({.preemptions = depth.preemptions}));
+                                         Exhaustive({.preemptions = depth.preemptions}), {.races_one_in = 0});
     ++programs;
     schedules += explored.schedules;
     histories += static_cast<long>(program.histories());

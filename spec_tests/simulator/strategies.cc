@@ -20,6 +20,13 @@ int Replay::choose(const Choice& choice) {
   return std::min(schedule_[next_++].option, choice.options - 1);
 }
 
+bool Bytes::next_run() {
+  next_ = 0;
+  return !std::exchange(done_, true);
+}
+
+int Bytes::choose(const Choice& choice) { return next_ == bytes_.size() ? 0 : bytes_[next_++] % choice.options; }
+
 bool Exhaustive::is_affordable(const Made& made, int option) const {
   const bool is_fault = option >= made.first_fault;
   const bool is_preemption = made.preempts && option > 0 && !is_fault;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,20 @@ class Replay final : public Strategy {
   const Schedule schedule_;
   bool done_ = false;
   int choice_ = 0;
+  std::size_t next_ = 0;
+};
+
+// One run. Each choice takes a byte, modulo its options; when the bytes are used up, option 0. For a fuzzer.
+class Bytes final : public Strategy {
+ public:
+  explicit Bytes(std::span<const std::uint8_t> bytes) : bytes_(bytes.begin(), bytes.end()) {}
+  bool next_run() override;
+  int choose(const Choice& choice) override;
+  std::string name() const override { return "bytes"; }
+
+ private:
+  const std::vector<std::uint8_t> bytes_;
+  bool done_ = false;
   std::size_t next_ = 0;
 };
 

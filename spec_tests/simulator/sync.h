@@ -19,6 +19,14 @@
 
 #include "absl/base/thread_annotations.h"
 #include "spec_tests/simulator/machine.h"
+#include "spec_tests/simulator/shared_ptr.h"
+
+// A function whose accesses are not those of the program: the instrumentation leaves it out.
+#ifdef __clang__
+#define SIMULATED_UNSEEN __attribute__((noinline, no_sanitize("coverage")))
+#else
+#define SIMULATED_UNSEEN
+#endif
 
 namespace futures::inline simulated::sync {
 
@@ -34,45 +42,51 @@ class atomic {
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
-  T load(std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) const noexcept {
+  T load(std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) const noexcept {
     before(Operation::kLoad, where);
-    tell(value_);
-    return value_;
-  }
-  void store(T value, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    before(Operation::kStore, where);
+    ordered(Machine::Ordering::kLoad, order);
+    const T value = get();
     tell(value);
-    value_ = value;
+    return value;
   }
-  T exchange(T value, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kExchange, where, [value](T) { return value; });
+  void store(T value, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    before(Operation::kStore, where);
+    ordered(Machine::Ordering::kStore, order);
+    tell(value);
+    set(value);
   }
-  T fetch_add(T by, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [by](T value) { return static_cast<T>(value + by); });
+  T exchange(T value, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kExchange, order, where, [value](T) { return value; });
   }
-  T fetch_sub(T by, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [by](T value) { return static_cast<T>(value - by); });
+  T fetch_add(T by, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [by](T value) { return static_cast<T>(value + by); });
   }
-  T fetch_or(T with, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [with](T value) { return static_cast<T>(value | with); });
+  T fetch_sub(T by, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [by](T value) { return static_cast<T>(value - by); });
   }
-  T fetch_and(T with, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [with](T value) { return static_cast<T>(value & with); });
+  T fetch_or(T with, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [with](T value) { return static_cast<T>(value | with); });
   }
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order, std::memory_order,
+  T fetch_and(T with, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [with](T value) { return static_cast<T>(value & with); });
+  }
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure,
                              Where where = Where::current()) noexcept {
     before(Operation::kCompareExchange, where);
-    if (value_ == expected && Machine::instance().weak_compare_exchange_fails()) return false;
-    return settle(expected, desired);
+    if (get() == expected && Machine::instance().weak_compare_exchange_fails()) {
+      ordered(Machine::Ordering::kLoad, failure);
+      return false;
+    }
+    return settle(expected, desired, success, failure);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
                              Where where = Where::current()) noexcept {
     return compare_exchange_weak(expected, desired, order, order, where);
   }
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order, std::memory_order,
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order success, std::memory_order failure,
                                Where where = Where::current()) noexcept {
     before(Operation::kCompareExchange, where);
-    return settle(expected, desired);
+    return settle(expected, desired, success, failure);
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
                                Where where = Where::current()) noexcept {
@@ -83,12 +97,18 @@ class atomic {
   friend bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected,
                          std::optional<std::chrono::steady_clock::time_point>, Where where);
 
-  void before(Operation operation, const Where& where) const noexcept {
+  SIMULATED_UNSEEN void before(Operation operation, const Where& where) const noexcept {
     if (Machine::in_run()) Machine::instance().before(operation, this, &liveness_, where);
   }
+  void ordered(Machine::Ordering ordering, std::memory_order order) const noexcept {
+    Machine::instance().order(ordering, this, order);
+  }
+  SIMULATED_UNSEEN T get() const noexcept { return value_; }
+  SIMULATED_UNSEEN void set(T value) noexcept { value_ = value; }
   // Adds a value to the row of the operation.
-  static void tell(T value, const char* prefix = "") noexcept {
+  SIMULATED_UNSEEN static void tell(T value, const char* prefix = "") noexcept {
     if (!Machine::in_run() || !Machine::instance().records()) return;
+    const Machine::Inside inside;
     std::string text = prefix;
     if constexpr (std::is_pointer_v<T>) {
       text += value == nullptr ? "null" : "an address";
@@ -98,23 +118,28 @@ class atomic {
     Machine::instance().append(text);
   }
   template <typename Change>
-  T modify(Operation operation, const Where& where, Change change) noexcept {
+  T modify(Operation operation, std::memory_order order, const Where& where, Change change) noexcept {
     before(operation, where);
-    const T old = value_;
-    value_ = change(old);
+    ordered(Machine::Ordering::kModify, order);
+    const T old = get();
+    const T changed = change(old);
+    set(changed);
     tell(old);
-    tell(value_, " -> ");
+    tell(changed, " -> ");
     return old;
   }
-  bool settle(T& expected, T desired) noexcept {
-    tell(value_);
-    if (value_ != expected) {
+  bool settle(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
+    const T value = get();
+    tell(value);
+    if (value != expected) {
+      ordered(Machine::Ordering::kLoad, failure);
       tell(expected, ", not ");
-      expected = value_;
+      expected = value;
       return false;
     }
-    value_ = desired;
-    tell(value_, " -> ");
+    ordered(Machine::Ordering::kModify, success);
+    set(desired);
+    tell(desired, " -> ");
     return true;
   }
 
@@ -192,10 +217,15 @@ class condition_variable {
 inline bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until,
                        Where where = Where::current()) {
   return Machine::instance().futex_wait(
-      &word, word.liveness_, [&] { return word.value_ == expected; }, nanoseconds(until), where);
+      &word, word.liveness_, [&] { return word.get() == expected; }, nanoseconds(until), where);
 }
 inline void futex_wake_all(const atomic<std::uint32_t>& word, Where where = Where::current()) {
   Machine::instance().futex_wake(&word, where);
+}
+
+inline void atomic_thread_fence(std::memory_order order, Where where = Where::current()) noexcept {
+  Machine::instance().before(Operation::kFence, nullptr, nullptr, where);
+  Machine::instance().order(Machine::Ordering::kFence, nullptr, order);
 }
 
 inline void pause(Where where = Where::current()) { Machine::instance().pause(where); }

@@ -320,18 +320,24 @@ spec_tests::EpisodeReport TraceProgram::report_of(const Exploration& explored) {
 
 namespace {
 
+// The player's threads also meet through std::atomic, of which the simulator knows nothing.
+constexpr Limits kTraceLimits = {.races_one_in = 0};
+
 // One way to play a trace: the plain schedule, then random ones.
 spec_tests::EpisodeReport explore_played(std::string_view executor, const Trace& trace, Play play, long schedules,
                                          std::uint64_t seed) {
   TraceProgram program(executor, trace, play);
   const std::string name = absl::StrCat(executor, " trace");
-  Exploration explored = explore(name, program.program(), Replay(trace.schedule));
+  Exploration explored = explore(name, program.program(), Replay(trace.schedule), kTraceLimits);
   if (!trace.schedule.empty()) return program.report_of(explored);
   const long random = schedules / 2;
   if (explored.ok()) {
-    explored = explore(name, program.program(), RandomWalk({.runs = random, .seed = seed, .faults = false}));
+    explored = explore(name, program.program(), RandomWalk({.runs = random, .seed = seed, .faults = false}),
+                       kTraceLimits);
   }
-  if (explored.ok()) explored = explore(name, program.program(), Pct({.runs = schedules - random, .seed = seed}));
+  if (explored.ok()) {
+    explored = explore(name, program.program(), Pct({.runs = schedules - random, .seed = seed}), kTraceLimits);
+  }
   return program.report_of(explored);
 }
 

@@ -23,7 +23,8 @@ Machine& Machine::instance() {
 
 // --- A run.
 
-Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records) {
+Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records,
+                              Memory memory) {
   strategy_ = &strategy;
   count_ = 0;
   choices_ = 0;
@@ -32,6 +33,8 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
   now_ = 3'600'000'000'000;  // An hour, so that nothing is at or before the clock's zero.
   records_ = records;
   preempted_ = false;
+  is_weak_ = memory == Memory::kWeak;
+  if (is_weak_) memory_.begin_run();
   outcome_ = {};
   rows_.clear();
   current_ = add_thread("main", program);
@@ -72,6 +75,10 @@ int Machine::add_thread(std::string name, std::function<void()> body) {
   added.timed_out = false;
   added.yields = false;
   added.is_owned = false;
+  if (is_weak_) {
+    if (number == MemoryModel::kThreadsMax) found(Finding::Kind::kMisuse, "too many threads for weak memory");
+    memory_.start_thread(number, number == 0 ? MemoryModel::kNoThread : current_);
+  }
   return number;
 }
 
@@ -264,6 +271,16 @@ void Machine::end_without_runnable() {
   found(kind, blocked_threads());
 }
 
+int Machine::choose_of_memory(const Choice& choice) {
+  const int option = choose(choice);
+  if (option != 0 && records_) {
+    append(choice.kind == Choice::Kind::kStoreRead    ? "(not the newest store) "
+           : choice.kind == Choice::Kind::kStorePlace ? "(not as the newest store) "
+                                                      : "(fails for no reason) ");
+  }
+  return option;
+}
+
 // --- Operations.
 
 void Machine::before(Operation operation, const void* object, const Liveness* liveness, const Where& where) {
@@ -289,6 +306,11 @@ bool Machine::weak_compare_exchange_fails() {
   return true;
 }
 
+void Machine::fence(std::memory_order order, const Where& where) {
+  before(Operation::kFence, nullptr, nullptr, where);
+  if (WeakMemory* const memory = weak_memory()) memory->fence(current_, order);
+}
+
 void Machine::lock(MutexState& mutex, const Where& where) {
   if (!in_run_) {
     if (mutex.owner != kNobody) LOG(FATAL) << "a mutex is locked outside a run, and a run has left it locked";
@@ -310,6 +332,7 @@ void Machine::take(MutexState& mutex) {
     if (records_) add_row(Operation::kLock, &mutex, self.waits_at, "has it now");
   }
   mutex.owner = current_;
+  if (is_weak_) memory_.lock(current_, mutex.tag);
 }
 
 void Machine::unlock(MutexState& mutex, const Where& where) {
@@ -320,6 +343,7 @@ void Machine::unlock(MutexState& mutex, const Where& where) {
   before(Operation::kUnlock, &mutex, &mutex.liveness, where);
   if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread unlocks a mutex that it does not hold");
   mutex.owner = kNobody;
+  if (is_weak_) memory_.unlock(current_, mutex.tag);
 }
 
 bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& mutex, Deadline until,
@@ -329,6 +353,7 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread waits with a mutex that it does not hold");
   Thread& self = thread(current_);
   mutex.owner = kNobody;
+  if (is_weak_) memory_.unlock(current_, mutex.tag);
   self.object = condition;
   self.mutex = &mutex;
   self.until = until;
@@ -337,6 +362,7 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   reschedule();
   self.state = State::kCanRun;
   mutex.owner = current_;
+  if (is_weak_) memory_.lock(current_, mutex.tag);
   if (records_) add_row(Operation::kWait, condition, where, self.timed_out ? "is over: the time is up" : "is over");
   return !self.timed_out;
 }
@@ -393,6 +419,7 @@ bool Machine::futex_wait(const void* word, const Liveness& liveness, const std::
 void Machine::futex_wake(const void* word, const Where& where) {
   if (!in_run_) return;
   before(Operation::kFutexWake, word, nullptr, where);  // The address only: the word may be gone.
+  if (is_weak_) memory_.futex_wake(current_, word);
   waiters_.clear();
   for (int i = 0; i < count_; ++i) {
     if (thread(i).state == State::kFutex && thread(i).object == word) waiters_.push_back(i);
@@ -427,6 +454,9 @@ void Machine::join_all(std::vector<int> numbers) {
   self.state = State::kJoin;
   if (!can_run(self)) reschedule();
   self.state = State::kCanRun;
+  for (const int ended : self.joined) {
+    if (is_weak_) memory_.join_thread(current_, ended);
+  }
 }
 
 void Machine::detach(int number, const Where& where) {

@@ -23,6 +23,7 @@
 
 #include "spec_tests/simulator/fiber.h"
 #include "spec_tests/simulator/simulator.h"
+#include "spec_tests/simulator/weak_memory.h"
 
 namespace futures::simulator {
 
@@ -34,6 +35,7 @@ enum class Operation : std::uint8_t {
   kExchange,
   kFetch,
   kCompareExchange,
+  kFence,
   kLock,
   kUnlock,
   kWait,
@@ -70,6 +72,7 @@ inline constexpr int kOutside = -2;  // The owner of a mutex that was locked out
 struct MutexState {
   Liveness liveness;
   int owner = kNobody;
+  MemoryTag tag;
 };
 
 // The end of a wait in simulated nanoseconds; nothing for never.
@@ -86,7 +89,8 @@ class Machine {
     Schedule schedule;
     long steps = 0;
   };
-  Outcome run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records);
+  Outcome run(const std::function<void()>& program, Strategy& strategy, long steps_max, bool records,
+              Memory memory = Memory::kSequentiallyConsistent);
 
   // The choice point before an operation. `liveness` is the object's, null if it has none.
   void before(Operation operation, const void* object, const Liveness* liveness, const Where& where);
@@ -95,6 +99,9 @@ class Machine {
   void append(std::string_view text);
 
   bool weak_compare_exchange_fails();
+  // The memory of the run that the caller is in, if that is weak; else null: each load sees the last store.
+  WeakMemory* weak_memory() { return in_run_ && is_weak_ ? &memory_ : nullptr; }
+  void fence(std::memory_order order, const Where& where);
 
   void lock(MutexState& mutex, const Where& where);
   void unlock(MutexState& mutex, const Where& where);
@@ -191,6 +198,7 @@ class Machine {
   void wake(Thread& thread);
   std::string blocked_threads();
   void add_row(Operation operation, const void* object, const Where& where, std::string text = {});
+  int choose_of_memory(const Choice& choice);
 
   static inline bool in_run_ = false;
 
@@ -208,6 +216,8 @@ class Machine {
   std::int64_t now_ = 0;
   bool records_ = false;
   bool preempted_ = false;
+  bool is_weak_ = false;
+  WeakMemory memory_{[this](const Choice& choice) { return choose_of_memory(choice); }};
   Outcome outcome_;
   std::vector<Row> rows_;
 };

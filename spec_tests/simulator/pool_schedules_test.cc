@@ -29,8 +29,10 @@ using simulator::Exhaustive;
 using simulator::expect;
 using simulator::Exploration;
 using simulator::explore;
+using simulator::Memory;
 using simulator::Pct;
 using simulator::RandomWalk;
+using simulator::Strategy;
 using simulator::together;
 
 // The executors whose code is explored.
@@ -56,7 +58,7 @@ class PoolSchedules : public testing::TestWithParam<std::pair<Candidate, int>> {
 
   // Every schedule with at most one preemption, and with one worker also one fault; and some thousands of each kind
   // beyond. Faults are a thread that cannot be started and a wait that ends for no reason. Two workers and a fault have
-  // millions of schedules. `faults_happen`: false if the law does not hold then.
+  // millions of schedules. Weak memory comes without faults. `faults_happen`: false if the law does not hold then.
   static void on_all_schedules(const std::function<void()>& program, bool faults_happen = true) {
     const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
     const auto require = [](const Exploration& explored) {
@@ -67,6 +69,12 @@ class PoolSchedules : public testing::TestWithParam<std::pair<Candidate, int>> {
     require(explore(test.name(), program, Exhaustive({.preemptions = 1, .faults = faults})));
     require(explore(test.name(), program, RandomWalk({.runs = 3000, .faults = faults_happen})));
     require(explore(test.name(), program, Pct({.runs = 3000})));
+    const auto explore_weak = [&](Strategy&& strategy) {
+      require(explore(std::string(test.name()) + "/weak", program, std::move(strategy), {}, Memory::kWeak));
+    };
+    explore_weak(Exhaustive({.preemptions = 1, .faults = 0, .reorderings = 1}));
+    explore_weak(RandomWalk({.runs = 1000, .faults = faults_happen}));
+    explore_weak(Pct({.runs = 1000}));
   }
 };
 

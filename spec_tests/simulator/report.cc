@@ -32,6 +32,8 @@ Words words(Operation operation) {
       return {"read and modify", "atomic"};
     case Operation::kCompareExchange:
       return {"compare_exchange", "atomic"};
+    case Operation::kFence:
+      return {"fence", ""};
     case Operation::kLock:
       return {"lock", "mutex"};
     case Operation::kUnlock:
@@ -192,10 +194,10 @@ Asked asked_schedule(std::string_view program) {
 }
 
 // Repeats the run of a finding and keeps its table.
-Finding repeated(const Finding& finding, const std::function<void()>& program, Limits limits) {
+Finding repeated(const Finding& finding, const std::function<void()>& program, Limits limits, Memory memory) {
   Replay replay(finding.schedule);
   replay.next_run();
-  Machine::Outcome outcome = Machine::instance().run(program, replay, limits.steps_per_run, /*records=*/true);
+  Machine::Outcome outcome = Machine::instance().run(program, replay, limits.steps_per_run, /*records=*/true, memory);
   if (!outcome.finding || outcome.finding->kind != finding.kind) {
     return {.kind = Finding::Kind::kNotDeterministic,
             .what = absl::StrCat("the run found a ", to_text(finding.kind), " (", finding.what,
@@ -208,7 +210,8 @@ Finding repeated(const Finding& finding, const std::function<void()>& program, L
 
 }  // namespace
 
-Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits) {
+Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits,
+                    Memory memory) {
   Exploration result{.program = std::move(name), .strategy = strategy.name()};
   const Asked asked = asked_schedule(result.program);
   if (asked.is_of_another_program) return result;
@@ -218,7 +221,7 @@ Exploration explore(std::string name, const std::function<void()>& program, Stra
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
-    Machine::Outcome outcome = machine.run(program, replay, limits.steps_per_run, /*records=*/true);
+    Machine::Outcome outcome = machine.run(program, replay, limits.steps_per_run, /*records=*/true, memory);
     result.schedules = 1;
     result.strategy = replay.name();
     result.finding = std::move(outcome.finding);
@@ -227,10 +230,10 @@ Exploration explore(std::string name, const std::function<void()>& program, Stra
   }
   while (strategy.next_run()) {
     ++result.schedules;
-    Machine::Outcome outcome = machine.run(program, strategy, limits.steps_per_run, /*records=*/false);
+    Machine::Outcome outcome = machine.run(program, strategy, limits.steps_per_run, /*records=*/false, memory);
     result.steps += outcome.steps;
     if (outcome.finding) {
-      result.finding = repeated(*outcome.finding, program, limits);
+      result.finding = repeated(*outcome.finding, program, limits, memory);
       break;
     }
     if (result.schedules % 64 == 0 && seconds() > limits.seconds) break;

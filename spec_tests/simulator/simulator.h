@@ -15,7 +15,7 @@
 // Words. An *operation* is one use of sync::. A *choice point* is before each. A *run* is one execution of the program,
 // along one *schedule*. An *exploration* is the runs of one strategy; it ends at the first *finding*.
 //
-// Memory is sequentially consistent. Not thread-safe: one exploration at a time, on any thread.
+// Memory is sequentially consistent, or weak as RC11 has it. Not thread-safe: one exploration at a time, on any thread.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
 
@@ -68,10 +68,16 @@ struct Limits {
   double seconds = 1e9;  // Of real time. Ends the exploration as if the strategy had no more runs.
 };
 
+enum class Memory {
+  kSequentiallyConsistent,  // Each load sees the last store.
+  kWeak,  // Atomic operations may see older stores, within RC11: see memory_model.h. At most 32 threads.
+};
+
 // Runs `program` again and again until something is found or `strategy` has no more runs. `name` must be unique in the
 // test: with CONCURRENT_FUTURES_SCHEDULE="NAME: SCHEDULE" in the environment only this program runs, once and along
 // this schedule, and prints its table.
-Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits = {});
+Exploration explore(std::string name, const std::function<void()>& program, Strategy&& strategy, Limits limits = {},
+                    Memory memory = Memory::kSequentiallyConsistent);
 
 // --- For programs. Only inside a run.
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -25,6 +26,7 @@ namespace futures::inline simulated::sync {
 
 using simulator::Machine;
 using simulator::Operation;
+using simulator::WeakMemory;
 using simulator::Where;
 
 template <typename T>
@@ -35,49 +37,51 @@ class atomic {
   atomic(const atomic&) = delete;
   atomic& operator=(const atomic&) = delete;
 
-  T load(std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) const noexcept {
+  T load(std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) const noexcept {
     before(Operation::kLoad, where);
-    tell(value_);
-    return value_;
-  }
-  void store(T value, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    before(Operation::kStore, where);
+    const T value = read(order);
     tell(value);
-    value_ = value;
+    return value;
   }
-  T exchange(T value, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kExchange, where, [value](T) { return value; });
+  void store(T value, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    before(Operation::kStore, where);
+    if (WeakMemory* const memory = weak_memory()) {
+      value_ = from_bits(memory->store(current(), word(), order, to_bits(value)));
+    } else {
+      value_ = value;
+    }
+    tell(value);
   }
-  T fetch_add(T by, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [by](T value) { return static_cast<T>(value + by); });
+  T exchange(T value, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kExchange, order, where, [value](T) { return value; });
   }
-  T fetch_sub(T by, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [by](T value) { return static_cast<T>(value - by); });
+  T fetch_add(T by, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [by](T value) { return static_cast<T>(value + by); });
   }
-  T fetch_or(T with, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [with](T value) { return static_cast<T>(value | with); });
+  T fetch_sub(T by, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [by](T value) { return static_cast<T>(value - by); });
   }
-  T fetch_and(T with, std::memory_order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
-    return modify(Operation::kFetch, where, [with](T value) { return static_cast<T>(value & with); });
+  T fetch_or(T with, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [with](T value) { return static_cast<T>(value | with); });
   }
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order, std::memory_order,
+  T fetch_and(T with, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
+    return modify(Operation::kFetch, order, where, [with](T value) { return static_cast<T>(value & with); });
+  }
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order, std::memory_order failure,
                              Where where = Where::current()) noexcept {
-    before(Operation::kCompareExchange, where);
-    if (value_ == expected && Machine::instance().weak_compare_exchange_fails()) return false;
-    return settle(expected, desired);
+    return compare_exchange(expected, desired, order, failure, /*is_weak=*/true, where);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
                              Where where = Where::current()) noexcept {
-    return compare_exchange_weak(expected, desired, order, order, where);
+    return compare_exchange(expected, desired, order, failure_order(order), /*is_weak=*/true, where);
   }
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order, std::memory_order,
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order, std::memory_order failure,
                                Where where = Where::current()) noexcept {
-    before(Operation::kCompareExchange, where);
-    return settle(expected, desired);
+    return compare_exchange(expected, desired, order, failure, /*is_weak=*/false, where);
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
                                Where where = Where::current()) noexcept {
-    return compare_exchange_strong(expected, desired, order, order, where);
+    return compare_exchange(expected, desired, order, failure_order(order), /*is_weak=*/false, where);
   }
 
  private:
@@ -99,29 +103,78 @@ class atomic {
     Machine::instance().append(text);
   }
   template <typename Change>
-  T modify(Operation operation, const Where& where, Change change) noexcept {
+  T modify(Operation operation, std::memory_order order, const Where& where, Change change) noexcept {
     before(operation, where);
-    const T old = value_;
-    value_ = change(old);
+    T old = value_;
+    if (WeakMemory* const memory = weak_memory()) {
+      const auto change_bits = [&](std::uint64_t bits) { return to_bits(change(from_bits(bits))); };
+      const WeakMemory::Result result = memory->modify(current(), word(), order, change_bits);
+      old = from_bits(result.read);
+      value_ = from_bits(result.newest);
+    } else {
+      value_ = change(old);
+    }
     tell(old);
-    tell(value_, " -> ");
+    tell(change(old), " -> ");
     return old;
   }
-  bool settle(T& expected, T desired) noexcept {
-    tell(value_);
-    if (value_ != expected) {
-      tell(expected, ", not ");
-      expected = value_;
-      return false;
+  bool compare_exchange(T& expected, T desired, std::memory_order order, std::memory_order failure, bool is_weak,
+                        const Where& where) noexcept {
+    before(Operation::kCompareExchange, where);
+    T old = value_;
+    bool stores = old == expected;
+    if (WeakMemory* const memory = weak_memory()) {
+      const WeakMemory::Result result = memory->compare_exchange(current(), word(), to_bits(expected),
+                                                                 to_bits(desired), order, failure, is_weak);
+      old = from_bits(result.read);
+      stores = result.stored;
+      value_ = from_bits(result.newest);
+    } else {
+      if (stores && is_weak && Machine::instance().weak_compare_exchange_fails()) return false;
+      if (stores) value_ = desired;
     }
-    value_ = desired;
-    tell(value_, " -> ");
-    return true;
+    tell(old);
+    stores ? tell(desired, " -> ") : tell(expected, ", not ");
+    if (!stores) expected = old;
+    return stores;
+  }
+  T read(std::memory_order order) const noexcept {
+    WeakMemory* const memory = weak_memory();
+    return memory == nullptr ? value_ : from_bits(memory->load(current(), word(), order));
+  }
+  // The value that the kernel compares when a thread is about to wait.
+  T read_in_futex_wait() const noexcept {
+    WeakMemory* const memory = weak_memory();
+    return memory == nullptr ? value_ : from_bits(memory->futex_wait(current(), this, word()));
   }
 
-  T value_{};
+  static WeakMemory* weak_memory() { return Machine::instance().weak_memory(); }
+  static int current() { return Machine::instance().current(); }
+  WeakMemory::Word word() const { return {memory_tag_, to_bits(value_)}; }
+  static std::uint64_t to_bits(T value) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(std::uint64_t));
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    return bits;
+  }
+  static T from_bits(std::uint64_t bits) {
+    T value{};
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+  static std::memory_order failure_order(std::memory_order order) {
+    if (order == std::memory_order_acq_rel) return std::memory_order_acquire;
+    return order == std::memory_order_release ? std::memory_order_relaxed : order;
+  }
+
+  T value_{};  // Of the newest store.
+  simulator::MemoryTag memory_tag_;
   [[no_unique_address]] simulator::Liveness liveness_;
 };
+
+inline void atomic_thread_fence(std::memory_order order, Where where = Where::current()) noexcept {
+  Machine::instance().fence(order, where);
+}
 
 // Simulated time begins at an hour and goes on by a nanosecond each time somebody asks; from deadline to deadline when
 // all wait.
@@ -193,7 +246,7 @@ class condition_variable {
 inline bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until,
                        Where where = Where::current()) {
   return Machine::instance().futex_wait(
-      &word, word.liveness_, [&] { return word.value_ == expected; }, nanoseconds(until), where);
+      &word, word.liveness_, [&] { return word.read_in_futex_wait() == expected; }, nanoseconds(until), where);
 }
 inline void futex_wake_all(const atomic<std::uint32_t>& word, Where where = Where::current()) {
   Machine::instance().futex_wake(&word, where);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -127,19 +127,22 @@ std::string to_herd(const Litmus& litmus) {
                       ";]\nexists (true)\n");
 }
 
-std::vector<Outcomes> parse_herd(const std::string& output) {
-  std::vector<Outcomes> tests;
+std::map<std::string, Outcomes> parse_herd(const std::string& output) {
+  std::map<std::string, Outcomes> tests;
+  Outcomes* test = nullptr;
   bool in_states = false;
   for (const std::string_view line : absl::StrSplit(output, '\n')) {
-    if (line.substr(0, 7) == "States ") {
-      tests.emplace_back();
+    if (line.substr(0, 5) == "Test ") {
+      const std::vector<std::string> words = absl::StrSplit(line, ' ');
+      test = &tests[words[1]];
+    } else if (test != nullptr && line.substr(0, 7) == "States ") {
       in_states = true;
     } else if (in_states && line.find('=') != line.npos) {
       std::vector<std::string> items;
       for (std::string_view item : absl::StrSplit(line, ';', absl::SkipWhitespace())) {
         items.push_back(absl::StrCat(absl::StripAsciiWhitespace(item), ";"));
       }
-      tests.back().insert(joined(std::move(items)));
+      test->insert(joined(std::move(items)));
     } else {
       in_states = false;
     }
@@ -215,9 +218,13 @@ class Search {
   static char writer(std::size_t thread, std::size_t at) { return static_cast<char>('A' + thread * 8 + at); }
 
   void extend(const Part& part) {
-    if (!seen_.insert(absl::StrCat(absl::StrJoin(part.done, ","), " ", absl::StrJoin(part.modification_orders, " "),
-                                   " ", absl::StrJoin(part.reads_from, " ")))
-             .second) {
+    const std::string graph = absl::StrCat(absl::StrJoin(part.done, ","), " ",
+                                           absl::StrJoin(part.modification_orders, " "), " ",
+                                           absl::StrJoin(part.reads_from, " "));
+    const std::string choices = choices_of(part);
+    const auto [at, is_new] = seen_.try_emplace(graph, choices);
+    if (!is_new) {
+      if (at->second != choices) outcomes_.insert("the order in which the graph is built matters");
       return;
     }
     bool is_whole = true;
@@ -230,6 +237,26 @@ class Search {
     std::vector<int> last_values;
     for (int i = 0; i < location_count(litmus_); ++i) last_values.push_back(static_cast<int>(part.model.newest(i)));
     outcomes_.insert(part.observation.to_text(litmus_, last_values));
+  }
+
+  // The choices of each thread's next instruction.
+  std::string choices_of(const Part& part) const {
+    MemoryModel model = part.model;
+    std::string text;
+    for (std::size_t i = 0; i < litmus_.threads.size(); ++i) {
+      if (part.done[i] == litmus_.threads[i].size()) continue;
+      const Instruction& next = litmus_.threads[i][part.done[i]];
+      const int number = static_cast<int>(i);
+      const auto add = [&](const std::vector<int>& options) { absl::StrAppend(&text, absl::StrJoin(options, ","), ";"); };
+      if (next.kind == Kind::kFence) continue;
+      if (next.kind == Kind::kLoad) add(model.load_options(number, next.location, next.order));
+      if (next.kind == Kind::kStore) add(model.store_options(number, next.location, next.order));
+      if (next.kind == Kind::kLoad || next.kind == Kind::kStore) continue;
+      add(model.modify_options(number, next.location, next.order));
+      if (next.kind != Kind::kCompareExchange) continue;
+      add(model.load_options(number, next.location, failure_order(next.order)));
+    }
+    return text;
   }
 
   void step(const Part& part, std::size_t thread) {
@@ -295,7 +322,7 @@ class Search {
 
   const Litmus& litmus_;
   const MemoryModel::Mistake mistake_;
-  std::unordered_set<std::string> seen_;
+  std::unordered_map<std::string, std::string> seen_;  // Graphs, and the choices that they leave.
   Outcomes outcomes_;
 };
 

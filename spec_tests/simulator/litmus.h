@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,7 +23,7 @@ struct Instruction {
   int expected = 0;  // Of a compare_exchange. Its order of failure is the strongest that `order` allows.
 };
 
-// All locations are 0 at the beginning.
+// All locations are 0 at the beginning. The names of programs that herd7 is asked about at once must differ.
 struct Litmus {
   std::string name;
   std::vector<std::vector<Instruction>> threads;
@@ -45,13 +46,14 @@ struct Observation {
   std::vector<std::vector<bool>> succeeded;  // Of a compare_exchange.
 };
 
-// Every outcome that the model allows.
+// Every outcome that the model allows. If a graph of operations leaves other choices when it is built in another order,
+// one outcome is a text that says so.
 Outcomes model_outcomes(const Litmus& litmus, MemoryModel::Mistake mistake = MemoryModel::Mistake::kNone);
 
 // The program in the C dialect of herd7.
 std::string to_herd(const Litmus& litmus);
-// The outcomes of each test in what herd7 prints, in its order.
-std::vector<Outcomes> parse_herd(const std::string& output);
+// The outcomes of each test in what herd7 prints, by the name of the test.
+std::map<std::string, Outcomes> parse_herd(const std::string& output);
 
 }  // namespace futures::simulator
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -110,8 +111,9 @@ constexpr Shape kShapes[] = {
     {"ScFenceMp", "Wx1 F Wy1 | Ry F Rz | Wz1 F Rx"},
 };
 
-// herd7 tries every order of the stores on a location, and every value for a modification.
-bool is_cheap(const Litmus& litmus) {
+// Whether herd7 has something to say, and soon: it tries every order of the stores on a location, and every value for a
+// modification.
+bool is_suitable(const Litmus& litmus) {
   std::size_t accesses = 0;
   std::vector<int> stores(3);
   int modifications = 0;
@@ -124,7 +126,7 @@ bool is_cheap(const Litmus& litmus) {
       if (instruction.kind != Kind::kStore) ++modifications;
     }
   }
-  return accesses <= 8 && *std::max_element(stores.begin(), stores.end()) <= 3 && modifications <= 3;
+  return accesses > 0 && accesses <= 8 && *std::max_element(stores.begin(), stores.end()) <= 3 && modifications <= 3;
 }
 
 }  // namespace
@@ -142,9 +144,11 @@ std::vector<Litmus> programs(std::string_view name, std::string_view text, std::
   }
   std::size_t combinations = 1;
   for (const auto& slot : slots) combinations *= slot.size();
-  std::vector<std::size_t> chosen(std::min(most, combinations));
+  std::set<std::size_t> chosen;
   std::mt19937_64 random(seed);
-  for (std::size_t i = 0; i < chosen.size(); ++i) chosen[i] = most < combinations ? random() % combinations : i;
+  while (chosen.size() < std::min(most, combinations)) {
+    chosen.insert(most < combinations ? random() % combinations : chosen.size());
+  }
   std::vector<Litmus> all;
   for (const std::size_t number : chosen) {
     Litmus litmus{.name = absl::StrCat(name, ".", number), .threads = {}};
@@ -197,6 +201,18 @@ std::vector<Litmus> particular_programs() {
       {"SameLocationRun", "Wx1.sc Wx2.rel | Rx.acq Ry.sc | Wy1.sc Rx.sc"},
       {"SameLocationRun2", "Wx1.sc Wz1.rel | Rz.acq Ry.sc | Wy1.sc Rx.sc"},
       {"SameLocationRun3", "Wx1.sc Wx2.rel | Rx.acq Wz1.rlx Ry.sc | Wy1.sc Rx.sc"},
+      {"SameLocationRun4", "Wz1.sc Wx2.rel | Rx.acq Rx.sc | Wx4.sc Rz.sc"},
+      // mo and rb end at what is before the fence, and not at what has been read before it.
+      {"ScStoreBehindWhichIsRead", "Wz1.sc Wx1.sc | Wx2.rlx | Rx.rlx F.sc Rz.rlx"},
+      // rf without sw orders fences, too.
+      {"FencesByRfAlone", "Wx1.rlx F.sc Wz1.rlx | Rz.acq Ww1.rlx | Rw.rlx F.sc Ry.rlx | Wy1.rlx F.sc Rx.rlx"},
+      {"FencesByMoAndRf", "Wz1.rlx F.sc Wx1.rlx | Wx2.rlx | Wx3.rlx | Rx.rlx F.sc Rz.rlx"},
+      {"FencesByMo", "Wz1.rlx F.sc Wx1.rlx | Wx2.rlx | Wx3.rlx F.sc Rz.rlx"},
+      {"3.SB+fences+fence", "Wx1.rlx F.sc Ry.rlx F.sc | Wy1.rlx F.sc Rz.rlx | Wz1.rlx F.sc Rx.rlx"},
+      {"ReadAgain", "Wx1.rlx | Rx.rlx Wy1.rel Rx.rlx | Ry.acq Rx.rlx"},
+      // A fence is before an SC access after it in hb.
+      {"FenceToScLoad", "Wz1.rlx F.sc Wx1.rlx | Rx.acq Ry.sc | Wy1.sc Rz.sc"},
+      {"FenceToScLoadThatReads", "Wz1.rlx F.sc Wx1.rlx | Rx.sc | Wx2.sc Rz.sc"},
       {"ReleaseSequence", "Wx1.rlx Wy1.rel | Ay1.rlx | Ry.acq Rx.rlx"},
       {"ReleaseSequenceChain", "Wx1.rlx Wy1.rel | Ay1.rlx | Ay1.rlx | Ry.acq Rx.rlx"},
       {"OwnStoreBehind", "Wx1.rlx Wy1.rel Wy2.rlx | Ry.acq Rx.rlx"},
@@ -241,7 +257,7 @@ std::vector<Litmus> random_programs(std::size_t count, std::uint64_t seed) {
         if (kind == Kind::kStore || kind == Kind::kExchange) litmus.threads.back().back().value = next_value++;
       }
     }
-    if (is_cheap(litmus)) all.push_back(std::move(litmus));
+    if (is_suitable(litmus)) all.push_back(std::move(litmus));
   }
   return all;
 }

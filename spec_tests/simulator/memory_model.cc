@@ -137,73 +137,51 @@ MemoryModel::Clock MemoryModel::known_before(const Next& next) const {
 // rc11.cat: psc = ([SC] | [F & SC]; hb?); scb; ([SC] | hb?; [F & SC])  |  [F & SC]; (hb | hb; eco; hb); [F & SC]
 //           scb = sb | sbl; hb; sbl | hb & loc | mo | rb     where sbl is sb between different locations
 //
-// The *sources* of an event are the SC operations that psc orders before what the event is ordered before by scb: the
-// event itself, if it is SC, and the SC fences before it in hb. As a clock each is the last of its thread: sb of SC
-// operations is in psc.
-
-// The sources of what comes before the access by sbl; hb; sbl.
-void MemoryModel::add_sbl_sources(const Next& next, Clock& sources) const {
-  const std::vector<Event>& own = state(next.thread).events;
-  // The last event of the thread that has another location.
-  const auto last = static_cast<std::uint32_t>(own.size() - 1);
-  const std::uint32_t other = own[last].location == next.location ? own[last].run_start - 1 : last;
-  if (other == 0) return;
-  const Clock& before = own[other].clock;
-  for (int i = 0; i < thread_count_; ++i) {
-    if (i == next.thread || before[i] == 0) continue;  // sb has those of the same thread.
-    // The last event before it that an event of another location follows.
-    const Event& source = event(i, event(i, before[i]).run_start - 1);
-    join(sources, fences_in(source.clock));
-    sources[i] = std::max(sources[i], source.sc);
-  }
-}
+// The *sources* of an event are the SC operations that psc orders before whatever the event is before in scb: the event
+// itself, if it is SC, and the SC fences before it in hb. As a clock each is the last of its thread: sb of SC operations
+// is in psc.
+//
+// Two kinds of edges are added that psc does not have, since they are simple and make no cycle by themselves:
+//   - from an SC fence to each SC access after it in hb: the fence is a source of the access, and so before all that
+//     the access is before;
+//   - from an SC access to each SC fence after it in hb: all that is before the access in psc comes there by scb, and so
+//     is before the fence.
 
 // What psc orders directly before an SC access.
 MemoryModel::Clock MemoryModel::sources_of_access(const Next& next, const Clock& before) const {
-  const Event& last = state(next.thread).events.back();
-  Clock sources = fences_in(last.clock);  // sb
-  sources[next.thread] = std::max(sources[next.thread], last.sc);
-  add_sbl_sources(next, sources);
+  const std::vector<Event>& own = state(next.thread).events;
+  Clock sources = fences_in(before);
+  const auto add = [&](int thread, std::uint32_t sc) { sources[thread] = std::max(sources[thread], sc); };
+  add(next.thread, own.back().sc);  // sb
+  // sbl; hb; sbl: of what is before the thread's last event on another location, all but the last run of events on one
+  // location of each thread.
+  const auto last = static_cast<std::uint32_t>(own.size() - 1);
+  const std::uint32_t other = own[last].location == next.location ? own[last].run_start - 1 : last;
+  for (int i = 0; i < thread_count_ && other != 0; ++i) {
+    const std::uint32_t seen = own[other].clock[i];
+    if (i != next.thread && seen != 0) add(i, event(i, event(i, seen).run_start - 1).sc);
+  }
   for (const Access& access : location(next.location).accesses) {  // hb & loc
-    if (before[access.thread] < access.event) continue;
-    join(sources, fences_in(event(access.thread, access.event).clock));
-    sources[access.thread] = std::max(sources[access.thread], access.sc);
+    if (access.event <= before[access.thread]) add(access.thread, access.sc);
   }
   if (next.place > 0) {  // mo, rb
     join(sources, location(next.location).stores[static_cast<std::size_t>(next.place - 1)].sources);
   }
   if (mistake_ == Mistake::kScContainsHb) {
-    for (int i = 0; i < thread_count_; ++i) sources[i] = std::max(sources[i], event(i, before[i]).sc);
+    for (int i = 0; i < thread_count_; ++i) add(i, event(i, before[i]).sc);
   }
   return sources;
 }
 
-// Whether an access of another thread on the same location is between this one and what comes next, by hb.
-bool MemoryModel::synchronizes_by_location(int thread, std::uint32_t number, const Clock& before) const {
-  const int on = event(thread, number).location;
-  const std::vector<Access>& accesses = location(on).accesses;
-  return std::any_of(accesses.begin(), accesses.end(), [&](const Access& access) {
-    return access.thread != thread && access.event <= before[access.thread] &&
-           event(access.thread, access.event).clock[thread] >= number;
-  });
-}
-
 // What psc orders directly before an SC fence.
-MemoryModel::Clock MemoryModel::sources_of_fence(int thread, const Clock& before) const {
-  Clock sources = fences_in(before);  // hb between fences
-  for (int i = 0; i < thread_count_; ++i) {
-    if (before[i] == 0) continue;
-    // An SC access that sb or hb & loc orders before an event that is before the fence. All but the last are, by sb.
-    const Event& last = event(i, before[i]);
-    const bool is_access = last.sc > event(i, before[i] - 1).sc && last.sc_fence != last.sc;
-    const bool counts = !is_access || i == thread || synchronizes_by_location(i, before[i], before);
-    sources[i] = std::max(sources[i], counts ? last.sc : last.sc - 1);
-  }
+MemoryModel::Clock MemoryModel::sources_of_fence(const Clock& before) const {
+  Clock sources;
+  for (int i = 0; i < thread_count_; ++i) sources[i] = event(i, before[i]).sc;  // sb, hb
   for (int number = 0; number < location_count_; ++number) {
     const std::vector<Store>& stores = location(number).stores;
+    const auto at = [&](int position) -> const Store& { return stores[static_cast<std::size_t>(position)]; };
     // mo, rb to a store that is before the fence
     int position = static_cast<int>(stores.size()) - 1;
-    const auto at = [&](int p) -> const Store& { return stores[static_cast<std::size_t>(p)]; };
     while (position > 0 && at(position).event > before[at(position).thread]) --position;
     if (position > 0) join(sources, at(position - 1).sources);
     // hb; eco; hb between fences
@@ -436,7 +414,7 @@ void MemoryModel::fence(int thread, std::memory_order order) {
   if (acquires(order)) join(before, own.acquirable);
   const bool is_sc = order == std::memory_order_seq_cst && mistake_ != Mistake::kScFencesAreAcqRel;
   Clock sources;
-  if (is_sc) sources = sources_of_fence(thread, before);
+  if (is_sc) sources = sources_of_fence(before);
   add_event(thread, before, kNoLocation);
   if (is_sc) add_sc_event(thread, sources, /*is_fence=*/true);
   if (releases(order)) own.released = own.events.back().clock;

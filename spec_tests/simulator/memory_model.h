@@ -167,11 +167,8 @@ class MemoryModel {
   Clock known_before(const Next& next) const;
   Clock fences_in(const Clock& clock) const;
   Clock with_predecessors(const Clock& sc_events) const;
-  bool sbl_contains_all(std::uint32_t event, int thread) const;
-  void add_sbl_sources(const Next& next, Clock& sources) const;
   Clock sources_of_access(const Next& next, const Clock& before) const;
-  Clock sources_of_fence(int thread, const Clock& before) const;
-  bool synchronizes_by_location(int thread, std::uint32_t number, const Clock& before) const;
+  Clock sources_of_fence(const Clock& before) const;
   bool is_consistent(const Next& next) const;
   bool reaches_later(const Next& next, const Clock& sources, const Clock& fence_sources) const;
   void add_edges_to_later(const Next& next, const Clock& sources, const Clock& fence_sources);

@@ -41,10 +41,9 @@ void three_calls() {
 
 // Exits if something is found: the program would not be what is to be measured.
 double schedules_per_second(std::string_view name, Memory memory) {
-  const simulator::Exploration explored =
-      simulator::explore(std::string(name), &three_calls,
-                         simulator::RandomWalk({.runs = 1'000'000'000, .seed = 1, .faults = false}),
-                         {.seconds = absl::GetFlag(FLAGS_seconds)}, memory);
+  const simulator::Exploration explored = simulator::explore(
+      std::string(name), &three_calls, simulator::RandomWalk({.runs = 1'000'000'000, .seed = 1, .faults = false}),
+      {.seconds = absl::GetFlag(FLAGS_seconds)}, memory);
   std::cout << explored.report();
   if (!explored.ok()) std::exit(1);
   return static_cast<double>(explored.schedules) / explored.seconds;

@@ -31,8 +31,8 @@ using simulator::RandomWalk;
 using simulator::Strategy;
 using simulator::together;
 
-// Every schedule within `bounds`, and a thousand of each kind beyond. The same under weak memory, with one preemption less:
-// there are many more.
+// Every schedule within `bounds`, and a thousand of each kind beyond. The same under weak memory, with one preemption
+// less: there are many more.
 void on_all_schedules(const std::function<void()>& program,
                       Exhaustive::Bounds bounds = {.preemptions = 2, .faults = 1}) {
   const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();

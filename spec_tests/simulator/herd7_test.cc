@@ -43,7 +43,8 @@ std::map<std::string, Outcomes> ask_herd(const std::vector<Litmus>& all) {
   }
   list.close();
   // -optace: herd7 leaves out early what is not coherent. It has the same outcomes, sooner.
-  const std::string command = absl::StrCat("herd7 -model rc11.cat -optace true ", (folder / "@litmus_tests").string(), " 2>&1");
+  const std::string command =
+      absl::StrCat("herd7 -model rc11.cat -optace true ", (folder / "@litmus_tests").string(), " 2>&1");
   std::FILE* const pipe = popen(command.c_str(), "r");
   std::string output;
   char buffer[1 << 16];

@@ -218,9 +218,9 @@ class Search {
   static char writer(std::size_t thread, std::size_t at) { return static_cast<char>('A' + thread * 8 + at); }
 
   void extend(const Part& part) {
-    const std::string graph = absl::StrCat(absl::StrJoin(part.done, ","), " ",
-                                           absl::StrJoin(part.modification_orders, " "), " ",
-                                           absl::StrJoin(part.reads_from, " "));
+    const std::string graph =
+        absl::StrCat(absl::StrJoin(part.done, ","), " ", absl::StrJoin(part.modification_orders, " "), " ",
+                     absl::StrJoin(part.reads_from, " "));
     const std::string choices = choices_of(part);
     const auto [at, is_new] = seen_.try_emplace(graph, choices);
     if (!is_new) {
@@ -247,7 +247,9 @@ class Search {
       if (part.done[i] == litmus_.threads[i].size()) continue;
       const Instruction& next = litmus_.threads[i][part.done[i]];
       const int number = static_cast<int>(i);
-      const auto add = [&](const std::vector<int>& options) { absl::StrAppend(&text, absl::StrJoin(options, ","), ";"); };
+      const auto add = [&](const std::vector<int>& options) {
+        absl::StrAppend(&text, absl::StrJoin(options, ","), ";");
+      };
       if (next.kind == Kind::kFence) continue;
       if (next.kind == Kind::kLoad) add(model.load_options(number, next.location, next.order));
       if (next.kind == Kind::kStore) add(model.store_options(number, next.location, next.order));

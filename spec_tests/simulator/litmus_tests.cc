@@ -246,8 +246,8 @@ std::vector<Litmus> random_programs(std::size_t count, std::uint64_t seed) {
     for (int t = 0; t < threads; ++t) {
       litmus.threads.emplace_back();
       for (int at = 1 + below(longest); at > 0; --at) {
-        constexpr Kind kKinds[] = {Kind::kLoad,     Kind::kLoad,     Kind::kLoad,     Kind::kStore, Kind::kStore,
-                                   Kind::kStore,    Kind::kFetchAdd, Kind::kExchange, Kind::kFence, Kind::kFence};
+        constexpr Kind kKinds[] = {Kind::kLoad,  Kind::kLoad,     Kind::kLoad,     Kind::kStore, Kind::kStore,
+                                   Kind::kStore, Kind::kFetchAdd, Kind::kExchange, Kind::kFence, Kind::kFence};
         const Kind kind = kKinds[below(10)];
         const Orders& orders = orders_of(kind);
         const int all_orders = static_cast<int>(orders.size());

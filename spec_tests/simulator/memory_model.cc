@@ -13,8 +13,7 @@ bool acquires(std::memory_order order) {
 }
 
 bool releases(std::memory_order order) {
-  return order == std::memory_order_release || order == std::memory_order_acq_rel ||
-         order == std::memory_order_seq_cst;
+  return order == std::memory_order_release || order == std::memory_order_acq_rel || order == std::memory_order_seq_cst;
 }
 
 }  // namespace
@@ -138,13 +137,14 @@ MemoryModel::Clock MemoryModel::known_before(const Next& next) const {
 //           scb = sb | sbl; hb; sbl | hb & loc | mo | rb     where sbl is sb between different locations
 //
 // The *sources* of an event are the SC operations that psc orders before whatever the event is before in scb: the event
-// itself, if it is SC, and the SC fences before it in hb. As a clock each is the last of its thread: sb of SC operations
-// is in psc.
+// itself, if it is SC, and the SC fences before it in hb. As a clock each is the last of its thread: sb of SC
+// operations is in psc.
 //
 // Two kinds of edges are added that psc does not have, since they are simple and make no cycle by themselves:
 //   - from an SC fence to each SC access after it in hb: the fence is a source of the access, and so before all that
 //     the access is before;
-//   - from an SC access to each SC fence after it in hb: all that is before the access in psc comes there by scb, and so
+//   - from an SC access to each SC fence after it in hb: all that is before the access in psc comes there by scb, and
+//   so
 //     is before the fence.
 
 // What psc orders directly before an SC access.
@@ -280,7 +280,8 @@ const std::vector<int>& MemoryModel::store_options(int thread, int number, std::
   options_.clear();
   const std::vector<Store>& stores = location(number).stores;
   const int end = static_cast<int>(stores.size());
-  const int before = mistake_ == Mistake::kStoresComeLast ? end - 1 : last_seen(number, state(thread).events.back().clock);
+  const int before =
+      mistake_ == Mistake::kStoresComeLast ? end - 1 : last_seen(number, state(thread).events.back().clock);
   for (int position = end; position > before; --position) {
     if (stores[static_cast<std::size_t>(position - 1)].is_modified) continue;
     if (is_consistent({thread, number, order, -1, position})) options_.push_back(position);

@@ -10,8 +10,8 @@
 //   - no value out of thin air: sb and rf have no cycle.
 //
 // By the last axiom there is an order in which each load reads a store that is already there: the order in which the
-// simulator executes. Each axiom holds of every part of a graph if it holds of the whole. So it is exact to ask, for one
-// operation after the other, with which choices the graph keeps the axioms:
+// simulator executes. Each axiom holds of every part of a graph if it holds of the whole. So it is exact to ask, for
+// one operation after the other, with which choices the graph keeps the axioms:
 //   - a load may read any store that coherence leaves it, if psc gets no cycle;
 //   - a store may have its place in mo before stores that are already there, on the same terms;
 //   - a read-modify-write comes right behind the store that it reads.

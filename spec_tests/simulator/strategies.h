@@ -41,8 +41,8 @@ class Replay final : public Strategy {
 // Every run within the bounds, each once, by depth-first search: the runs without deviations come first.
 //
 // A preemption takes the processor from a thread that could have gone on. Which thread goes on when one has blocked or
-// ended, and whom notify_one wakes, costs nothing and is always tried in full. Under weak memory an operation that reads
-// or stores behind a newer store is a reordering.
+// ended, and whom notify_one wakes, costs nothing and is always tried in full. Under weak memory an operation that
+// reads or stores behind a newer store is a reordering.
 class Exhaustive final : public Strategy {
  public:
   struct Bounds {

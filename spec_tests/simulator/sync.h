@@ -124,8 +124,8 @@ class atomic {
     T old = value_;
     bool stores = old == expected;
     if (WeakMemory* const memory = weak_memory()) {
-      const WeakMemory::Result result = memory->compare_exchange(current(), word(), to_bits(expected),
-                                                                 to_bits(desired), order, failure, is_weak);
+      const WeakMemory::Result result =
+          memory->compare_exchange(current(), word(), to_bits(expected), to_bits(desired), order, failure, is_weak);
       old = from_bits(result.read);
       stores = result.stored;
       value_ = from_bits(result.newest);

@@ -1,5 +1,5 @@
-// The memory of a simulated run under RC11: which store an atomic operation of sync:: reads and where its own store comes
-// in modification order are choices like all others. MemoryModel says what there is to choose.
+// The memory of a simulated run under RC11: which store an atomic operation of sync:: reads and where its own store
+// comes in modification order are choices like all others. MemoryModel says what there is to choose.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_WEAK_MEMORY_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_WEAK_MEMORY_H_
 
@@ -60,9 +60,9 @@ class WeakMemory {
   void fence(int thread, std::memory_order order) { model_.fence(thread, order); }
 
   // What Linux guarantees. Whoever is about to sleep first counts itself as a waiter, then has a full barrier, then
-  // loads the word. Whoever wakes first has a full barrier, then loads the count; it wakes who has been counted. So if a
-  // wake misses a waiter, this one sees what the waker has stored before the wake. There is no other guarantee: what is
-  // loaded need not be the newest value, and neither call is an acquire or a release. A barrier is a fence of order
+  // loads the word. Whoever wakes first has a full barrier, then loads the count; it wakes who has been counted. So if
+  // a wake misses a waiter, this one sees what the waker has stored before the wake. There is no other guarantee: what
+  // is loaded need not be the newest value, and neither call is an acquire or a release. A barrier is a fence of order
   // seq_cst.
   //
   // Returns the value that a wait compares.

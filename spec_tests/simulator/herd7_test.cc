@@ -18,8 +18,8 @@
 #include "spec_tests/simulator/litmus.h"
 #include "spec_tests/simulator/litmus_tests.h"
 
-ABSL_FLAG(int, per_shape, 20, "programs of each shape; 1000000 for all of them");
-ABSL_FLAG(int, random, 400, "random programs");
+ABSL_FLAG(int, per_shape, 16, "programs of each shape; 1000000 for all of them");
+ABSL_FLAG(int, random, 300, "random programs");
 ABSL_FLAG(int, seed, 1, "of the choice of programs");
 
 namespace futures::simulator {

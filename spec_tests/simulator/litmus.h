@@ -4,6 +4,7 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_LITMUS_H_
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -44,6 +45,7 @@ struct Observation {
   std::string to_text(const Litmus& litmus, const std::vector<int>& last_values) const;
   std::vector<std::vector<int>> read;  // By thread and instruction.
   std::vector<std::vector<bool>> succeeded;  // Of a compare_exchange.
+  friend auto operator<=>(const Observation&, const Observation&) = default;
 };
 
 // Every outcome that the model allows. If a graph of operations leaves other choices when it is built in another order,

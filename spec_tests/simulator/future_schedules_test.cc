@@ -1,4 +1,5 @@
 // The laws of futures on every schedule of small programs: two or three threads on one Promise and its Future.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -25,11 +26,14 @@ using simulator::Exhaustive;
 using simulator::expect;
 using simulator::Exploration;
 using simulator::explore;
+using simulator::Memory;
 using simulator::Pct;
 using simulator::RandomWalk;
+using simulator::Strategy;
 using simulator::together;
 
-// Every schedule within `bounds`, and a thousand of each kind beyond.
+// Every schedule within `bounds`, and a thousand of each kind beyond. The same under weak memory, with one preemption
+// less: there are many more.
 void on_all_schedules(const std::function<void()>& program,
                       Exhaustive::Bounds bounds = {.preemptions = 2, .faults = 1}) {
   const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
@@ -40,6 +44,13 @@ void on_all_schedules(const std::function<void()>& program,
   require(explore(name, program, Exhaustive(bounds)));
   require(explore(name, program, RandomWalk({.runs = 1000})));
   require(explore(name, program, Pct({.runs = 1000})));
+  const auto explore_weak = [&](Strategy&& strategy) {
+    require(explore(name + "/weak", program, std::move(strategy), {}, Memory::kWeak));
+  };
+  bounds.preemptions = std::min(bounds.preemptions, 1);
+  explore_weak(Exhaustive(bounds));
+  explore_weak(RandomWalk({.runs = 1000}));
+  explore_weak(Pct({.runs = 1000}));
 }
 
 // Whether `function` throws an E.

@@ -35,8 +35,10 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
   limits_ = limits;
   now_ = 3'600'000'000'000;  // An hour, so that nothing is at or before the clock's zero.
   records_ = looks.records;
-  looks_at_accesses_ = looks.at_accesses;
+  is_weak_ = looks.memory == Memory::kWeak;
+  looks_at_accesses_ = looks.at_accesses && !is_weak_;
   preempted_ = false;
+  if (is_weak_) memory_.begin_run();
   outcome_ = {};
   rows_.clear();
   happens_before_.restart();
@@ -50,7 +52,7 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
     in_run_ = runs_here_ = true;
     outside_.switch_to(thread(current_).fiber);
     in_run_ = runs_here_ = false;
-  observes_ = false;
+    observes_ = false;
     std::set_terminate(terminate_before);
   }
   outcome_.steps = steps_;
@@ -88,6 +90,10 @@ int Machine::add_thread(const std::string& name, std::function<void()> body) {
   added.is_ending = false;
   added.hopes.clear();
   if (looks_at_accesses_) happens_before_.start(current_, number);
+  if (is_weak_) {
+    if (number == MemoryModel::kThreadsMax) found(Finding::Kind::kMisuse, "too many threads for weak memory");
+    memory_.start_thread(number, number == 0 ? MemoryModel::kNoThread : current_);
+  }
   return number;
 }
 
@@ -303,6 +309,16 @@ void Machine::end_without_runnable() {
   found(kind, blocked_threads());
 }
 
+int Machine::choose_of_memory(const Choice& choice) {
+  const int option = choose(choice);
+  if (option != 0 && records_) {
+    append(choice.kind == Choice::Kind::kStoreRead    ? "(not the newest store) "
+           : choice.kind == Choice::Kind::kStorePlace ? "(not as the newest store) "
+                                                      : "(fails for no reason) ");
+  }
+  return option;
+}
+
 // --- Operations.
 
 void Machine::before(Operation operation, const void* object, const Liveness* liveness, const Where& where) {
@@ -329,6 +345,12 @@ bool Machine::weak_compare_exchange_fails() {
   return true;
 }
 
+void Machine::fence(std::memory_order order, const Where& where) {
+  before(Operation::kFence, nullptr, nullptr, where);
+  this->order(Ordering::kFence, nullptr, order);
+  if (WeakMemory* const memory = weak_memory()) memory->fence(current_, order);
+}
+
 void Machine::lock(MutexState& mutex, const Where& where) {
   const Inside inside;
   if (!in_run_) {
@@ -352,6 +374,7 @@ void Machine::take(MutexState& mutex) {
   }
   mutex.owner = current_;
   if (looks_at_accesses_) happens_before_.acquire(current_, &mutex);
+  if (is_weak_) memory_.lock(current_, mutex.tag);
 }
 
 void Machine::unlock(MutexState& mutex, const Where& where) {
@@ -364,6 +387,7 @@ void Machine::unlock(MutexState& mutex, const Where& where) {
   if (mutex.owner != current_) found(Finding::Kind::kMisuse, "a thread unlocks a mutex that it does not hold");
   mutex.owner = kNobody;
   if (looks_at_accesses_) happens_before_.release(current_, &mutex);
+  if (is_weak_) memory_.unlock(current_, mutex.tag);
 }
 
 bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& mutex, Deadline until,
@@ -375,6 +399,7 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   Thread& self = thread(current_);
   mutex.owner = kNobody;
   if (looks_at_accesses_) happens_before_.release(current_, &mutex);
+  if (is_weak_) memory_.unlock(current_, mutex.tag);
   self.object = condition;
   self.mutex = &mutex;
   self.until = until;
@@ -385,6 +410,7 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   self.state = State::kCanRun;
   mutex.owner = current_;
   if (looks_at_accesses_) happens_before_.acquire(current_, &mutex);
+  if (is_weak_) memory_.lock(current_, mutex.tag);
   if (std::exchange(self.is_cancelled_here, false)) exit_thread();
   if (records_) add_row(Operation::kWait, condition, where, self.timed_out ? "is over: the time is up" : "is over");
   return !self.timed_out;
@@ -445,6 +471,7 @@ void Machine::futex_wake(const void* word, const Where& where) {
   const Inside inside;
   if (!in_run_) return;
   before(Operation::kFutexWake, word, nullptr, where);  // The address only: the word may be gone.
+  if (is_weak_) memory_.futex_wake(current_, word);
   waiters_.clear();
   for (int i = 0; i < count_; ++i) {
     if (thread(i).state == State::kFutex && thread(i).object == word) waiters_.push_back(i);
@@ -481,8 +508,10 @@ void Machine::join_all(std::vector<int> numbers) {
   self.state = State::kJoin;
   if (!can_run(self)) reschedule();
   self.state = State::kCanRun;
-  if (!looks_at_accesses_) return;
-  for (const int number : self.joined) happens_before_.join(current_, number);
+  for (const int ended : self.joined) {
+    if (looks_at_accesses_) happens_before_.join(current_, ended);
+    if (is_weak_) memory_.join_thread(current_, ended);
+  }
 }
 
 void Machine::detach(int number, const Where& where) {

@@ -30,6 +30,7 @@
 #include "spec_tests/simulator/happens_before.h"
 #include "spec_tests/simulator/plain_accesses.h"
 #include "spec_tests/simulator/simulator.h"
+#include "spec_tests/simulator/weak_memory.h"
 
 namespace futures::simulator {
 
@@ -41,6 +42,7 @@ enum class Operation : std::uint8_t {
   kExchange,
   kFetch,
   kCompareExchange,
+  kFence,
   kLock,
   kUnlock,
   kWait,
@@ -48,7 +50,6 @@ enum class Operation : std::uint8_t {
   kNotifyAll,
   kFutexWait,
   kFutexWake,
-  kFence,
   kStart,
   kJoin,
   kDetach,
@@ -80,6 +81,7 @@ inline constexpr int kOutside = -2;  // The owner of a mutex that was locked out
 struct MutexState {
   Liveness liveness;
   int owner = kNobody;
+  MemoryTag tag;
 };
 
 // The end of a wait in simulated nanoseconds; nothing for never.
@@ -107,7 +109,8 @@ class Machine {
   };
   struct Looks {
     bool records = false;  // Whether the rows of the table are kept.
-    bool at_accesses = true;  // Whether data races are looked for.
+    bool at_accesses = true;  // Whether data races are looked for. Never under weak memory.
+    Memory memory = Memory::kSequentiallyConsistent;
   };
   Outcome run(const std::function<void()>& program, Strategy& strategy, const Limits& limits, Looks looks);
 
@@ -126,6 +129,9 @@ class Machine {
   void order(Ordering ordering, const void* object, std::memory_order order);
   // An instrumented load or store of the program.
   static void plain_access(const void* address, std::size_t bytes, bool writes, const void* code);
+  // The memory of the run that the caller is in, if that is weak; else null: each load sees the last store.
+  WeakMemory* weak_memory() { return in_run_ && is_weak_ ? &memory_ : nullptr; }
+  void fence(std::memory_order order, const Where& where);
 
   void lock(MutexState& mutex, const Where& where);
   void unlock(MutexState& mutex, const Where& where);
@@ -255,6 +261,7 @@ class Machine {
   void wake(Thread& thread);
   std::string blocked_threads();
   void add_row(Operation operation, const void* object, const Where& where, std::string text = {});
+  int choose_of_memory(const Choice& choice);
 
   // Whether other threads may learn of what is here.
   bool is_of_the_program(std::uintptr_t address) const;
@@ -283,6 +290,8 @@ class Machine {
   std::int64_t now_ = 0;
   bool records_ = false;
   bool preempted_ = false;
+  bool is_weak_ = false;
+  WeakMemory memory_{[this](const Choice& choice) { return choose_of_memory(choice); }};
   Outcome outcome_;
   std::vector<Row> rows_;
   HappensBefore happens_before_;

@@ -44,7 +44,7 @@ class PoolSchedules : public testing::TestWithParam<std::pair<Candidate, int>> {
 
   // Every schedule with at most one preemption, and with one worker also one fault; and some thousands of each kind
   // beyond. Faults are a thread that cannot be started and a wait that ends for no reason. Two workers and a fault have
-  // millions of schedules. `faults_happen`: false if the law does not hold then.
+  // millions of schedules. Weak memory comes without faults. `faults_happen`: false if the law does not hold then.
   static void on_all_schedules(const std::function<void()>& program, bool faults_happen = true) {
     const testing::TestInfo& test = *testing::UnitTest::GetInstance()->current_test_info();
     const auto require = [](const simulator::Exploration& explored) {
@@ -59,6 +59,13 @@ class PoolSchedules : public testing::TestWithParam<std::pair<Candidate, int>> {
     explore(simulator::Exhaustive({.preemptions = 1, .faults = faults}));
     explore(simulator::RandomWalk({.runs = 3000, .faults = faults_happen}));
     explore(simulator::Pct({.runs = 3000}));
+    const auto explore_weak = [&](simulator::Strategy&& strategy) {
+      require(simulator::explore(std::string(test.name()) + "/weak", program, std::move(strategy), {},
+                                 simulator::Memory::kWeak));
+    };
+    explore_weak(simulator::Exhaustive({.preemptions = 1, .faults = 0, .reorderings = 1}));
+    explore_weak(simulator::RandomWalk({.runs = 1000, .faults = faults_happen}));
+    explore_weak(simulator::Pct({.runs = 1000}));
   }
 };
 

@@ -36,6 +36,8 @@ Words words(Operation operation) {
       return {"read and modify", "atomic"};
     case Operation::kCompareExchange:
       return {"compare_exchange", "atomic"};
+    case Operation::kFence:
+      return {"fence", ""};
     case Operation::kLock:
       return {"lock", "mutex"};
     case Operation::kUnlock:
@@ -50,8 +52,6 @@ Words words(Operation operation) {
       return {"futex_wait", "atomic"};
     case Operation::kFutexWake:
       return {"futex_wake_all", "atomic"};
-    case Operation::kFence:
-      return {"fence", ""};
     case Operation::kStart:
       return {"start", ""};
     case Operation::kJoin:
@@ -285,10 +285,11 @@ Machine::Outcome run_and_judge(const Program& program, Strategy& strategy, Limit
 }
 
 // Repeats the run of a finding and keeps its table.
-Finding repeated(const Finding& finding, const Program& program, Limits limits, bool at_accesses) {
+Finding repeated(const Finding& finding, const Program& program, Limits limits, Machine::Looks looks) {
   Replay replay(finding.schedule);
   replay.next_run();
-  Machine::Outcome outcome = run_and_judge(program, replay, limits, {.records = true, .at_accesses = at_accesses});
+  looks.records = true;
+  Machine::Outcome outcome = run_and_judge(program, replay, limits, looks);
   if (!outcome.finding || outcome.finding->kind != finding.kind) {
     return {.kind = Finding::Kind::kNotDeterministic,
             .what = absl::StrCat("the run found a ", to_text(finding.kind), " (", finding.what,
@@ -301,11 +302,11 @@ Finding repeated(const Finding& finding, const Program& program, Limits limits, 
 
 }  // namespace
 
-Exploration explore(std::string name, std::function<void()> body, Strategy&& strategy, Limits limits) {
-  return explore(std::move(name), Program{.body = std::move(body)}, std::move(strategy), limits);
+Exploration explore(std::string name, std::function<void()> body, Strategy&& strategy, Limits limits, Memory memory) {
+  return explore(std::move(name), Program{.body = std::move(body)}, std::move(strategy), limits, memory);
 }
 
-Exploration explore(std::string name, const Program& program, Strategy&& strategy, Limits limits) {
+Exploration explore(std::string name, const Program& program, Strategy&& strategy, Limits limits, Memory memory) {
   Exploration result{.program = std::move(name), .strategy = strategy.name()};
   const Asked asked = asked_schedule(result.program);
   if (asked.is_of_another_program) return result;
@@ -315,7 +316,8 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
-    Machine::Outcome outcome = run_and_judge(program, replay, limits, {.records = true, .at_accesses = limits.races_one_in > 0});
+    Machine::Outcome outcome = run_and_judge(
+        program, replay, limits, {.records = true, .at_accesses = limits.races_one_in > 0, .memory = memory});
     result.schedules = 1;
     result.strategy = replay.name();
     result.finding = std::move(outcome.finding);
@@ -325,11 +327,12 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
   while (strategy.next_run()) {
     const bool at_accesses = limits.races_one_in > 0 && result.schedules % limits.races_one_in == 0;
     ++result.schedules;
-    Machine::Outcome outcome = run_and_judge(program, strategy, limits, {.at_accesses = at_accesses});
+    const Machine::Looks looks = {.at_accesses = at_accesses, .memory = memory};
+    Machine::Outcome outcome = run_and_judge(program, strategy, limits, looks);
     result.steps += outcome.steps;
     result.plain_accesses += outcome.plain_accesses;
     if (outcome.finding) {
-      result.finding = repeated(*outcome.finding, program, limits, at_accesses);
+      result.finding = repeated(*outcome.finding, program, limits, looks);
       break;
     }
     if (result.schedules % 64 == 0 && seconds() > limits.seconds) break;

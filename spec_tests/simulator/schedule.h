@@ -2,7 +2,7 @@
 //
 // A run is a sequence of choices, numbered from 0. Choice points with one option are not counted. Option 0 of each is
 // what a run does by itself: the thread that runs goes on until it blocks, notify_one takes the longest waiter, nothing
-// fails. A schedule lists where a run departs from that.
+// fails, memory is sequentially consistent. A schedule lists where a run departs from that.
 //
 // The text form: `choice:option` pairs with spaces between, such as "12:1 40:2". The empty text is the run without
 // deviations.
@@ -37,6 +37,8 @@ struct Choice {
     kWeakFailure,  // 1: a compare_exchange_weak fails for no reason.
     kStartFailure,  // 1: a thread cannot be started.
     kAllocationFailure,  // 1: `new` throws std::bad_alloc.
+    kStoreRead,  // Of weak memory: which store an operation reads. 0 is the newest, then older and older ones.
+    kStorePlace,  // Of weak memory: where a store comes in modification order. 0 is the end, then before more and more.
   };
   Kind kind = Kind::kThread;
   int options = 2;

@@ -18,7 +18,7 @@
 // On a simulated thread pthread_exit ends that thread, and pthread_cancel(pthread_self()) cancels it. A program that
 // ends the process inside a run (std::exit) fails with a message.
 //
-// Memory is sequentially consistent. Not thread-safe: one exploration at a time, on any thread.
+// Memory is sequentially consistent, or weak as RC11 has it. Not thread-safe: one exploration at a time, on any thread.
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SIMULATOR_H_
 
@@ -94,11 +94,18 @@ struct Program {
   std::function<std::optional<Verdict>()> judge = nullptr;
 };
 
+enum class Memory {
+  kSequentiallyConsistent,  // Each load sees the last store.
+  kWeak,  // Atomic operations may see older stores, within RC11: see memory_model.h. At most 32 threads.
+};
+
 // Runs `program` again and again until something is found or `strategy` has no more runs. `name` must be unique in the
 // test: with CONCURRENT_FUTURES_SCHEDULE="NAME: SCHEDULE" in the environment only this program runs, once and along
 // this schedule, and prints its table.
-Exploration explore(std::string name, const Program& program, Strategy&& strategy, Limits limits = {});
-Exploration explore(std::string name, std::function<void()> body, Strategy&& strategy, Limits limits = {});
+Exploration explore(std::string name, const Program& program, Strategy&& strategy, Limits limits = {},
+                    Memory memory = Memory::kSequentiallyConsistent);
+Exploration explore(std::string name, std::function<void()> body, Strategy&& strategy, Limits limits = {},
+                    Memory memory = Memory::kSequentiallyConsistent);
 
 // --- For programs. Only inside a run.
 

@@ -30,8 +30,10 @@ int Bytes::choose(const Choice& choice) { return next_ == bytes_.size() ? 0 : by
 bool Exhaustive::is_affordable(const Made& made, int option) const {
   const bool is_fault = option >= made.first_fault;
   const bool is_preemption = made.preempts && option > 0 && !is_fault;
+  const bool is_reordering = made.reorders && option > 0;
   return made.preemptions_before + (is_preemption ? 1 : 0) <= bounds_.preemptions &&
-         made.faults_before + (is_fault ? 1 : 0) <= bounds_.faults;
+         made.faults_before + (is_fault ? 1 : 0) <= bounds_.faults &&
+         made.reorderings_before + (is_reordering ? 1 : 0) <= bounds_.reorderings;
 }
 
 void Exhaustive::count(const Made& made) {
@@ -39,6 +41,8 @@ void Exhaustive::count(const Made& made) {
     ++faults_;
   } else if (made.preempts && made.option > 0) {
     ++preemptions_;
+  } else if (made.reorders && made.option > 0) {
+    ++reorderings_;
   }
 }
 
@@ -46,6 +50,7 @@ bool Exhaustive::next_run() {
   at_ = 0;
   preemptions_ = 0;
   faults_ = 0;
+  reorderings_ = 0;
   if (!started_) {
     started_ = true;
     return true;
@@ -66,8 +71,10 @@ int Exhaustive::choose(const Choice& choice) {
                      .options = choice.options,
                      .first_fault = choice.first_fault,
                      .preempts = choice.preempts,
+                     .reorders = choice.kind == Choice::Kind::kStoreRead || choice.kind == Choice::Kind::kStorePlace,
                      .preemptions_before = preemptions_,
-                     .faults_before = faults_});
+                     .faults_before = faults_,
+                     .reorderings_before = reorderings_});
   }
   const Made& made = path_[at_++];
   if (made.options != choice.options) LOG(FATAL) << "the program does not do the same when its schedule is the same";
@@ -76,7 +83,8 @@ int Exhaustive::choose(const Choice& choice) {
 }
 
 std::string Exhaustive::name() const {
-  return absl::StrCat("exhaustive, at most ", bounds_.preemptions, " preemptions and ", bounds_.faults, " faults");
+  return absl::StrCat("exhaustive, at most ", bounds_.preemptions, " preemptions, ", bounds_.faults, " faults, ",
+                      bounds_.reorderings, " reorderings");
 }
 
 bool RandomWalk::next_run() {
@@ -117,7 +125,8 @@ std::uint64_t& Pct::priority_of(int thread) {
 
 int Pct::choose(const Choice& choice) {
   const int number = choices_++;
-  if (choice.kind == Choice::Kind::kWaiter) {
+  const bool is_of_memory = choice.kind == Choice::Kind::kStoreRead || choice.kind == Choice::Kind::kStorePlace;
+  if (choice.kind == Choice::Kind::kWaiter || is_of_memory) {
     return static_cast<int>(random_() % static_cast<std::uint64_t>(choice.options));
   }
   if (choice.kind != Choice::Kind::kThread || choice.first_fault < 2) return 0;

@@ -56,12 +56,14 @@ class Bytes final : public Strategy {
 // Every run within the bounds, each once, by depth-first search: the runs without deviations come first.
 //
 // A preemption takes the processor from a thread that could have gone on. Which thread goes on when one has blocked or
-// ended, and whom notify_one wakes, costs nothing and is always tried in full.
+// ended, and whom notify_one wakes, costs nothing and is always tried in full. Under weak memory an operation that
+// reads or stores behind a newer store is a reordering.
 class Exhaustive final : public Strategy {
  public:
   struct Bounds {
     int preemptions = 1;
     int faults = 0;
+    int reorderings = 1;
   };
   explicit Exhaustive(Bounds bounds) : bounds_(bounds) {}
   bool next_run() override;
@@ -75,8 +77,10 @@ class Exhaustive final : public Strategy {
     int options;
     int first_fault;
     bool preempts;
+    bool reorders;  // Whether every option but the first is a reordering.
     int preemptions_before;
     int faults_before;
+    int reorderings_before;
   };
   bool is_affordable(const Made& made, int option) const;
   void count(const Made& made);
@@ -86,6 +90,7 @@ class Exhaustive final : public Strategy {
   std::size_t at_ = 0;  // In path_: what is before it is repeated, then comes option 0.
   int preemptions_ = 0;
   int faults_ = 0;
+  int reorderings_ = 0;
   bool started_ = false;
 };
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <optional>
@@ -19,7 +20,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "spec_tests/simulator/machine.h"
-#include "spec_tests/simulator/shared_ptr.h"
 
 // A function whose accesses are not those of the program: the instrumentation leaves it out.
 #ifdef __clang__
@@ -32,6 +32,7 @@ namespace futures::inline simulated::sync {
 
 using simulator::Machine;
 using simulator::Operation;
+using simulator::WeakMemory;
 using simulator::Where;
 
 template <typename T>
@@ -45,15 +46,19 @@ class atomic {
   T load(std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) const noexcept {
     before(Operation::kLoad, where);
     ordered(Machine::Ordering::kLoad, order);
-    const T value = get();
+    const T value = read(order);
     tell(value);
     return value;
   }
   void store(T value, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
     before(Operation::kStore, where);
     ordered(Machine::Ordering::kStore, order);
+    if (WeakMemory* const memory = weak_memory()) {
+      set(from_bits(memory->store(current(), word(), order, to_bits(value))));
+    } else {
+      set(value);
+    }
     tell(value);
-    set(value);
   }
   T exchange(T value, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
     return modify(Operation::kExchange, order, where, [value](T) { return value; });
@@ -70,27 +75,21 @@ class atomic {
   T fetch_and(T with, std::memory_order order = std::memory_order_seq_cst, Where where = Where::current()) noexcept {
     return modify(Operation::kFetch, order, where, [with](T value) { return static_cast<T>(value & with); });
   }
-  bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure,
+  bool compare_exchange_weak(T& expected, T desired, std::memory_order order, std::memory_order failure,
                              Where where = Where::current()) noexcept {
-    before(Operation::kCompareExchange, where);
-    if (get() == expected && Machine::instance().weak_compare_exchange_fails()) {
-      ordered(Machine::Ordering::kLoad, failure);
-      return false;
-    }
-    return settle(expected, desired, success, failure);
+    return compare_exchange(expected, desired, order, failure, /*is_weak=*/true, where);
   }
   bool compare_exchange_weak(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
                              Where where = Where::current()) noexcept {
-    return compare_exchange_weak(expected, desired, order, order, where);
+    return compare_exchange(expected, desired, order, failure_order(order), /*is_weak=*/true, where);
   }
-  bool compare_exchange_strong(T& expected, T desired, std::memory_order success, std::memory_order failure,
+  bool compare_exchange_strong(T& expected, T desired, std::memory_order order, std::memory_order failure,
                                Where where = Where::current()) noexcept {
-    before(Operation::kCompareExchange, where);
-    return settle(expected, desired, success, failure);
+    return compare_exchange(expected, desired, order, failure, /*is_weak=*/false, where);
   }
   bool compare_exchange_strong(T& expected, T desired, std::memory_order order = std::memory_order_seq_cst,
                                Where where = Where::current()) noexcept {
-    return compare_exchange_strong(expected, desired, order, order, where);
+    return compare_exchange(expected, desired, order, failure_order(order), /*is_weak=*/false, where);
   }
 
  private:
@@ -121,29 +120,74 @@ class atomic {
   T modify(Operation operation, std::memory_order order, const Where& where, Change change) noexcept {
     before(operation, where);
     ordered(Machine::Ordering::kModify, order);
-    const T old = get();
-    const T changed = change(old);
-    set(changed);
+    T old = get();
+    if (WeakMemory* const memory = weak_memory()) {
+      const auto change_bits = [&](std::uint64_t bits) { return to_bits(change(from_bits(bits))); };
+      const WeakMemory::Result result = memory->modify(current(), word(), order, change_bits);
+      old = from_bits(result.read);
+      set(from_bits(result.newest));
+    } else {
+      set(change(old));
+    }
     tell(old);
-    tell(changed, " -> ");
+    tell(change(old), " -> ");
     return old;
   }
-  bool settle(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
-    const T value = get();
-    tell(value);
-    if (value != expected) {
-      ordered(Machine::Ordering::kLoad, failure);
-      tell(expected, ", not ");
-      expected = value;
-      return false;
+  bool compare_exchange(T& expected, T desired, std::memory_order order, std::memory_order failure, bool is_weak,
+                        const Where& where) noexcept {
+    before(Operation::kCompareExchange, where);
+    T old = get();
+    bool stores = old == expected;
+    if (WeakMemory* const memory = weak_memory()) {
+      const WeakMemory::Result result =
+          memory->compare_exchange(current(), word(), to_bits(expected), to_bits(desired), order, failure, is_weak);
+      old = from_bits(result.read);
+      stores = result.stored;
+      set(from_bits(result.newest));
+    } else {
+      if (stores && is_weak && Machine::instance().weak_compare_exchange_fails()) {
+        ordered(Machine::Ordering::kLoad, failure);
+        return false;
+      }
+      if (stores) set(desired);
     }
-    ordered(Machine::Ordering::kModify, success);
-    set(desired);
-    tell(desired, " -> ");
-    return true;
+    ordered(stores ? Machine::Ordering::kModify : Machine::Ordering::kLoad, stores ? order : failure);
+    tell(old);
+    stores ? tell(desired, " -> ") : tell(expected, ", not ");
+    if (!stores) expected = old;
+    return stores;
+  }
+  T read(std::memory_order order) const noexcept {
+    WeakMemory* const memory = weak_memory();
+    return memory == nullptr ? get() : from_bits(memory->load(current(), word(), order));
+  }
+  // The value that the kernel compares when a thread is about to wait.
+  T read_in_futex_wait() const noexcept {
+    WeakMemory* const memory = weak_memory();
+    return memory == nullptr ? get() : from_bits(memory->futex_wait(current(), this, word()));
   }
 
-  T value_{};
+  static WeakMemory* weak_memory() { return Machine::instance().weak_memory(); }
+  static int current() { return Machine::instance().current(); }
+  SIMULATED_UNSEEN WeakMemory::Word word() const { return {memory_tag_, to_bits(value_)}; }
+  static std::uint64_t to_bits(T value) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(std::uint64_t));
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    return bits;
+  }
+  static T from_bits(std::uint64_t bits) {
+    T value{};
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+  }
+  static std::memory_order failure_order(std::memory_order order) {
+    if (order == std::memory_order_acq_rel) return std::memory_order_acquire;
+    return order == std::memory_order_release ? std::memory_order_relaxed : order;
+  }
+
+  T value_{};  // Of the newest store.
+  simulator::MemoryTag memory_tag_;
   [[no_unique_address]] simulator::Liveness liveness_;
 };
 
@@ -217,15 +261,14 @@ class condition_variable {
 inline bool futex_wait(const atomic<std::uint32_t>& word, std::uint32_t expected, deadline until,
                        Where where = Where::current()) {
   return Machine::instance().futex_wait(
-      &word, word.liveness_, [&] { return word.get() == expected; }, nanoseconds(until), where);
+      &word, word.liveness_, [&] { return word.read_in_futex_wait() == expected; }, nanoseconds(until), where);
 }
 inline void futex_wake_all(const atomic<std::uint32_t>& word, Where where = Where::current()) {
   Machine::instance().futex_wake(&word, where);
 }
 
 inline void atomic_thread_fence(std::memory_order order, Where where = Where::current()) noexcept {
-  Machine::instance().before(Operation::kFence, nullptr, nullptr, where);
-  Machine::instance().order(Machine::Ordering::kFence, nullptr, order);
+  Machine::instance().fence(order, where);
 }
 
 inline void pause(Where where = Where::current()) { Machine::instance().pause(where); }

@@ -143,9 +143,8 @@ MemoryModel::Clock MemoryModel::known_before(const Next& next) const {
 // Two kinds of edges are added that psc does not have, since they are simple and make no cycle by themselves:
 //   - from an SC fence to each SC access after it in hb: the fence is a source of the access, and so before all that
 //     the access is before;
-//   - from an SC access to each SC fence after it in hb: all that is before the access in psc comes there by scb, and
-//   so
-//     is before the fence.
+//   - from an SC access to each SC fence after it in hb: all that is before the access in psc is so by scb, and scb; hb
+//     leads to the fence.
 
 // What psc orders directly before an SC access.
 MemoryModel::Clock MemoryModel::sources_of_access(const Next& next, const Clock& before) const {
@@ -198,18 +197,18 @@ MemoryModel::Clock MemoryModel::sources_of_fence(const Clock& before) const {
 // Whether psc would get a cycle by edges from the sources to what the access comes before by mo or rb.
 bool MemoryModel::reaches_later(const Next& next, const Clock& sources, const Clock& fence_sources) const {
   const std::vector<Store>& stores = location(next.location).stores;
-  const auto last_fence = [this](int thread, std::uint32_t sc) { return sc_event(thread, sc_event(thread, sc).fence); };
+  // The last SC fence among the first so many SC operations of the thread.
+  const auto fence_of = [this](int thread, std::uint32_t sc) -> const Event& {
+    return event(thread, sc_event(thread, sc_event(thread, sc).fence).event);
+  };
   for (std::size_t j = static_cast<std::size_t>(next.later()); j < stores.size(); ++j) {
     const Store& later = stores[j];
     if (later.sc != 0 && later.sc <= sources[later.thread]) return true;
     for (int i = 0; i < thread_count_; ++i) {
-      if (sources[i] != 0) {
-        const ScEvent& fence = last_fence(i, sources[i]);
-        if (event(i, fence.event).clock[later.thread] >= later.event) return true;
-      }
-      if (fence_sources[i] != 0 && mistake_ != Mistake::kScFencesIgnoreEco) {
-        const ScEvent& fence = last_fence(i, fence_sources[i]);
-        if (is_seen(later, event(i, fence.event).clock)) return true;
+      if (sources[i] != 0 && fence_of(i, sources[i]).clock[later.thread] >= later.event) return true;
+      if (fence_sources[i] != 0 && mistake_ != Mistake::kScFencesIgnoreEco &&
+          is_seen(later, fence_of(i, fence_sources[i]).clock)) {
+        return true;
       }
     }
   }

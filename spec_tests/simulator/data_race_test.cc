@@ -332,11 +332,11 @@ TEST(Ordering, TheOwnersOfASharedObject) {
     auto second = first;
     together({[&] {
                 first->one = 1;
-                first.reset();
+                first = nullptr;
               },
               [&] {
                 second->other = 1;
-                second.reset();
+                second = nullptr;
               }});
   });
 }

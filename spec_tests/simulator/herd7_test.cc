@@ -30,7 +30,7 @@ using Mistake = MemoryModel::Mistake;
 // What herd7 says of the programs, by their names.
 std::map<std::string, Outcomes> ask_herd(const std::vector<Litmus>& all) {
   if (std::system("herd7 -version >/dev/null 2>&1") != 0) {
-    ADD_FAILURE() << "there is no herd7 on PATH; it is in Debian's package herdtools7, which tools/debian installs";
+    ADD_FAILURE() << "there is no herd7 on PATH; it is in Debian's package herdtools7";
     return {};
   }
   const char* const temporary = std::getenv("TEST_TMPDIR");

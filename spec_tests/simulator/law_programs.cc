@@ -63,7 +63,7 @@ void explore_law(const std::string& name, const std::function<void()>& program, 
   constexpr Limits kLimits{.steps_per_run = 2'000'000,  // A check may make hundreds of calls.
                            .races_one_in = 0};
   constexpr long kRunsMin = 10;
-  constexpr long kRunsMax = 300;
+  constexpr long kRunsMax = 500;
   const Exploration plain = explore(name, program, Replay({}), kLimits);
   if (!explored(plain)) return;
   const long runs = std::clamp(steps / std::max(plain.steps, 1L), kRunsMin, kRunsMax);

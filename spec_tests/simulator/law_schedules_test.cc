@@ -57,7 +57,7 @@ class LawSchedules : public testing::Test {
   LawSchedules(const Law& law, const Candidate& candidate) : law_(law), candidate_(candidate) {}
 
   void TestBody() override {
-    constexpr long kStepsPerStrategy = 300'000;
+    constexpr long kStepsPerStrategy = 500'000;
     const absl::ScopedStderrThreshold quiet(absl::LogSeverityAtLeast::kInfinity);  // Each run logs what is thrown.
     const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
     ++totals.programs;

@@ -6,24 +6,12 @@ becomes SIMULATED_THREAD_LOCAL. So a program may link both builds, and the names
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
+load(":sources.bzl", "simulated_substitutions")
 
 _HERE = "spec_tests/simulator/"
 
 def _copies_impl(ctx):
-    copies = _HERE + ctx.attr.folder + "/"
-    substitutions = dict(ctx.attr.replacements)
-
-    # In this order: what one has written, the next does not find.
-    substitutions |= {
-        '#include "futures/internal/sync.h"': '#include "' + _HERE + 'sync.h"',
-        '#include "futures/': '#include "' + copies + "futures/",
-        '#include "optimized/': '#include "' + copies + "optimized/",
-        '#include "reference/': '#include "' + copies + "reference/",
-        "namespace futures::": "namespace futures::inline " + ctx.attr.folder + "::",
-        "namespace futures {": "namespace futures::inline " + ctx.attr.folder + " {",
-        "CONCURRENT_FUTURES_": "CONCURRENT_FUTURES_" + ctx.attr.folder.upper() + "_",
-        "thread_local ": "SIMULATED_THREAD_LOCAL ",
-    }
+    substitutions = ctx.attr.replacements | simulated_substitutions(_HERE + ctx.attr.folder + "/", ctx.attr.folder)
     outputs = []
     for source in ctx.files.srcs:
         output = ctx.actions.declare_file(ctx.attr.folder + "/" + source.short_path)

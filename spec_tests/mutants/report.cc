@@ -68,7 +68,9 @@ int report() {
   const std::vector<Verdict> verdicts =
       ask(copies, selection, jobs, [](const Verdict& verdict) { std::cout << line(verdict) << std::endl; });
   print_counts("rule", count_by(verdicts, [](const Verdict& v) { return v.mutant.rule; }));
-  print_counts("file", count_by(verdicts, [](const Verdict& v) { return v.mutant.file; }));
+  print_counts("file", count_by(verdicts, [](const Verdict& v) {
+                 return v.mutant.file.empty() ? "no copy has it" : v.mutant.file;
+               }));
   print_counts("all", count_by(verdicts, [](const Verdict&) { return "all"; }));
   std::fflush(stdout);
   if (const std::string json = absl::GetFlag(FLAGS_json); !json.empty()) {

@@ -2,7 +2,7 @@
 
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_test")
 
-def fuzz_target(name, corpus, deps, srcs = []):
+def fuzz_target(name, corpus, deps, srcs = [], tags = []):
     """Declares `name` and `name`_regression_test.
 
     Args:
@@ -10,6 +10,7 @@ def fuzz_target(name, corpus, deps, srcs = []):
       corpus: A folder of inputs, relative to the package.
       deps: Of the source.
       srcs: Other sources.
+      tags: Of the test.
     """
     sources = [name + ".cc"] + srcs
 
@@ -34,5 +35,6 @@ def fuzz_target(name, corpus, deps, srcs = []):
         srcs = sources + ["replay_main.cc"],
         args = [native.package_name() + "/" + corpus],
         data = native.glob([corpus + "/*"]),
+        tags = tags,
         deps = deps,
     )

@@ -241,8 +241,9 @@ void CandidateRun::report_failures(const EpisodeReport& report, Mode mode, const
     });
     if (known || !wants(violation.law)) continue;
     options_.progress(absl::StrCat(entry_.name, "  shrinking a trace that breaks ", violation.law));
-    Failure failure = mode == Mode::kSimulated ? failure_of(violation.law, entry_.simulated->shrink(report, violation.law))
-                                               : shrink(violation.law, report, mode);
+    Failure failure = mode == Mode::kSimulated
+                          ? failure_of(violation.law, entry_.simulated->shrink(report, violation.law))
+                          : shrink(violation.law, report, mode);
     failure.where = absl::StrCat(name, ", ", name_of(mode));
     result.failures.push_back(std::move(failure));
   }

@@ -127,8 +127,8 @@ AsClient::AsClient(Client client) : before_(std::exchange(this_client, client)) 
 AsClient::~AsClient() { this_client = before_; }
 
 int run_body(std::uint64_t packed_key, int call) {
-  const std::shared_ptr<Episode> episode = Table::instance().find(packed_key);
-  return episode == nullptr ? run_body_elsewhere(packed_key, call) : episode->run(call);
+  if (const auto episode = Table::instance().find(packed_key)) return episode->run(call);
+  return run_body_elsewhere(packed_key, call);
 }
 
 class Episode::InExecutor {
@@ -196,10 +196,6 @@ std::shared_ptr<Episode> Episode::start(const Trace& trace, std::unique_ptr<Exec
 }
 
 void Episode::end() { Table::instance().remove(memory_->key().packed()); }
-
-void Episode::release_all() {
-  for (int gate = 0; gate < kGatesMax; ++gate) release(gate);
-}
 
 int Episode::run(int call) {
   const Client client = model::body_client(static_cast<model::Call>(call));

@@ -58,7 +58,9 @@ class Episode {
   void perform(model::Client client, const Statement& statement);
 
   void release(int gate) { memory_->release(gate); }
-  void release_all();
+  void release_all() {
+    for (int gate = 0; gate < kGatesMax; ++gate) release(gate);
+  }
 
   // The epilogue of the trace, as `client`: shuts down with wait, and destroys the executor, unless that has been done.
   void end_executor(model::Client client);

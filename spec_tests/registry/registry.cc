@@ -82,15 +82,11 @@ CandidateEntry simulated_entry(const std::string& executor) {
   CandidateEntry entry{
       .name = executor + "_simulated",
       .make = nullptr,
-      .simulated =
-          SimulatedTraces{.run =
-                              [executor](const Trace& trace, long schedules) {
-                                return simulator::explore_trace(executor, trace, schedules);
-                              },
-                          .shrink =
-                              [executor](const EpisodeReport& report, std::string_view law) {
-                                return simulator::shrink_finding(executor, report, law);
-                              }},
+      .simulated = SimulatedTraces{
+          .run = [executor](const Trace& trace,
+                            long schedules) { return simulator::explore_trace(executor, trace, schedules); },
+          .shrink = [executor](const EpisodeReport& report,
+                               std::string_view law) { return simulator::shrink_finding(executor, report, law); }},
       .candidate = std::nullopt,
       .skips = {},
       .broken_law = ""};

@@ -45,7 +45,8 @@ class Enumeration {
         finish();
       }
     }
-    if (static_cast<int>(done.size()) == scope_.operations_per_client || operations() == scope_.operations_in_all) return;
+    if (static_cast<int>(done.size()) == scope_.operations_per_client || operations() == scope_.operations_in_all)
+      return;
     for (const Statement& next : operations_of(client)) {
       done.push_back(next);
       submitted_[client] += next.verb == Verb::kSubmit ? 1 : 0;

@@ -2,6 +2,8 @@
 // the laws and the model judge each history. What was covered is printed, and no more is claimed.
 //
 // Deeper: --operations=N --operations_in_all=N --preemptions=N --workers=N --executor=NAME explores that scope alone.
+#include "spec_tests/simulator/small_scope.h"
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
@@ -16,7 +18,6 @@
 #include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
 #include "spec_tests/simulator/simulator.h"
-#include "spec_tests/simulator/small_scope.h"
 #include "spec_tests/simulator/trace_program.h"
 #include "spec_tests/traces/trace.h"
 

@@ -306,8 +306,8 @@ spec_tests::EpisodeReport TraceProgram::report_of(const Exploration& explored) {
   const Finding& finding = *explored.finding;
   report.record.trace.schedule = finding.schedule;
   report.simulation = finding.table;
-  const bool is_judged = finding.kind == Finding::Kind::kNotOfTheModel ||
-                         finding.kind == Finding::Kind::kBrokenExpectation;
+  const bool is_judged =
+      finding.kind == Finding::Kind::kNotOfTheModel || finding.kind == Finding::Kind::kBrokenExpectation;
   if (is_judged) return report;
   // The run did not come to its end: there is no history to judge.
   report.record.finished = false;
@@ -332,8 +332,8 @@ spec_tests::EpisodeReport explore_played(std::string_view executor, const Trace&
   if (!trace.schedule.empty()) return program.report_of(explored);
   const long random = schedules / 2;
   if (explored.ok()) {
-    explored = explore(name, program.program(), RandomWalk({.runs = random, .seed = seed, .faults = false}),
-                       kTraceLimits);
+    explored =
+        explore(name, program.program(), RandomWalk({.runs = random, .seed = seed, .faults = false}), kTraceLimits);
   }
   if (explored.ok()) {
     explored = explore(name, program.program(), Pct({.runs = schedules - random, .seed = seed}), kTraceLimits);

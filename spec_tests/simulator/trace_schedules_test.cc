@@ -20,8 +20,8 @@ TEST_P(TraceSchedules, EveryHistoryIsOneOfTheModels) {
     const spec_tests::Trace trace = spec_tests::trace_from_seed(1, index);
     TraceProgram program(GetParam(), trace);
     const std::string name = GetParam() + " trace " + std::to_string(index);
-    const Exploration found = explore(name, program.program(), RandomWalk({.runs = 100, .faults = false}),
-                                      {.races_one_in = 0});
+    const Exploration found =
+        explore(name, program.program(), RandomWalk({.runs = 100, .faults = false}), {.races_one_in = 0});
     ASSERT_TRUE(found.ok()) << trace << found.report();
     schedules += found.schedules;
     histories += static_cast<long>(program.histories());

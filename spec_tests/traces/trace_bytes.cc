@@ -6,8 +6,8 @@
 // one too many is ignored. Calls are named by how many submits back they stand, so that an insertion or a removal
 // changes nothing behind it. Together: a small mutation of the bytes is a small mutation of the trace.
 //
-// Deviations of the schedule may stand between steps, wherever: an instruction whose operand says how many choices after
-// the last one, and whose second operand is the option; 0 is no deviation, and only goes on.
+// Deviations of the schedule may stand between steps, wherever: an instruction whose operand says how many choices
+// after the last one, and whose second operand is the option; 0 is no deviation, and only goes on.
 //
 // The verbs of these tables keep their first index for ever, or the fuzzers' corpora would change their meaning. A new
 // verb takes one of the repeated places, which until then only weigh the verbs.

@@ -98,7 +98,8 @@ TEST(TraceText, AScheduleStandsBeforeTheFirstOperation) {
   for (const auto& [line, message] : std::vector<std::pair<std::string, std::string>>{
            {"schedule 3:1 3:2", "line 3: the choices of a schedule must ascend; '3:2' does not"},
            {"schedule 3:0", "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '3:0'"},
-           {"schedule 20001:1", "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '20001:1'"},
+           {"schedule 20001:1",
+            "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '20001:1'"},
            {"schedule 3", "line 3: expected a choice (0 to 20000), ':' and an option (1 to 100), found '3'"},
            {"schedule 3:1\nschedule 4:1", "line 4: 'schedule' is given twice"},
            {"0 destroy\nschedule 3:1", "line 4: 'schedule' must stand before the first operation"}}) {

@@ -127,8 +127,10 @@ AsClient::AsClient(Client client) : before_(std::exchange(this_client, client)) 
 AsClient::~AsClient() { this_client = before_; }
 
 int run_body(std::uint64_t packed_key, int call) {
-  if (const auto episode = Table::instance().find(packed_key)) return episode->run(call);
-  return run_body_elsewhere(packed_key, call);
+  // A child that was forked has a copy of the table, and no part in the episode.
+  if (!is_of_this_process(packed_key)) return run_body_elsewhere(packed_key, call);
+  const std::shared_ptr<Episode> episode = Table::instance().find(packed_key);
+  return episode == nullptr ? 0 : episode->run(call);
 }
 
 class Episode::InExecutor {

@@ -20,8 +20,9 @@ namespace futures::spec_tests {
 // another process of the program, where it does what needs no executor: it passes gates. Returns 0 if the episode is
 // over.
 int run_body(std::uint64_t packed_key, int call);
-// The same where no episode of that key is under way in this process.
+// The same in another process than that which made the episode.
 int run_body_elsewhere(std::uint64_t packed_key, int call);
+bool is_of_this_process(std::uint64_t packed_key);
 
 // Where this thread is: a client of the program, the body of a call, or kWorker.
 model::Client current_client();

@@ -42,10 +42,10 @@ std::shared_ptr<const RemoteEpisode> remote_episode(const EpisodeKey& key) {
 
 }  // namespace
 
+bool is_of_this_process(std::uint64_t packed_key) { return EpisodeKey::of(packed_key).process == ::getpid(); }
+
 int run_body_elsewhere(std::uint64_t packed_key, int call) {
-  const EpisodeKey key = EpisodeKey::of(packed_key);
-  if (key.process == ::getpid()) return 0;  // The episode is over.
-  const std::shared_ptr<const RemoteEpisode> episode = remote_episode(key);
+  const std::shared_ptr<const RemoteEpisode> episode = remote_episode(EpisodeKey::of(packed_key));
   if (episode == nullptr) return 0;
   return episode->memory->play(static_cast<model::Call>(call), *episode->bodies[call], [](const Statement&) {});
 }

@@ -12,6 +12,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/synchronization/mutex.h"
+#include "futures/encoding/encoding.h"  // Calls of bodies can travel.
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/map.h"

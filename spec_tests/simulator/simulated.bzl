@@ -1,9 +1,9 @@
 """Builds sources of the project a second time, on the simulator's sync.h.
 
 A copy is the source, line for line, with four things replaced: includes of the project name the copies, includes of
-the headers in STAND_INS (sources.bzl) name the simulator's, namespaces futures and futures::spec_tests get the inline namespace
-`simulated`, and thread_local becomes SIMULATED_THREAD_LOCAL. `replacements` adds to these. So a program may link
-both builds, and the names of production do not change. The model is not copied: it has no threads.
+the headers in STAND_INS (sources.bzl) name the simulator's, namespaces futures and futures::spec_tests get the inline
+namespace `simulated`, and thread_local becomes SIMULATED_THREAD_LOCAL. `replacements` adds to these. So a program may
+link both builds, and the names of production do not change. The model is not copied: it has no threads.
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")

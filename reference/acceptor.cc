@@ -34,13 +34,13 @@ State after_internal(const Policy& policy, const State& state, const Action& act
 
 }  // namespace
 
-Acceptor::Acceptor(const Policy& policy, int clients) : policy_(policy) { states_.insert(initial_state(clients)); }
+Acceptor::Acceptor(const Policy& policy, int clients) : policy_(policy) { states_.push_back(initial_state(clients)); }
 
 bool Acceptor::feed(const Event& event) {
   if (!rejection_.empty()) return false;
   absl::flat_hash_set<State> next;
   absl::flat_hash_set<State> seen;
-  std::vector<State> todo(states_.begin(), states_.end());
+  std::vector<State> todo = states_;
   while (!todo.empty()) {
     const State state = std::move(todo.back());
     todo.pop_back();
@@ -52,15 +52,15 @@ bool Acceptor::feed(const Event& event) {
     }
   }
   if (next.empty()) rejection_ = describe_rejection(event);
-  states_ = std::move(next);
+  states_.assign(next.begin(), next.end());
   states_peak_ = std::max(states_peak_, states_.size());
   history_.push_back(event);
   return rejection_.empty();
 }
 
-absl::flat_hash_set<State> Acceptor::closure(std::size_t states_max) const {
+std::vector<State> Acceptor::closure(std::size_t states_max) const {
   absl::flat_hash_set<State> reached(states_.begin(), states_.end());
-  std::vector<State> todo(states_.begin(), states_.end());
+  std::vector<State> todo = states_;
   while (!todo.empty() && reached.size() < states_max) {
     const State state = std::move(todo.back());
     todo.pop_back();
@@ -69,7 +69,7 @@ absl::flat_hash_set<State> Acceptor::closure(std::size_t states_max) const {
       if (reached.insert(next).second) todo.push_back(std::move(next));
     }
   }
-  return reached;
+  return {reached.begin(), reached.end()};
 }
 
 std::string Acceptor::describe_rejection(const Event& event) const {
@@ -85,7 +85,7 @@ std::string Acceptor::describe_rejection(const Event& event) const {
   add_line(history_.size(), event, "> ");
   absl::StrAppend(&text, "The model has no path to the event marked >. What it can show there instead:\n");
 
-  const absl::flat_hash_set<State> reached = closure(kStatesReportedMax);
+  const std::vector<State> reached = closure(kStatesReportedMax);
   std::set<std::string> possible;
   for (const State& state : reached) {
     for (const Event& other : executor_events(policy_, state)) possible.insert(to_string(other));

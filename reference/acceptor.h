@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "reference/model.h"
 
 namespace futures::model {
@@ -34,12 +33,13 @@ class Acceptor {
   // accepts.
   const std::string& rejection() const { return rejection_; }
 
-  // The states held, before any internal action that the next event may need. Empty once an event was rejected.
-  const absl::flat_hash_set<State>& states() const { return states_; }
+  // The states held, before any internal action that the next event may need. None twice, in no order. Empty once an
+  // event was rejected.
+  const std::vector<State>& states() const { return states_; }
 
   // Every state that internal actions reach from those. Their number grows fast with the number of pending calls. At
   // most `states_max` are returned, which is enough for a report.
-  absl::flat_hash_set<State> closure(std::size_t states_max = static_cast<std::size_t>(-1)) const;
+  std::vector<State> closure(std::size_t states_max = static_cast<std::size_t>(-1)) const;
 
   // The most states held at once. It measures how much the history left open.
   std::size_t states_peak() const { return states_peak_; }
@@ -51,7 +51,7 @@ class Acceptor {
   std::string describe_rejection(const Event& event) const;
 
   const Policy policy_;
-  absl::flat_hash_set<State> states_;
+  std::vector<State> states_;
   std::vector<Event> history_;
   std::string rejection_;
   std::size_t states_peak_ = 1;

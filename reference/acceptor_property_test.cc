@@ -206,7 +206,8 @@ void mutate(std::vector<Event>& history, std::mt19937& random) {
 }
 
 // What can be seen of a set of states from outside.
-absl::flat_hash_set<std::string> views(const absl::flat_hash_set<State>& states) {
+template <typename States>
+absl::flat_hash_set<std::string> views(const States& states) {
   absl::flat_hash_set<std::string> views;
   for (const State& state : states) {
     std::string view;

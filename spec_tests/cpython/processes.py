@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import struct
+import sys
 
 from episode import ACTIVE, ENDED, NOT_STARTED, Episode, TraceError
 from modes import ExecutorHeldClosing, mode_of_process
@@ -135,6 +136,7 @@ class ProcessEpisode(Episode):
         # Where workers are forks, all of them start with the first submit. Here that is before there are other threads.
         executor._start_executor_manager_thread()
         self._manager = executor._executor_manager_thread
+        self._news_for_manager = executor._executor_manager_thread_wakeup._reader
         return executor
 
     def _make_history(self):
@@ -160,7 +162,27 @@ class ProcessEpisode(Episode):
         if ended > sum(1 for future in futures if future.done() and not future.cancelled()):
             return False
         busy = sum(1 for at in self._at if at not in (NOT_STARTED, ENDED))
-        return busy >= min(self.trace.workers, sum(1 for future in futures if not future.done()))
+        return (busy >= min(self.trace.workers, sum(1 for future in futures if not future.done()))
+                and self._manager_rests())
+
+    def _manager_rests(self):
+        """Whether the pool's own thread has done what it was last woken for, or has ended.
+
+        It takes a wake-up away first, does what it is for, and waits again. So they are asked in this order.
+        """
+        if not self._manager.is_alive():
+            return True
+        try:
+            if self._news_for_manager.poll():
+                return False
+        except OSError:  # Closed: it is about to end.
+            return True
+        callers = []
+        frame = sys._current_frames().get(self._manager.ident)
+        while frame is not None and len(callers) < 3:
+            callers.append(frame.f_code.co_name)
+            frame = frame.f_back
+        return callers == ["select", "wait", "wait_result_broken_or_wakeup"]
 
     def _shutdowns_rest(self, shutdowns, may_wait):
         if shutdowns and not self._executor._shutdown_thread:

@@ -2,7 +2,6 @@
 #include "futures/future.h"
 
 #include <any>
-#include <chrono>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "futures/executor.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 
 namespace futures {

@@ -3,7 +3,6 @@
 // throws. It reads nothing beyond the bytes, and takes no more memory than they account for. Law P11.
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <complex>
 #include <cstddef>
 #include <cstdint>
@@ -35,6 +34,7 @@
 #include "futures/encoding/encoding.h"
 #include "futures/encoding/exception_wire.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 #include "fuzz/input.h"
 #include "fuzz/memory_bound.h"
 

@@ -1,7 +1,6 @@
 // The corpus of trace_fuzz is what make_trace_corpus makes of fuzz/seeds, and each executor that is broken on purpose
 // is caught at its law, if it is one that traces ask for, by the corpus and a few thousand random inputs.
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
 #include "spec_tests/candidates/trace_player.h"

@@ -2,13 +2,13 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_OPTIONS_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_OPTIONS_H_
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "futures/count.h"
 #include "futures/executor.h"
+#include "futures/internal/time.h"
 
 namespace futures {
 

@@ -1,7 +1,6 @@
 // Over thousands of random histories the acceptor says the same as a subset construction without any of its economies,
 // and it stays cheap where histories are long.
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +13,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "reference/acceptor.h"
 #include "reference/model.h"

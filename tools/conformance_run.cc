@@ -1,7 +1,6 @@
 #include "tools/conformance_run.h"
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -10,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "futures/internal/time.h"
 #include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/judges/concurrent.h"
 #include "spec_tests/judges/oracles.h"

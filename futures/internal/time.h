@@ -1,5 +1,6 @@
-// std::chrono's durations, points in time and clocks. <chrono> has calendars, time zones and formatting, too, and would
-// be a quarter of what the public headers cost. Whoever writes `5s` or formats a date includes <chrono> himself.
+// std::chrono's durations, points in time and clocks, for all sources of the project. <chrono> has calendars, time
+// zones and formatting, too: it would be a quarter of what the public headers cost, and as much of what a test takes to
+// compile.
 #ifndef CONCURRENT_FUTURES_FUTURES_INTERNAL_TIME_H_
 #define CONCURRENT_FUTURES_FUTURES_INTERNAL_TIME_H_
 

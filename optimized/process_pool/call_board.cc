@@ -3,8 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
+
+#include "futures/internal/time.h"
 
 namespace futures::internal {
 namespace {

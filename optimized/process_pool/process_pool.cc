@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <system_error>
 #include <utility>
 
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 
 namespace futures::internal {
 

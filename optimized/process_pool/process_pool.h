@@ -19,7 +19,6 @@
 #ifndef CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_PROCESS_POOL_H_
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_PROCESS_POOL_H_
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -37,6 +36,7 @@
 #include "futures/internal/executor_life.h"
 #include "futures/internal/future_state.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "futures/task.h"
 #include "optimized/process_pool/board.h"
 #include "optimized/process_pool/call_board.h"

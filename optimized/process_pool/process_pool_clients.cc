@@ -1,6 +1,5 @@
 // Clients that wait for a call: each does for its own what the collector would, which may sleep meanwhile.
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include "futures/encoding/call_vtable.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {

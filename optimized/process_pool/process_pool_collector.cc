@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <new>
 #include <string>
 #include <string_view>
@@ -15,6 +14,7 @@
 #include "futures/encoding/call_vtable.h"
 #include "futures/encoding/exception_wire.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {

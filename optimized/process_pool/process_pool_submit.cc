@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstring>
 #include <new>
 #include <span>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "futures/encoding/call_vtable.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 #include "optimized/process_pool/process_pool.h"
 
 namespace futures::internal {

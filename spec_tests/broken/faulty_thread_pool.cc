@@ -1,10 +1,10 @@
 #include "spec_tests/broken/faulty_thread_pool.h"
 
-#include <chrono>
 #include <deque>
 #include <utility>
 
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "spec_tests/broken/swallow.h"
 #include "spec_tests/laws/threads.h"
 

@@ -4,7 +4,6 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,6 +15,7 @@
 
 #include "futures/count.h"
 #include "futures/executor.h"
+#include "futures/internal/time.h"
 #include "reference/model.h"
 
 namespace futures::spec_tests {

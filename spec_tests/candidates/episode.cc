@@ -1,6 +1,5 @@
 #include "spec_tests/candidates/episode.h"
 
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <iterator>
@@ -15,6 +14,7 @@
 #include "futures/encoding/encoding.h"  // Calls of bodies can travel.
 #include "futures/errors.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "futures/map.h"
 #include "futures/wait.h"
 #include "spec_tests/candidates/numbered_error.h"

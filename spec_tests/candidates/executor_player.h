@@ -2,13 +2,13 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EXECUTOR_PLAYER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_EXECUTOR_PLAYER_H_
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "futures/internal/time.h"
 #include "reference/model.h"
 #include "spec_tests/candidates/candidate.h"
 #include "spec_tests/candidates/trace_player.h"

@@ -1,7 +1,6 @@
 #include "spec_tests/cpython/cpython_player.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "futures/internal/time.h"
 #include "reference/model.h"
 #include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/cpython/driver_text.h"

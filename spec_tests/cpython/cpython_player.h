@@ -6,7 +6,6 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_CPYTHON_PLAYER_H_
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "futures/internal/time.h"
 #include "reference/model.h"
 #include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/traces/trace.h"

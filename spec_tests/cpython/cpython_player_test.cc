@@ -1,7 +1,6 @@
 #include "spec_tests/cpython/cpython_player.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -13,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "reference/model.h"
 #include "spec_tests/candidates/trace_player.h"

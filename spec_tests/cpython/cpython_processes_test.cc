@@ -1,11 +1,11 @@
 // CPython's ProcessPoolExecutor through the driver: that it runs traces, and where it departs from the laws.
 #include <algorithm>
-#include <chrono>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "reference/model.h"
 #include "spec_tests/candidates/trace_player.h"

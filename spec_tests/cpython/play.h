@@ -3,7 +3,6 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_CPYTHON_PLAY_H_
 
 #include <algorithm>
-#include <chrono>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "reference/acceptor.h"
 #include "reference/model.h"

@@ -2,11 +2,11 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_JUDGES_STEPWISE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_JUDGES_STEPWISE_H_
 
-#include <chrono>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "futures/internal/time.h"
 #include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/judges/oracles.h"
 #include "spec_tests/judges/world.h"

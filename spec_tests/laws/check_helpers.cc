@@ -6,8 +6,6 @@
 #include <string>
 #include <string_view>
 
-#include "absl/log/log_sink_registry.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace futures::spec_tests {
@@ -66,20 +64,6 @@ bool has_ended(pid_t process) {
   if (!std::getline(file, line)) return true;
   const std::size_t end_of_name = line.rfind(')');
   return line.size() > end_of_name + 2 && (line[end_of_name + 2] == 'Z' || line[end_of_name + 2] == 'X');
-}
-
-LogCapture::LogCapture() { absl::AddLogSink(this); }
-
-LogCapture::~LogCapture() { absl::RemoveLogSink(this); }
-
-void LogCapture::Send(const absl::LogEntry& entry) {
-  absl::MutexLock lock(&mutex_);
-  absl::StrAppend(&text_, entry.text_message(), "\n");
-}
-
-bool LogCapture::holds(std::string_view text) const {
-  absl::MutexLock lock(&mutex_);
-  return absl::StrContains(text_, text);
 }
 
 Ints submit_some(Executor& executor, int n) {

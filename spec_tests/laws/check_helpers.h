@@ -13,11 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/log/log_entry.h"
-#include "absl/log/log_sink.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
@@ -203,19 +199,6 @@ template <typename Fn, typename... Captured>
 BoundTravelling<Fn, std::decay_t<Captured>...> bind_travelling(Fn, Captured&&... captured) {
   return BoundTravelling<Fn, std::decay_t<Captured>...>(std::forward<Captured>(captured)...);
 }
-
-// What was logged while it lives, by any thread.
-class LogCapture final : public absl::LogSink {
- public:
-  LogCapture();
-  ~LogCapture() override;
-  void Send(const absl::LogEntry& entry) override;
-  bool holds(std::string_view text) const;
-
- private:
-  mutable absl::Mutex mutex_;  // Not of sync: what is logged comes under locks of absl's own.
-  std::string text_ ABSL_GUARDED_BY(mutex_);
-};
 
 // Whether calls run in other processes of the program, so that they share no memory with the check but what it shares
 // on purpose: gates, counts, copy counts.

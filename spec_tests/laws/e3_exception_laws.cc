@@ -1,7 +1,6 @@
 // Law E3: what a call throws, and a call that ends its thread.
 #include <pthread.h>
 
-#include <chrono>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"

@@ -1,6 +1,5 @@
 // Laws E5 to E7: the order in which calls start, how many run at once, and that each call is done in the end.
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "reference/model.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"

@@ -1,5 +1,4 @@
 // Laws F1 to F5, F12: what a future is to those who wait for it.
-#include <chrono>
 #include <exception>
 #include <functional>
 #include <limits>
@@ -16,6 +15,7 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "futures/task.h"
 #include "futures/timeout.h"
 #include "spec_tests/laws/check_helpers.h"

@@ -1,5 +1,4 @@
 // Laws F6, F7: what a promise is to those who produce an outcome.
-#include <chrono>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -9,6 +8,7 @@
 #include "futures/errors.h"
 #include "futures/future.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "futures/task.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"

@@ -2,7 +2,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -14,10 +13,12 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"
 #include "spec_tests/laws/law.h"
+#include "spec_tests/laws/log_capture.h"
 #include "spec_tests/laws/threads.h"
 
 namespace futures::spec_tests {

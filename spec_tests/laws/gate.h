@@ -3,12 +3,12 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_GATE_H_
 
-#include <chrono>
 #include <functional>
 #include <string>
 
 #include "futures/encoding/encoding.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/laws/shared_number.h"
 #include "spec_tests/laws/threads.h"

@@ -3,7 +3,6 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_LAWS_LAW_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_LAWS_LAW_H_
 
-#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "absl/base/config.h"
 #include "absl/types/span.h"
 #include "futures/executor.h"
+#include "futures/internal/time.h"
 #include "spec_tests/candidates/candidate.h"
 
 namespace futures::spec_tests {

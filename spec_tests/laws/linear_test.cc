@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <ctime>
@@ -22,6 +21,7 @@
 #include "absl/base/config.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "futures/map.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"

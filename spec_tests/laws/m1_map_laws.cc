@@ -1,6 +1,5 @@
 // M1 to M8: map, and what its variants share.
 #include <algorithm>
-#include <chrono>
 #include <climits>
 #include <list>
 #include <map>
@@ -16,6 +15,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "futures/map.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"

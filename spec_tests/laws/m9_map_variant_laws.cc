@@ -1,6 +1,5 @@
 // M9: map_unordered and map_settled. M5: what they take when time is up.
 #include <algorithm>
-#include <chrono>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -9,6 +8,7 @@
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
+#include "futures/internal/time.h"
 #include "futures/map.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"

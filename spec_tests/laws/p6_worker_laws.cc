@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -27,6 +26,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/gate.h"

@@ -1,6 +1,5 @@
 // Laws S1 to S7: what a shutdown does, whoever asks for it. The end of a scope, another part of S6, has a file of its
 // own.
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <stdexcept>
@@ -11,6 +10,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"

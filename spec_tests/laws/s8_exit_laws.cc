@@ -1,7 +1,6 @@
 // Law S8: the end of the program, in a child of the check. What needs a program of its own from main to its end is in
 // //spec_tests/programs.
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <thread>
@@ -10,6 +9,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/child.h"
 #include "spec_tests/laws/gate.h"

@@ -1,11 +1,11 @@
 // Laws S9, S10: what becomes of every call at a shutdown, and a shutdown with a deadline.
-#include <chrono>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"
 #include "spec_tests/laws/groups.h"

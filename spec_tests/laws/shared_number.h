@@ -5,8 +5,9 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
+
+#include "futures/internal/time.h"
 
 namespace futures::spec_tests {
 

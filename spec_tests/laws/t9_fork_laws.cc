@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -16,6 +15,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "futures/wait.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/child.h"

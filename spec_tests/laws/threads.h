@@ -5,10 +5,10 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <functional>
 
 #include "absl/base/config.h"
+#include "futures/internal/time.h"
 
 namespace futures::spec_tests {
 

@@ -1,5 +1,4 @@
 // Laws W1 to W4: which futures may be waited for, and what wait returns when.
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <list>
@@ -14,6 +13,7 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "futures/wait.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"

@@ -1,5 +1,4 @@
 // Laws W5 to W7: the order of as_completed, the clock of wait and as_completed, and what both keep alive.
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <ranges>
@@ -12,6 +11,7 @@
 #include "futures/executor.h"
 #include "futures/future.h"
 #include "futures/internal/sync.h"
+#include "futures/internal/time.h"
 #include "futures/wait.h"
 #include "spec_tests/laws/check_helpers.h"
 #include "spec_tests/laws/gate.h"

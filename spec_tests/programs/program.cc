@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
@@ -26,6 +25,7 @@
 #include "absl/synchronization/mutex.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_main.h"
 #include "spec_tests/candidates/candidates.h"

@@ -7,7 +7,6 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_PROGRAMS_PROGRAM_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_PROGRAMS_PROGRAM_H_
 
-#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "futures/encoding/encoding.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "spec_tests/candidates/candidate.h"
 #include "spec_tests/laws/shared_number.h"

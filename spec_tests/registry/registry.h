@@ -2,7 +2,6 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_REGISTRY_REGISTRY_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_REGISTRY_REGISTRY_H_
 
-#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "spec_tests/candidates/candidate.h"
 #include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/judges/stepwise.h"

@@ -1,6 +1,5 @@
 // The laws of futures on every schedule of small programs: two or three threads on one Promise and its Future.
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <iostream>
@@ -11,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "spec_tests/simulator/simulated/futures/errors.h"
 #include "spec_tests/simulator/simulated/futures/future.h"

@@ -1,7 +1,6 @@
 // The outcomes that the memory model allows are those of herd7 with rc11.cat, on litmus tests of two to four threads.
 // herd7 is in Debian's package herdtools7.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "spec_tests/simulator/litmus.h"
 #include "spec_tests/simulator/litmus_tests.h"

@@ -1,7 +1,6 @@
 // The names of production do not change because the sources are built a second time: users see them in error messages
 // (law P4), in debuggers and in what they declare. And no type of the simulated build has one of them.
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <stop_token>
@@ -14,6 +13,7 @@
 #include "futures/errors.h"
 #include "futures/executor.h"
 #include "futures/future.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/thread_pool_executor.h"
 #include "reference/reference_executor.h"

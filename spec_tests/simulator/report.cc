@@ -2,7 +2,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "futures/internal/time.h"
 #include "spec_tests/simulator/machine.h"
 
 namespace futures::simulator {

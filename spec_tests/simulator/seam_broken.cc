@@ -7,7 +7,6 @@
 #include <array>
 #include <atomic>
 #include <barrier>
-#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <ctime>
@@ -23,6 +22,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "futures/internal/time.h"
 
 namespace futures::seam_broken {
 

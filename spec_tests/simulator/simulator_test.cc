@@ -2,7 +2,6 @@
 // nothing where nothing is wrong. And it tries as many schedules as there are.
 #include "spec_tests/simulator/simulator.h"
 
-#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "spec_tests/simulator/exploration_checks.h"
 #include "spec_tests/simulator/machine.h"

@@ -5,7 +5,6 @@
 #include "spec_tests/simulator/small_scope.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
@@ -16,6 +15,7 @@
 #include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "spec_tests/simulator/simulator.h"
 #include "spec_tests/simulator/trace_program.h"

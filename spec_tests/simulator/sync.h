@@ -7,7 +7,6 @@
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_SYNC_H_
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +18,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "futures/internal/time.h"
 #include "spec_tests/simulator/machine.h"
 
 // A function whose accesses are not those of the program: the instrumentation leaves it out.

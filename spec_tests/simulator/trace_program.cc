@@ -1,6 +1,5 @@
 #include "spec_tests/simulator/trace_program.h"
 
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -9,6 +8,7 @@
 #include "absl/log/log.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "futures/internal/time.h"
 #include "spec_tests/candidates/trace_player.h"
 #include "spec_tests/simulator/machine.h"
 #include "spec_tests/simulator/simulated/optimized/thread_pool_executor.h"

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -23,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/call_board.h"
 #include "optimized/process_pool/tests/pool_testing.h"

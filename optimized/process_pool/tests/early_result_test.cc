@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <stdexcept>
 #include <string>
@@ -16,6 +15,7 @@
 #include "futures/encoding/buffer.h"
 #include "futures/encoding/encoding.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/pool_testing.h"
 #include "optimized/process_pool_executor.h"

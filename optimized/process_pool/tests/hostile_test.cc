@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/call_board.h"
 #include "optimized/process_pool/tests/hostile_testing.h"

@@ -2,13 +2,13 @@
 
 #include <sys/resource.h>
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 
 namespace futures::testing {

@@ -4,13 +4,13 @@
 #define CONCURRENT_FUTURES_OPTIMIZED_PROCESS_POOL_TESTS_HOSTILE_TESTING_H_
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "optimized/process_pool/call_board.h"
 #include "optimized/process_pool/tests/pool_testing.h"
 #include "optimized/process_pool_executor.h"

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/call_board.h"
 #include "optimized/process_pool/tests/hostile_testing.h"

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <any>
 #include <atomic>
-#include <chrono>
 #include <climits>
 #include <exception>
 #include <latch>
@@ -25,6 +24,7 @@
 #include "futures/encoding/encoding.h"
 #include "futures/errors.h"
 #include "futures/executor.h"
+#include "futures/internal/time.h"
 #include "futures/task.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/map_testing.h"

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cinttypes>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +21,7 @@
 
 #include "futures/encoding/buffer.h"
 #include "futures/encoding/encoding.h"
+#include "futures/internal/time.h"
 #include "futures/wait.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/pool_testing.h"

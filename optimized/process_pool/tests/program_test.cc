@@ -9,7 +9,6 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstring>
 #include <deque>
@@ -26,6 +25,7 @@
 #include "absl/base/config.h"
 #include "futures/encoding/buffer.h"
 #include "futures/encoding/encoding.h"
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/pool_testing.h"
 #include "optimized/process_pool_executor.h"

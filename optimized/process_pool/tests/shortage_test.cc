@@ -14,7 +14,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -25,6 +24,7 @@
 #include <thread>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/pool_testing.h"
 #include "optimized/process_pool_executor.h"

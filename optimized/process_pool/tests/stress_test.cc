@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -13,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "futures/internal/time.h"
 #include "gtest/gtest.h"
 #include "optimized/process_pool/tests/pool_testing.h"
 #include "optimized/process_pool_executor.h"

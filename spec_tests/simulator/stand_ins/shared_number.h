@@ -2,10 +2,10 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_STAND_INS_SHARED_NUMBER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_SIMULATOR_STAND_INS_SHARED_NUMBER_H_
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 
+#include "futures/internal/time.h"
 #include "spec_tests/simulator/sync.h"
 
 namespace futures::spec_tests::inline simulated {

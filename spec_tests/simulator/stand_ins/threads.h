@@ -4,11 +4,11 @@
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <utility>
 
+#include "futures/internal/time.h"
 #include "spec_tests/simulator/machine.h"
 #include "spec_tests/simulator/sync.h"
 

@@ -151,6 +151,36 @@ _mutated_sources = rule(
     toolchains = use_cc_toolchain(),
 )
 
+def _anchors_impl(ctx):
+    plan = ctx.actions.declare_file(ctx.label.name + ".plan")
+    ctx.actions.write(plan, _plan(ctx, []))
+    nothing_refused = ctx.actions.declare_file(ctx.label.name + ".refused")
+    ctx.actions.write(nothing_refused, "")
+    catalogue = ctx.actions.declare_file(ctx.label.name + "/mutants.txt")
+    ctx.actions.run(
+        executable = ctx.executable._mutate,
+        arguments = [plan.path, nothing_refused.path, catalogue.dirname],
+        inputs = [plan, nothing_refused] + ctx.files.srcs + ctx.files.hdrs + ctx.files.written,
+        outputs = [catalogue],
+        mnemonic = "FindAnchors",
+        progress_message = "Looking for the places of written mutants of %{label}",
+    )
+    return [DefaultInfo(files = depset([catalogue]))]
+
+# Fails if a written mutant's place in the sources is gone. Costs a second, where the copies cost minutes.
+_anchors = rule(
+    implementation = _anchors_impl,
+    attrs = {
+        "elsewhere": attr.label_list(allow_files = True),
+        "hdrs": attr.label_list(allow_files = [".h"]),
+        "replaced_in_others": attr.string_dict(),
+        "replaced_in_sources": attr.string_dict(),
+        "srcs": attr.label_list(allow_files = [".cc"]),
+        "written": attr.label_list(allow_files = [".mutants"]),
+        "_mutate": attr.label(cfg = "exec", default = ":mutate", executable = True),
+    },
+)
+
 def killer(src, shards = 1, cpu_seconds = 5, deps = [], in_test = True):
     """A test of GoogleTest that is to kill mutants.
 
@@ -182,6 +212,9 @@ def mutated_copies(
         copts = []):
     """Mutated copies of sources, in the folder `name`, and the programs that are to kill the mutants.
 
+    `bazel build //...` builds none of them, as they take minutes: only NAME_anchors, which fails if a written mutant is
+    not about the sources any more.
+
     Args:
       name: of the library of the copies, and of its folder. NAME_killers has the programs, and what the report reads.
       srcs: sources of the project that get mutants, as labels.
@@ -196,12 +229,20 @@ def mutated_copies(
       replaced_in_others: the same for the others, and for killers.
       copts: for the copies and the killers.
     """
+    _anchors(
+        name = name + "_anchors",
+        srcs = srcs,
+        hdrs = hdrs,
+        elsewhere = elsewhere,
+        written = written,
+    )
     test_deps = ["@googletest//:gtest", "@googletest//:gtest_main"]
     all_deps = {dep: None for one in killers.values() for dep in one.deps}
     _mutated_sources(
         name = name + "_sources",
         srcs = srcs,
         hdrs = hdrs,
+        tags = ["manual"],
         target_compatible_with = PLAIN_ONLY,
         deps = deps + [dep for dep in all_deps if dep not in deps] + test_deps + [":mutant"],
         elsewhere = elsewhere,
@@ -214,12 +255,18 @@ def mutated_copies(
         written = written,
     )
     for group in ["hdrs", "srcs", "names"]:
-        native.filegroup(name = name + "_" + group, srcs = [":" + name + "_sources"], output_group = group)
+        native.filegroup(
+            name = name + "_" + group,
+            srcs = [":" + name + "_sources"],
+            output_group = group,
+            tags = ["manual"],
+        )
     cc_library(
         name = name,
         srcs = [":" + name + "_srcs"],
         hdrs = [":" + name + "_hdrs"],
         copts = _COPTS + copts,
+        tags = ["manual"],
         target_compatible_with = PLAIN_ONLY,
         deps = deps + [":mutant"],
     )
@@ -230,12 +277,14 @@ def mutated_copies(
             name = program + "_src",
             srcs = [":" + name + "_sources"],
             output_group = "killer " + one.src.split(":")[-1].split("/")[-1],
+            tags = ["manual"],
         )
         cc_binary(
             name = program,
             testonly = True,
             srcs = [":" + program + "_src", ":" + name + "_names"],
             copts = _COPTS + copts,
+            tags = ["manual"],
             target_compatible_with = PLAIN_ONLY,
             deps = [":" + name, ":mutant"] + one.deps + test_deps,
         )
@@ -254,4 +303,5 @@ def mutated_copies(
             name + "/killers.txt",
             name + "_sources",
         ],
+        tags = ["manual"],
     )

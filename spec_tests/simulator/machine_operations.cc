@@ -56,9 +56,8 @@ void Machine::follow_all(int number) {
 }
 
 void Machine::refuse_search_for_races(std::string_view question) {
-  const Inside inside;
   if (!in_run_ || !looks_for_conflicts_) return;
-  found(Finding::Kind::kMisuse, absl::StrCat("a search that preempts only at races does not know of ", question));
+  LOG(FATAL) << "a search that preempts only at races does not know of " << question;
 }
 
 void Machine::reschedule_at_operation(const Where& where) {

@@ -137,7 +137,7 @@ class Enumeration {
         trace.steps.push_back(Step{.client = client, .statement = std::move(statement)});
       }
     }
-    visit_(trace);
+    visit_(spec_tests::normalised(std::move(trace)));  // Numbers the callbacks.
   }
 
   const SmallScope scope_;

@@ -69,11 +69,6 @@ TEST(SmallScope, NoTwoProgramsAreEqual) {
   }
 }
 
-TEST(SmallScope, ProgramsAreNormalised) {
-  visit_programs({.workers = 1, .operations_per_client = 3, .operations_in_all = 4},
-                 [](const spec_tests::Trace& trace) { EXPECT_EQ(to_text(normalised(trace)), to_text(trace)); });
-}
-
 TEST(SmallScope, HasTheProgramsThatOneWouldLookFor) {
   const std::vector<std::string> texts = texts_of_programs();
   const auto has = [&](const std::string& text) { return std::find(texts.begin(), texts.end(), text) != texts.end(); };

@@ -80,6 +80,8 @@ EpisodeMemory::~EpisodeMemory() {
   if (owns_descriptor_) ::close(key_.descriptor);
 }
 
+Recorder& EpisodeMemory::recorder() { return shared_->recorder; }
+
 Trace EpisodeMemory::trace() const {
   return decode_trace(absl::MakeConstSpan(shared_->trace.data(), shared_->trace_bytes));
 }

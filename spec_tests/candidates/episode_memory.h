@@ -53,7 +53,7 @@ class EpisodeMemory {
   const EpisodeKey& key() const { return key_; }
   // The trace as it was given to create.
   Trace trace() const;
-  Recorder& recorder() { return shared_->recorder; }
+  Recorder& recorder();
   const Recorder& recorder() const { return shared_->recorder; }
 
   void release(int gate);

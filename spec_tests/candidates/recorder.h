@@ -2,6 +2,7 @@
 #ifndef CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_RECORDER_H_
 #define CONCURRENT_FUTURES_SPEC_TESTS_CANDIDATES_RECORDER_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -27,6 +28,12 @@ class Recorder {
 
   // How many events have been given a stamp.
   std::size_t size() const { return stamps_.load(std::memory_order_seq_cst); }
+
+  // Forgets the events. Not while anybody records.
+  void clear() {
+    const std::size_t used = std::min(stamps_.exchange(0, std::memory_order_relaxed), slots_.size());
+    for (std::size_t i = 0; i < used; ++i) slots_[i].written.store(false, std::memory_order_relaxed);
+  }
 
   // The events in order, up to the first that is being written right now.
   std::vector<model::Event> events() const {

@@ -8,6 +8,7 @@
 #include "spec_tests/candidates/numbered_error.h"
 #include "spec_tests/simulator/machine.h"
 #include "spec_tests/simulator/simulated/spec_tests/candidates/episode.h"
+#include "spec_tests/simulator/simulator.h"
 
 namespace futures::spec_tests::inline simulated {
 namespace {
@@ -25,14 +26,28 @@ std::uint32_t next_number = 0;
 }  // namespace
 
 std::shared_ptr<EpisodeMemory> EpisodeMemory::create(const Trace&) {
-  alignas(Shared) static std::byte memory[sizeof(Shared)];  // What a run that was given up has left is overwritten.
+  // One for all runs: to make it anew would take longer than many a run.
+  alignas(Shared) static std::byte memory[sizeof(Shared)];
+  static Shared* const shared = new (memory) Shared;
+  for (std::atomic<std::uint32_t>& gate : shared->gates) gate.store(0, std::memory_order_relaxed);
+  for (BodyState& body : shared->bodies) {
+    body.started.store(false, std::memory_order_relaxed);
+    body.at.store(0, std::memory_order_relaxed);
+  }
+  shared->recorder.clear();
   return std::shared_ptr<EpisodeMemory>(
-      new EpisodeMemory({.number = ++next_number}, /*owns_descriptor=*/false, new (memory) Shared));
+      new EpisodeMemory({.number = ++next_number}, /*owns_descriptor=*/false, shared));
 }
 
 std::shared_ptr<EpisodeMemory> EpisodeMemory::attach(const EpisodeKey&) { return nullptr; }
 
 EpisodeMemory::~EpisodeMemory() = default;
+
+// Clients and bodies meet here, and what they record in one order is what is judged.
+Recorder& EpisodeMemory::recorder() {
+  simulator::meet(&shared_->recorder);
+  return shared_->recorder;
+}
 
 void EpisodeMemory::release(int gate) {
   Machine::instance().before(Operation::kNote, nullptr, nullptr, Where::current());

@@ -19,11 +19,6 @@ constexpr int kThreadsMax = 1'000;
 
 }  // namespace
 
-Machine& Machine::instance() {
-  static Machine* const machine = new Machine;
-  return *machine;
-}
-
 // --- A run.
 
 Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& strategy, const Limits& limits,
@@ -41,6 +36,8 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
   if (is_weak_) memory_.begin_run();
   outcome_ = {};
   rows_.clear();
+  looks_for_conflicts_ = strategy.asks_for_races();
+  if (looks_for_conflicts_) conflicts_.restart();
   happens_before_.restart();
   plain_accesses_.restart();
   current_ = kNobody;
@@ -56,6 +53,9 @@ Machine::Outcome Machine::run(const std::function<void()>& program, Strategy& st
     std::set_terminate(terminate_before);
   }
   outcome_.steps = steps_;
+  if (looks_for_conflicts_) {
+    for (const int choice : conflicts_.raced()) strategy.race(choice);
+  }
   if (outcome_.finding) {
     outcome_.finding->schedule = outcome_.schedule;
     outcome_.finding->table = table();
@@ -90,6 +90,7 @@ int Machine::add_thread(const std::string& name, std::function<void()> body) {
   added.is_ending = false;
   added.hopes.clear();
   if (looks_at_accesses_) happens_before_.start(current_, number);
+  if (looks_for_conflicts_) conflicts_.start(current_, number);
   if (is_weak_) {
     if (number == MemoryModel::kThreadsMax) found(Finding::Kind::kMisuse, "too many threads for weak memory");
     memory_.start_thread(number, number == 0 ? MemoryModel::kNoThread : current_);
@@ -171,9 +172,8 @@ int Machine::choose(const Choice& choice) {
 }
 
 bool Machine::can_run(const Thread& thread) const {
+  if (thread.state == State::kCanRun) return true;  // Most often.
   switch (thread.state) {
-    case State::kCanRun:
-      return true;
     case State::kMutex:
       return thread.mutex->owner == kNobody;
     case State::kJoin:
@@ -188,8 +188,10 @@ bool Machine::can_run(const Thread& thread) const {
 void Machine::collect_events() {
   events_.clear();
   // From the current thread on, so that without deviations all get their turn.
-  for (int i = 0; i < count_; ++i) {
-    const int number = (current_ + i) % count_;
+  for (int number = current_; number < count_; ++number) {
+    if (can_run(thread(number))) events_.push_back({number, Event::Kind::kGoesOn});
+  }
+  for (int number = 0; number < current_; ++number) {
     if (can_run(thread(number))) events_.push_back({number, Event::Kind::kGoesOn});
   }
   if (events_.empty()) {
@@ -218,10 +220,15 @@ void Machine::collect_timeouts() {
 
 void Machine::collect_faults() {
   const auto waits = [](const Thread& t) { return t.state == State::kCondition || t.state == State::kFutex; };
+  bool has_deadlines = false;
   for (int i = 0; i < count_; ++i) {
-    if (waits(thread(i))) events_.push_back({i, Event::Kind::kWakesForNoReason});
+    const Thread& t = thread(i);
+    if (!waits(t)) continue;
+    events_.push_back({i, Event::Kind::kWakesForNoReason});
+    has_deadlines = has_deadlines || t.until;
   }
   spurious_end_ = static_cast<int>(events_.size());
+  if (!has_deadlines) return;
   for (int i = 0; i < count_; ++i) {
     if (waits(thread(i)) && thread(i).until) events_.push_back({i, Event::Kind::kTimeIsUp});
   }
@@ -239,8 +246,13 @@ void Machine::reschedule() {
     } else {
       collect_faults();
     }
+    const int choice = choices_;
     const Event event = events_[static_cast<std::size_t>(choose_event(first_fault, could_go_on))];
     if (event.kind == Event::Kind::kGoesOn) {
+      if (looks_for_conflicts_) {
+        const bool could_be_preempted = could_go_on && event.thread == current_ && choice != choices_;
+        conflicts_.begin_block(event.thread, could_be_preempted ? choice : Conflicts::kNoChoice);
+      }
       if (could_go_on && event.thread != current_) preempted_ = true;
       switch_to(event.thread);
       return;
@@ -274,6 +286,7 @@ void Machine::end_wait(const Event& event) {
   if (event.kind == Event::Kind::kTimeIsUp) {
     t.timed_out = true;
     now_ = std::max(now_, t.until.value());
+    if (looks_for_conflicts_) follow_all(event.thread);
   }
   if (records_) {
     const int runs = std::exchange(current_, event.thread);

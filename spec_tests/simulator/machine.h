@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "spec_tests/simulator/conflicts.h"
 #include "spec_tests/simulator/fiber.h"
 #include "spec_tests/simulator/happens_before.h"
 #include "spec_tests/simulator/plain_accesses.h"
@@ -89,7 +90,7 @@ using Deadline = std::optional<std::int64_t>;
 
 class Machine {
  public:
-  static Machine& instance();
+  static Machine& instance() { return *(instance_ != nullptr ? instance_ : instance_ = new Machine); }
   // Whether the caller is on a fiber of a run.
   static bool in_run() { return in_run_; }
   // The same, for code that other threads of the operating system may run meanwhile.
@@ -152,10 +153,10 @@ class Machine {
   // Runs `last_words` on the current thread when it ends, the last given first: what destructors of thread_locals do.
   void at_end(std::function<void()> last_words);
   // Whether the thread waits to be woken or for the end of another one.
-  bool is_asleep(int thread) const;
-  bool has_ended(int thread) const;
+  bool is_asleep(int thread);
+  bool has_ended(int thread);
   int current() const { return current_; }
-  int live_threads() const;
+  int live_threads();
   void together(std::vector<std::function<void()>> clients);
   void pause(const Where& where);
   void await_rest();
@@ -169,7 +170,10 @@ class Machine {
   void end_if_cancelled(const Where& where);
   void eventually(const std::function<bool()>& holds, std::string_view what, const Where& where);
 
-  std::int64_t now() { return ++now_; }
+  std::int64_t now();
+
+  // See simulator.h.
+  void meet(const void* object);
 
   // Ends the run with a finding. Does not return.
   [[noreturn]] void found(Finding::Kind kind, std::string what);
@@ -255,6 +259,12 @@ class Machine {
     return thread.is_cancelled && thread.is_cancellable && !thread.is_ending;
   }
   void take(MutexState& mutex);
+  // Tells the conflicts which object an operation uses.
+  void use(Operation operation, const void* object);
+  // For what is answered in a way that conflicts do not know of.
+  void refuse_search_for_races(std::string_view question);
+  // After a wait until nobody else can run.
+  void follow_all(int thread);
   void join_all(std::vector<int> numbers);
   void wake_waiters();
   [[noreturn]] void leave();
@@ -268,6 +278,7 @@ class Machine {
   void check_plain_access(std::uintptr_t address, std::size_t bytes, bool writes, const void* code);
   std::string describe(const PlainAccess& access) const;
 
+  static inline Machine* instance_ = nullptr;
   static inline bool in_run_ = false;
   static inline thread_local bool runs_here_ = false;
   static inline bool observes_ = false;
@@ -296,6 +307,8 @@ class Machine {
   std::vector<Row> rows_;
   HappensBefore happens_before_;
   PlainAccesses plain_accesses_;
+  bool looks_for_conflicts_ = false;
+  Conflicts conflicts_;
 };
 
 class Machine::Inside {

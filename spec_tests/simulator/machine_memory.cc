@@ -97,8 +97,13 @@ bool Machine::allocation_fails() {
 }
 
 void Machine::order(Ordering ordering, const void* object, std::memory_order order) {
-  if (!in_run_ || !looks_at_accesses_) return;
+  if (!in_run_ || (!looks_at_accesses_ && !looks_for_conflicts_)) return;
   const Inside inside;
+  if (looks_for_conflicts_ && ordering == Ordering::kLoad) conflicts_.read(current_, object);
+  if (looks_for_conflicts_ && (ordering == Ordering::kStore || ordering == Ordering::kModify)) {
+    conflicts_.write(current_, object);
+  }
+  if (!looks_at_accesses_) return;
   switch (ordering) {
     case Ordering::kLoad:
       return happens_before_.load(current_, object, order);

@@ -12,10 +12,52 @@ void Machine::before(Operation operation, const void* object, const Liveness* li
   const Inside inside;
   if (!in_run_) return;
   reschedule_at_operation(where);
+  if (looks_for_conflicts_) use(operation, object);
   if (records_) add_row(operation, object, where);
   if (liveness != nullptr && !liveness->lives()) {
     found(Finding::Kind::kUseAfterFree, absl::StrCat(thread(current_).name, " uses an object that has been destroyed"));
   }
+}
+
+// An atomic's value is used in `order`, which knows whether it changes.
+void Machine::use(Operation operation, const void* object) {
+  switch (operation) {
+    case Operation::kLock:
+    case Operation::kUnlock:
+      return conflicts_.use_mutex(current_, object, /*has_waited=*/false);
+    case Operation::kWait:
+    case Operation::kNotifyOne:
+    case Operation::kNotifyAll:
+    case Operation::kFutexWake:
+      return conflicts_.write(current_, object);
+    case Operation::kCancel:
+      return refuse_search_for_races("cancelled threads");
+    case Operation::kFutexWait:
+      return conflicts_.read(current_, object);
+    case Operation::kStart:  // Gives the next number.
+      return conflicts_.write(current_, &count_);
+    default:
+      return;
+  }
+}
+
+void Machine::meet(const void* object) {
+  const Inside inside;
+  if (in_run_ && looks_for_conflicts_) conflicts_.write(current_, object);
+}
+
+std::int64_t Machine::now() {
+  meet(&now_);
+  return ++now_;
+}
+
+void Machine::follow_all(int number) {
+  for (int i = 0; i < count_; ++i) conflicts_.join(number, i);
+}
+
+void Machine::refuse_search_for_races(std::string_view question) {
+  if (!in_run_ || !looks_for_conflicts_) return;
+  LOG(FATAL) << "a search that preempts only at races does not know of " << question;
 }
 
 void Machine::reschedule_at_operation(const Where& where) {
@@ -57,6 +99,7 @@ void Machine::take(MutexState& mutex) {
     self.mutex = &mutex;
     reschedule();
     self.state = State::kCanRun;
+    if (looks_for_conflicts_) conflicts_.use_mutex(current_, &mutex, /*has_waited=*/true);
     if (records_) add_row(Operation::kLock, &mutex, self.waits_at, "has it now");
   }
   mutex.owner = current_;
@@ -87,6 +130,7 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   mutex.owner = kNobody;
   if (looks_at_accesses_) happens_before_.release(current_, &mutex);
   if (is_weak_) memory_.unlock(current_, mutex.tag);
+  if (looks_for_conflicts_) conflicts_.use_mutex(current_, &mutex, /*has_waited=*/false);
   self.object = condition;
   self.mutex = &mutex;
   self.until = until;
@@ -95,6 +139,7 @@ bool Machine::wait(const void* condition, const Liveness& liveness, MutexState& 
   self.state = self.timed_out || self.is_cancelled_here ? State::kMutex : State::kCondition;
   reschedule();
   self.state = State::kCanRun;
+  if (looks_for_conflicts_) conflicts_.use_mutex(current_, &mutex, /*has_waited=*/true);
   mutex.owner = current_;
   if (looks_at_accesses_) happens_before_.acquire(current_, &mutex);
   if (is_weak_) memory_.lock(current_, mutex.tag);
@@ -125,6 +170,7 @@ void Machine::wake_waiters() {
   if (records_) append(waiters_.empty() ? "wakes nobody" : "wakes");
   for (const int number : waiters_) {
     if (records_) append(absl::StrCat(" ", thread(number).name));
+    if (looks_for_conflicts_) conflicts_.join(number, current_);
     wake(thread(number));
   }
 }
@@ -197,6 +243,7 @@ void Machine::join_all(std::vector<int> numbers) {
   self.state = State::kCanRun;
   for (const int ended : self.joined) {
     if (looks_at_accesses_) happens_before_.join(current_, ended);
+    if (looks_for_conflicts_) conflicts_.join(current_, ended);
     if (is_weak_) memory_.join_thread(current_, ended);
   }
 }
@@ -214,16 +261,22 @@ void Machine::await_rest() {
   self.state = State::kRest;
   reschedule();
   self.state = State::kCanRun;
+  if (looks_for_conflicts_) follow_all(current_);
 }
 
-bool Machine::has_ended(int number) const { return threads_[static_cast<std::size_t>(number)]->state == State::kEnded; }
+bool Machine::has_ended(int number) {
+  refuse_search_for_races("the end of a thread");
+  return thread(number).state == State::kEnded;
+}
 
-bool Machine::is_asleep(int number) const {
-  const State state = threads_[static_cast<std::size_t>(number)]->state;
+bool Machine::is_asleep(int number) {
+  refuse_search_for_races("the sleep of a thread");
+  const State state = thread(number).state;
   return state == State::kCondition || state == State::kFutex || state == State::kJoin;
 }
 
-int Machine::live_threads() const {
+int Machine::live_threads() {
+  refuse_search_for_races("the number of threads");
   return static_cast<int>(std::count_if(threads_.begin(), threads_.begin() + count_,
                                         [](const auto& thread) { return thread->state != State::kEnded; }));
 }

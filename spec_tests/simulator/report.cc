@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/log/log.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -313,6 +314,9 @@ Exploration explore(std::string name, const Program& program, Strategy&& strateg
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   watch_end(result.program);
+  if (memory == Memory::kWeak && strategy.asks_for_races()) {
+    LOG(FATAL) << "what races is known under sequential consistency alone";
+  }
   if (asked.schedule) {
     Replay replay(*asked.schedule);
     replay.next_run();
@@ -372,6 +376,8 @@ int live_threads() { return Machine::instance().live_threads(); }
 int this_thread() { return Machine::instance().current(); }
 
 void cancel(int thread, std::source_location where) { Machine::instance().cancel(thread, where); }
+
+void meet(const void* object) { Machine::instance().meet(object); }
 
 void note(std::string_view what) { Machine::instance().note(what); }
 

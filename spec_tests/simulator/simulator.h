@@ -125,6 +125,9 @@ int live_threads();
 // The number of the thread that runs. Cancels a thread as pthread_cancel does; a thread that has ended is left alone.
 int this_thread();
 void cancel(int thread, std::source_location where = std::source_location::current());
+// For what threads of a program share otherwise than through sync::, and one of them may change: what the caller does
+// with `object` up to its next operation. No choice point. Only a search that preempts at races alone looks at it.
+void meet(const void* object);
 // A row of the table: what the program has done or seen.
 void note(std::string_view what);
 // While one lives, the simulator does not look at what this thread does with memory. For what the threads of a program

@@ -1,6 +1,6 @@
 #include "spec_tests/simulator/small_scope.h"
 
-#include <string>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -14,6 +14,14 @@ using spec_tests::Trace;
 using spec_tests::Verb;
 
 constexpr int kClients = 2;
+
+// An operation of a client. There are a hundred times as many as there are traces, so it is small.
+struct Next {
+  Verb verb;
+  int call = -1;
+  bool wait = false;
+  bool cancel_futures = false;
+};
 
 // Makes the programs: all of client 0's operations stand before client 1's in the text, so that its calls have the
 // smaller numbers.
@@ -37,7 +45,7 @@ class Enumeration {
 
   // Goes on with the operations of `client`: ends them here, or adds each that may come next.
   void fill(int client) {
-    std::vector<Statement>& done = client_[client];
+    std::vector<Next>& done = client_[client];
     if (submitted_[client] == submits_[client]) {
       if (client + 1 < kClients) {
         fill(client + 1);
@@ -47,7 +55,7 @@ class Enumeration {
     }
     if (static_cast<int>(done.size()) == scope_.operations_per_client || operations() == scope_.operations_in_all)
       return;
-    for (const Statement& next : operations_of(client)) {
+    for (const Next& next : operations_of(client)) {
       done.push_back(next);
       submitted_[client] += next.verb == Verb::kSubmit ? 1 : 0;
       fill(client);
@@ -56,16 +64,14 @@ class Enumeration {
     }
   }
 
-  std::vector<Statement> operations_of(int client) const {
-    std::vector<Statement> operations;
+  std::vector<Next> operations_of(int client) const {
+    std::vector<Next> operations;
     bool destroyed = false;
-    for (const Statement& before : client_[client]) destroyed = destroyed || before.verb == Verb::kDestroy;
+    for (const Next& before : client_[client]) destroyed = destroyed || before.verb == Verb::kDestroy;
     const int first_own = client == 0 ? 0 : submits_[0];
     if (!destroyed) {
       if (submitted_[client] < submits_[client]) {
-        operations.push_back({.verb = Verb::kSubmit,
-                              .call = first_own + submitted_[client],
-                              .body = {Body{.value = first_own + submitted_[client]}}});
+        operations.push_back({.verb = Verb::kSubmit, .call = first_own + submitted_[client]});
       }
       for (const bool wait : {true, false}) {
         for (const bool cancel : {true, false}) {
@@ -77,48 +83,68 @@ class Enumeration {
     for (int call = 0; call < submits_[0] + submits_[1]; ++call) {
       const bool own = call >= first_own && call < first_own + submits_[client];
       if (own && call >= first_own + submitted_[client]) continue;
-      operations.push_back({.verb = Verb::kCancel, .call = call});
-      operations.push_back({.verb = Verb::kResult, .call = call});
-      operations.push_back({.verb = Verb::kPoll, .call = call});
-      operations.push_back({.verb = Verb::kCallback, .call = call});
+      for (const Verb verb : {Verb::kCancel, Verb::kResult, Verb::kPoll, Verb::kCallback}) {
+        operations.push_back({.verb = verb, .call = call});
+      }
     }
     return operations;
   }
 
-  Trace trace_with(int first) const {
-    Trace trace{.workers = scope_.workers, .clients = kClients};
-    for (int i = 0; i < kClients; ++i) {
-      for (const Statement& statement : client_[i == 0 ? first : 1 - first]) {
-        trace.steps.push_back(Step{.client = i, .statement = statement});
+  // The program as numbers, with client `first` as client 0.
+  std::vector<int> numbers(int first) const {
+    std::vector<int> numbers;
+    for (const int client : {first, 1 - first}) {
+      for (const Next& next : client_[client]) {
+        // Client 0's calls come first.
+        const int call = next.call < 0 || first == 0 ? next.call
+                         : next.call < submits_[0]   ? next.call + submits_[1]
+                                                     : next.call - submits_[0];
+        numbers.push_back(rank(next) * 2 * scope_.operations_in_all + call + 1);
       }
+      numbers.push_back(std::numeric_limits<int>::max());  // The longer one comes first.
     }
-    return trace;
+    return numbers;
   }
 
-  // The same program with the clients exchanged, its calls numbered in the order of the text again.
-  Trace exchanged() const {
-    Trace trace = trace_with(1);
-    for (Step& step : trace.steps) {
-      int& call = step.statement.call;
-      if (call < 0) continue;
-      call = call < submits_[0] ? call + submits_[1] : call - submits_[0];
-      for (Body& body : step.statement.body) body.value = call;
+  // Of two programs that only differ in who is called client 0, the one with the smaller rank is visited.
+  static int rank(const Next& next) {
+    switch (next.verb) {
+      case Verb::kCallback:
+        return 0;
+      case Verb::kCancel:
+        return 1;
+      case Verb::kDestroy:
+        return 2;
+      case Verb::kPoll:
+        return 3;
+      case Verb::kResult:
+        return 4;
+      case Verb::kShutdown:
+        return 5 + (next.wait ? 2 : 0) + (next.cancel_futures ? 1 : 0);
+      default:
+        return 9;
     }
-    return spec_tests::normalised(std::move(trace));
   }
 
   void finish() {
-    Trace trace = spec_tests::normalised(trace_with(0));
-    // Of two that only differ in who is called client 0, the one whose text is smaller.
-    if (to_text(exchanged()) < to_text(trace)) return;
-    visit_(trace);
+    if (numbers(1) < numbers(0)) return;
+    Trace trace{.workers = scope_.workers, .clients = kClients};
+    for (int client = 0; client < kClients; ++client) {
+      for (const Next& next : client_[client]) {
+        Statement statement{
+            .verb = next.verb, .call = next.call, .wait = next.wait, .cancel_futures = next.cancel_futures};
+        if (next.verb == Verb::kSubmit) statement.body = {Body{.value = next.call}};
+        trace.steps.push_back(Step{.client = client, .statement = std::move(statement)});
+      }
+    }
+    visit_(spec_tests::normalised(std::move(trace)));  // Numbers the callbacks.
   }
 
   const SmallScope scope_;
   const std::function<void(const Trace&)>& visit_;
   int submits_[kClients] = {};  // How many there are going to be.
   int submitted_[kClients] = {};
-  std::vector<Statement> client_[kClients];
+  std::vector<Next> client_[kClients];
 };
 
 }  // namespace

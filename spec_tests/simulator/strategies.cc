@@ -27,10 +27,15 @@ bool Bytes::next_run() {
 
 int Bytes::choose(const Choice& choice) { return next_ == bytes_.size() ? 0 : bytes_[next_++] % choice.options; }
 
+Exhaustive::Exhaustive(Bounds bounds) : bounds_(bounds) {
+  if (bounds.only_races && bounds.faults > 0) LOG(FATAL) << "faults are not looked at for conflicts";
+}
+
 bool Exhaustive::is_affordable(const Made& made, int option) const {
   const bool is_fault = option >= made.first_fault;
   const bool is_preemption = made.preempts && option > 0 && !is_fault;
   const bool is_reordering = made.reorders && option > 0;
+  if (bounds_.only_races && is_preemption && !made.races) return false;
   return made.preemptions_before + (is_preemption ? 1 : 0) <= bounds_.preemptions &&
          made.faults_before + (is_fault ? 1 : 0) <= bounds_.faults &&
          made.reorderings_before + (is_reordering ? 1 : 0) <= bounds_.reorderings;
@@ -84,7 +89,7 @@ int Exhaustive::choose(const Choice& choice) {
 
 std::string Exhaustive::name() const {
   return absl::StrCat("exhaustive, at most ", bounds_.preemptions, " preemptions, ", bounds_.faults, " faults, ",
-                      bounds_.reorderings, " reorderings");
+                      bounds_.reorderings, " reorderings", bounds_.only_races ? ", only races" : "");
 }
 
 bool RandomWalk::next_run() {

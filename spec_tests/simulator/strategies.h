@@ -20,6 +20,11 @@ class Strategy {
   virtual bool next_run() = 0;
   // The option that the run takes, from 0 to choice.options - 1.
   virtual int choose(const Choice& choice) = 0;
+  // Whether it asks for races. Not under weak memory.
+  virtual bool asks_for_races() const { return false; }
+  // After a run: what followed its choice `choice`, which let a thread go on, races with what another thread did later
+  // (conflicts.h). Perhaps several times for one choice.
+  virtual void race(int /*choice*/) {}
   // For reports.
   virtual std::string name() const = 0;
 };
@@ -58,16 +63,26 @@ class Bytes final : public Strategy {
 // A preemption takes the processor from a thread that could have gone on. Which thread goes on when one has blocked or
 // ended, and whom notify_one wakes, costs nothing and is always tried in full. Under weak memory an operation that
 // reads or stores behind a newer store is a reordering.
+//
+// `only_races` leaves out schedules in which threads do the same as in one that is run: a thread is preempted only
+// where what it does next races (conflicts.h) in some run that goes on from there. What another thread does before a
+// block that races with none of it comes out the same behind the block, and takes no more preemptions: the thread is
+// then preempted one block later, or has blocked by itself. At a choice without a preemption that does not hold: both
+// orders of two independent threads are tried there. For programs whose threads meet through sync:: and `meet`
+// (simulator.h) alone; without faults, sequentially consistent.
 class Exhaustive final : public Strategy {
  public:
   struct Bounds {
     int preemptions = 1;
     int faults = 0;
     int reorderings = 1;
+    bool only_races = false;
   };
-  explicit Exhaustive(Bounds bounds) : bounds_(bounds) {}
+  explicit Exhaustive(Bounds bounds);
   bool next_run() override;
   int choose(const Choice& choice) override;
+  bool asks_for_races() const override { return bounds_.only_races; }
+  void race(int choice) override { path_[static_cast<std::size_t>(choice)].races = true; }
   std::string name() const override;
 
  private:
@@ -81,6 +96,7 @@ class Exhaustive final : public Strategy {
     int preemptions_before;
     int faults_before;
     int reorderings_before;
+    bool races = false;  // What has followed option 0.
   };
   bool is_affordable(const Made& made, int option) const;
   void count(const Made& made);

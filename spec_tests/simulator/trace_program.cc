@@ -38,6 +38,7 @@ void play_client(Episode& episode, int client) {
   const AsClient as_client(static_cast<model::Client>(client));
   for (const spec_tests::Step& step : episode.trace().steps) {
     if (step.client != client || step.statement.verb == Verb::kRelease) continue;
+    meet(&episode.recorder());  // What the statement finds others have recorded.
     episode.perform(static_cast<model::Client>(client), step.statement);
   }
 }

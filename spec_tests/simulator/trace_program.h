@@ -50,8 +50,8 @@ class TraceProgram {
   const spec_tests::Record& record() const { return report_.record; }
   // What was found, in the words of runs on real threads; or how often the laws' premises held, over all histories.
   spec_tests::EpisodeReport report_of(const Exploration& explored);
-  // How many histories differed so far.
-  std::size_t histories() const { return known_good_.size(); }
+  // Those that differed so far, with what was seen last, as bytes.
+  const absl::flat_hash_set<std::string>& histories() const { return known_good_; }
 
  private:
   struct Executor;

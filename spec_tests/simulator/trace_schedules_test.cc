@@ -24,7 +24,7 @@ TEST_P(TraceSchedules, EveryHistoryIsOneOfTheModels) {
         explore(name, program.program(), RandomWalk({.runs = 100, .faults = false}), {.races_one_in = 0});
     ASSERT_TRUE(found.ok()) << trace << found.report();
     schedules += found.schedules;
-    histories += static_cast<long>(program.histories());
+    histories += static_cast<long>(program.histories().size());
   }
   std::cout << schedules << " schedules, " << histories << " histories\n";
 }

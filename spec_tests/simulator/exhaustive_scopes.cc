@@ -1,6 +1,5 @@
 #include "spec_tests/simulator/exhaustive_scopes.h"
 
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "futures/internal/time.h"

@@ -160,7 +160,9 @@ int run_program(int argc, char** argv) {
       std::cout << to_text(failure, result.name, options.seed, std::filesystem::temp_directory_path());
     }
   }
-  std::cout << to_table(results) << std::flush;
+  std::cout << to_table(results);
+  if (options.traces > 0 || options.replay.has_value()) std::cout << "\n" << to_coverage_table(results);
+  std::cout << std::flush;
   if (!json.empty()) write_json(json, to_json(results, options.seed, options.traces));
   if (!disagreements.empty())
     std::cout << "\nwhat is skipped is not what the table in docs/SPEC.md says:\n" << disagreements;

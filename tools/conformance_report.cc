@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "reference/coverage.h"
 #include "spec_tests/judges/stepwise.h"
 #include "spec_tests/laws/law.h"
 #include "spec_tests/traces/trace.h"
@@ -100,6 +101,23 @@ std::string to_table(const std::vector<ExecutorResult>& results) {
   }
   absl::StrAppend(&table, "\n");
   for (const ExecutorResult& result : results) absl::StrAppend(&table, describe_totals(result));
+  return table;
+}
+
+std::string to_coverage_table(const std::vector<ExecutorResult>& results) {
+  constexpr int kKindWidth = 63;  // As wide as law and title.
+  std::string table = absl::StrFormat("%-*s", kKindWidth, "seen in histories");
+  for (const ExecutorResult& result : results) absl::StrAppend(&table, "  ", result.name);
+  absl::StrAppend(&table, "\n");
+  for (const std::string& kind : model::kinds_of_events()) {
+    absl::StrAppendFormat(&table, "%-*s", kKindWidth, kind);
+    for (const ExecutorResult& result : results) {
+      const auto found = result.coverage.seen().find(kind);
+      const std::string count = found == result.coverage.seen().end() ? "-" : absl::StrCat(found->second);
+      absl::StrAppendFormat(&table, "  %*s", result.name.size(), count);
+    }
+    absl::StrAppend(&table, "\n");
+  }
   return table;
 }
 

@@ -13,6 +13,9 @@ namespace futures::conformance {
 // Laws × executors, with counts, and a last line that says whether all is well.
 std::string to_table(const std::vector<ExecutorResult>& results);
 
+// What the histories of the traces have shown: kinds of events × executors, with counts.
+std::string to_coverage_table(const std::vector<ExecutorResult>& results);
+
 // {"seed":…, "traces":…, "executors":[{"name":…, "laws":[{"id":"S3","checked":n,"violations":n,"skipped":null}]}]}
 std::string to_json(const std::vector<ExecutorResult>& results, std::uint64_t seed, int traces);
 

@@ -216,6 +216,7 @@ bool CandidateRun::run_in_mode(const Trace& trace, Mode mode, const std::string&
     return true;
   }
   count(report.findings);
+  if (report.rejection.empty()) result.coverage.add(report.record.history);
   // What it is not held to does not count as failing: the run would stop after a few such traces, and say that all is
   // well.
   const auto& violations = report.findings.violations;

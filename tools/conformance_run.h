@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "reference/coverage.h"
 #include "spec_tests/judges/stepwise.h"
 #include "spec_tests/traces/trace.h"
 
@@ -48,6 +49,7 @@ struct ExecutorResult {
   int traces_not_asked = 0;          // Left out: the executor is known to differ there.
   int traces_given_up = 0;  // Of these, not judged step by step: too many worlds, or no say where a step ends.
   bool stopped_early = false;  // After several failing traces.
+  model::Coverage coverage;    // What the histories of its traces have shown, where the model has them.
 };
 
 std::vector<ExecutorResult> run(const Options& options);

@@ -70,6 +70,21 @@ TEST(Conformance, TracesFindNothingWrongWithTheRealOnes) {
   EXPECT_EQ(ended.status, 0) << ended.output;
 }
 
+// "cancel returns true      12": the last column is the only executor's count.
+TEST(Conformance, PrintsWhatHistoriesHaveShown) {
+  const Ended ended = run_program("--executors=reference --laws=MODEL --traces=30");
+  EXPECT_EQ(ended.status, 0) << ended.output;
+  const auto count_of = [&](std::string_view kind) {
+    for (const std::string_view line : absl::StrSplit(ended.output, '\n')) {
+      if (absl::StartsWith(line, kind)) return std::string(line.substr(line.rfind(' ') + 1));
+    }
+    return std::string("no row");
+  };
+  EXPECT_GT(std::atoi(count_of("body starts").c_str()), 0) << ended.output;
+  EXPECT_GT(std::atoi(count_of("submit returns ok").c_str()), 0) << ended.output;
+  EXPECT_EQ(count_of("worker dies"), "-");  // No trace kills a worker.
+}
+
 class Broken : public testing::TestWithParam<std::string> {};
 
 // "broken_x  (broken on purpose, caught at E7; ...": the traces alone catch it at that law and print all that is

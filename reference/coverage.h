@@ -13,8 +13,8 @@
 
 namespace futures::model {
 
-// The kind of an event that an executor or a body shows: "cancel returns true", "body throws". Empty for an invocation,
-// which is the client's. `operation` is the one that a return ends; other events do not need it.
+// The kind of an event that an executor or a body shows: "cancel returns true", "body ends with an error". Empty for an
+// invocation, which is the client's. `operation` is the one that a return ends; other events do not need it.
 std::string kind_of(const Event& event, const Operation& operation);
 
 // How often each kind was seen.
@@ -38,7 +38,7 @@ class Coverage {
   std::map<std::string, int> seen_;
 };
 
-// Every kind that the model can show under some policy, sorted.
+// Every kind that the model can show under the policies of our executors, sorted.
 const std::vector<std::string>& kinds_of_events();
 
 }  // namespace futures::model

@@ -230,14 +230,18 @@ class Encoder {
 
   void put_schedule(const simulator::Schedule& schedule) {
     constexpr int kOperandMax = kInstructionBit - 1;
-    const std::uint8_t opcode = opcode_of(kStepOpcodes, Opcode::kDeviation, Verb::kSubmit);
     int choice = 0;
     for (const simulator::Deviation& deviation : schedule) {
-      for (; deviation.choice - choice > kOperandMax; choice += kOperandMax) put(opcode, kOperandMax);
-      put(opcode, deviation.choice - choice);
-      bytes_.push_back(static_cast<std::uint8_t>(deviation.option));
+      for (; deviation.choice - choice > kOperandMax; choice += kOperandMax) put_deviation(kOperandMax, 0);
+      put_deviation(deviation.choice - choice, deviation.option);
       choice = deviation.choice + 1;
     }
+  }
+
+  // Writes the option even if it is 0, so that no stray operand behind it is taken for one.
+  void put_deviation(int choices_on, int option) {
+    put(opcode_of(kStepOpcodes, Opcode::kDeviation, Verb::kSubmit), choices_on);
+    bytes_.push_back(static_cast<std::uint8_t>(option));
   }
 
   int operand_of(const Statement& statement) const {

@@ -255,6 +255,18 @@ TEST(TraceBytes, BodiesThatTheBytesLeaveOpenEnd) {
             "workers 1\nclients 1\n0 submit c0 { submit c1 { gate g1; return 0 }; return 0 }\n");
 }
 
+// A deviation so far on takes several instructions; a stray operand behind any of them must not become its option.
+TEST(TraceBytes, AStrayOperandBehindAnyPartOfADeviationChangesNothing) {
+  const Trace trace = parsed("workers 1\nclients 1\nschedule 300:1\n");
+  const std::vector<std::uint8_t> bytes = encode_trace(trace);
+  for (std::size_t place = 1; place <= bytes.size(); ++place) {
+    if (place < bytes.size() && bytes[place] < 0x80) continue;
+    std::vector<std::uint8_t> damaged = bytes;
+    damaged.insert(damaged.begin() + static_cast<std::ptrdiff_t>(place), 1);
+    EXPECT_EQ(decode_trace(damaged), trace) << "stray operand at " << place;
+  }
+}
+
 RC_GTEST_PROP(TraceBytes, AnyBytesAreANormalisedTrace, (const std::vector<std::uint8_t>& bytes)) {
   const Trace trace = decode_trace(bytes);
   RC_ASSERT(normalised(trace) == trace);

@@ -20,7 +20,6 @@
 
 #include "cereal/cereal.hpp"
 #include "cereal/types/array.hpp"
-#include "cereal/types/chrono.hpp"
 #include "cereal/types/complex.hpp"
 #include "cereal/types/deque.hpp"
 #include "cereal/types/list.hpp"
@@ -38,6 +37,7 @@
 #include "futures/encoding/buffer.h"
 #include "futures/encoding/call_vtable.h"
 #include "futures/errors.h"
+#include "futures/internal/time.h"
 
 namespace futures::internal {
 
@@ -152,6 +152,28 @@ void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::vector<T, Allocator>& va
       std::memcpy(values.data() + before, piece.data(), piece.size());
     }
   });
+}
+
+// As cereal/types/chrono.hpp has it, which includes all of <chrono>. These are chosen where it is included as well.
+template <typename Rep, typename Period>
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const std::chrono::duration<Rep, Period>& duration) {
+  archive(duration.count());
+}
+template <typename Rep, typename Period>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::chrono::duration<Rep, Period>& duration) {
+  Rep count{};
+  archive(count);
+  duration = std::chrono::duration<Rep, Period>(count);
+}
+template <typename Clock, typename Duration>
+void CEREAL_SAVE_FUNCTION_NAME(WireOutput& archive, const std::chrono::time_point<Clock, Duration>& time) {
+  archive(time.time_since_epoch());
+}
+template <typename Clock, typename Duration>
+void CEREAL_LOAD_FUNCTION_NAME(WireInput& archive, std::chrono::time_point<Clock, Duration>& time) {
+  Duration since_epoch{};
+  archive(since_epoch);
+  time = std::chrono::time_point<Clock, Duration>(since_epoch);
 }
 
 // A buffer is its size and its place in shared memory; or its size, this number, and its bytes.

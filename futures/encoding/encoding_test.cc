@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "cereal/types/chrono.hpp"
 #include "cereal/types/memory.hpp"
 #include "futures/encoding/exception_wire.h"
 #include "futures/errors.h"
@@ -110,6 +111,18 @@ template <typename T>
 void expect_bools(std::string_view bytes, std::string_view expected) {
   const T value = decoded<T>(bytes);
   EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(&value), sizeof(value)), expected);
+}
+
+// Though this file includes cereal's functions for them as well.
+TEST(Encoding, DurationsAndPointsInTimeTravel) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(decoded<std::chrono::milliseconds>(encoded(-17ms)), -17ms);
+  EXPECT_EQ((decoded<std::chrono::duration<double>>(encoded(std::chrono::duration<double>(0.25)))).count(), 0.25);
+  const std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
+  EXPECT_EQ(decoded<std::chrono::system_clock::time_point>(encoded(now)), now);
+  const std::map<std::string, std::vector<std::chrono::nanoseconds>> laps = {{"a", {1ns, 2ns}}, {"b", {}}};
+  EXPECT_EQ((decoded<std::map<std::string, std::vector<std::chrono::nanoseconds>>>(encoded(laps))), laps);
+  EXPECT_THROW(decoded<std::chrono::seconds>("1234567"), SerializationError);
 }
 
 TEST(Encoding, NothingIsReadBeforeItHasArrived) {

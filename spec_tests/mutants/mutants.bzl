@@ -177,7 +177,8 @@ _anchors = rule(
         "replaced_in_sources": attr.string_dict(),
         "srcs": attr.label_list(allow_files = [".cc"]),
         "written": attr.label_list(allow_files = [".mutants"]),
-        "_mutate": attr.label(cfg = "target", default = ":mutate", executable = True),  # Its libraries are there anyhow.
+        # Not for "exec": that would build its libraries a second time.
+        "_mutate": attr.label(cfg = "target", default = ":mutate", executable = True),
     },
 )
 

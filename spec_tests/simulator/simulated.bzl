@@ -49,6 +49,7 @@ def simulated_library(
         extra_srcs = [],
         copts = [],
         instruments = True,
+        copies_visibility = None,
         **kwargs):
     """The copies of `srcs` and `hdrs` as one library.
 
@@ -63,10 +64,17 @@ def simulated_library(
       copts: for the cc_library.
       instruments: whether the simulator sees plain loads and stores of the copies. Not for code whose threads meet
         through other things than sync::, such as std::atomic or absl::Mutex: it would see races where there are none.
+      copies_visibility: of NAME_srcs and NAME_hdrs, which have the copies.
       **kwargs: for the cc_library.
     """
-    _copies(name = name + "_hdrs", folder = folder, replacements = replacements, srcs = hdrs)
-    _copies(name = name + "_srcs", folder = folder, replacements = replacements, srcs = srcs)
+    for group, files in {"hdrs": hdrs, "srcs": srcs}.items():
+        _copies(
+            name = name + "_" + group,
+            srcs = files,
+            folder = folder,
+            replacements = replacements,
+            visibility = copies_visibility,
+        )
     cc_library(
         name = name,
         srcs = [":" + name + "_srcs"] + extra_srcs,

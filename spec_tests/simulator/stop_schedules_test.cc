@@ -52,15 +52,15 @@ TEST_P(PoolSchedules, T8_ACallThatIsAskedEnds) {
     StoppableCall call;
     submit_stoppable(*executor, call);
     if (!call.accepted) return;
-    int first_requests = 0;
+    sync::atomic<int> first_requests{0};
     bool cancelled = false;
-    const auto request = [&] { first_requests += call.future.request_stop() ? 1 : 0; };
+    const auto request = [&] { if (call.future.request_stop()) first_requests.fetch_add(1); };
     together({request, [&] {
                 cancelled = call.future.cancel();
                 request();
               }});
     call.future.wait();
-    expect(first_requests == 1, "T8: not one request was the first one");
+    expect(first_requests.load() == 1, "T8: not one request was the first one");
     expect(call.future.cancelled() == cancelled, "T8: a stop request has cancelled a call");
     expect(call.stopped == !cancelled, "T8: a call was not asked to stop");
   });

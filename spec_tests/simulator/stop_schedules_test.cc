@@ -54,7 +54,9 @@ TEST_P(PoolSchedules, T8_ACallThatIsAskedEnds) {
     if (!call.accepted) return;
     sync::atomic<int> first_requests{0};
     bool cancelled = false;
-    const auto request = [&] { if (call.future.request_stop()) first_requests.fetch_add(1); };
+    const auto request = [&] {
+      if (call.future.request_stop()) first_requests.fetch_add(1);
+    };
     together({request, [&] {
                 cancelled = call.future.cancel();
                 request();

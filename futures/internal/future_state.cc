@@ -30,6 +30,10 @@ bool FutureState::step(Phase& from, Phase to) noexcept {
   std::uint32_t word = word_.load(std::memory_order_relaxed);
   do {
     if (phase_of(word) != from) {
+      if (phase_of(word) == Phase::kCancelling) {
+        sync::mutex_lock lock(mutex_);  // Whoever cancels it has held this since, and tells listeners.
+        word = word_.load(std::memory_order_relaxed);
+      }
       from = phase_of(word);
       return false;
     }
@@ -181,17 +185,25 @@ void FutureState::announce_failed() {
 }
 
 bool FutureState::mark_cancelled() noexcept {
+  constexpr auto kCancelled = static_cast<std::uint32_t>(Phase::kCancelled);
   std::uint32_t word = word_.load(std::memory_order_relaxed);
-  do {
-    if (phase_of(word) != Phase::kPending) return false;
-  } while (!word_.compare_exchange_weak(word, static_cast<std::uint32_t>(Phase::kCancelled), std::memory_order_acq_rel,
-                                        std::memory_order_relaxed));
-  flags_at_cancel_ = word;
-  wake_sleepers(word);
-  if ((word & kObservers) != 0) {
-    sync::mutex_lock lock(mutex_);
-    tell_listeners();
+  while (phase_of(word) == Phase::kPending && (word & kObservers) == 0) {
+    if (word_.compare_exchange_weak(word, kCancelled, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      flags_at_cancel_ = word;
+      wake_sleepers(word);
+      return true;
+    }
   }
+  if (phase_of(word) != Phase::kPending && phase_of(word) != Phase::kCancelling) return false;
+  {
+    sync::mutex_lock lock(mutex_);  // If another thread is cancelling, it is done with that now.
+    Phase from = Phase::kPending;
+    if (!step(from, Phase::kCancelling)) return false;
+    // As in publish_before_callbacks. The word says kCancelling, because a cancel may still come too late for a claim.
+    tell_listeners();
+    flags_at_cancel_ = word_.exchange(kCancelled, std::memory_order_acq_rel);
+  }
+  wake_sleepers(flags_at_cancel_);
   return true;
 }
 

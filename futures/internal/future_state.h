@@ -9,6 +9,10 @@
 //      |    +--------------------+-> kDelivering -----------+        kDelivering shows as running
 //      |  mark_cancelled()
 //      +---------------> kCancelled
+//      |                     ^
+//      +-> kCancelling ------+        kCancelling shows as pending, and ends under the lock that it began under
+//
+// kDelivering and kCancelling are where listeners are told: before anyone can see the future done (law W5).
 //
 // Who owns what:
 //   - The callable is in the derived Call. The thread that makes the step out of kPending owns it from then on. It
@@ -38,7 +42,14 @@ namespace futures::internal {
 // The generation of a future that belongs to no executor. A fork takes nothing from it.
 inline constexpr std::uint32_t kAnyGeneration = 0;
 
-enum class Phase : std::uint32_t { kPending = 0, kRunning = 1, kDelivering = 2, kFinished = 3, kCancelled = 4 };
+enum class Phase : std::uint32_t {
+  kPending = 0,
+  kRunning = 1,
+  kDelivering = 2,
+  kCancelling = 3,
+  kFinished = 4,
+  kCancelled = 5,
+};
 
 class FutureState;
 class EncodeSink;
@@ -213,6 +224,7 @@ class FutureState {
   static Phase phase_of(std::uint32_t word) noexcept { return static_cast<Phase>(word & kPhaseMask); }
 
   // One step of the machine: `from` -> `to`. Returns false, with the phase found in `from`, if it is not in `from`.
+  // Never finds kCancelling: waits until the future is cancelled.
   bool step(Phase& from, Phase to) noexcept;
   // Wakes the threads that sleep on the word, if there are any. `flags` is the word before its last step.
   void wake_sleepers(std::uint32_t flags) noexcept;

@@ -57,7 +57,8 @@ void completion_order_is_kept_while_nobody_looks(LawRun& run) {
   run.expect(yielded == expected, "futures come in the order in which they got done");
 }
 
-void what_is_seen_done_first_comes_first(LawRun& run) {
+// `end` makes a future done, in another thread than the one that sees it.
+void what_is_seen_first_comes_first(LawRun& run, const std::function<void(Promise<int>&)>& end) {
   constexpr int kRounds = 12;
   constexpr int kOthers = 200;  // Others who wait for the first future, and may hear of it before us.
   std::vector<Promise<int>> firsts(kRounds);
@@ -66,7 +67,7 @@ void what_is_seen_done_first_comes_first(LawRun& run) {
   sync::thread producer = sync::thread::start({}, [&] {
     for (int round = 0; round < kRounds; ++round) {
       while (begun.load() <= round) yield();
-      firsts[round].set_result(1);
+      end(firsts[round]);
     }
   });
   for (int round = 0; round < kRounds; ++round) {
@@ -80,6 +81,14 @@ void what_is_seen_done_first_comes_first(LawRun& run) {
     run.expect(*range.begin() == first, "a future that was seen done before another one got done comes before it");
   }
   producer.join();
+}
+
+void what_is_seen_done_first_comes_first(LawRun& run) {
+  what_is_seen_first_comes_first(run, [](Promise<int>& first) { first.set_result(1); });
+}
+
+void what_is_seen_cancelled_first_comes_first(LawRun& run) {
+  what_is_seen_first_comes_first(run, [](Promise<int>& first) { first.future().cancel(); });
 }
 
 void time_is_up_in_as_completed(LawRun& run) {
@@ -227,6 +236,7 @@ constexpr Law kLaws[] = {
     law<each_once_in_completion_order>("W5", "EachOnceInCompletionOrder"),
     law<completion_order_is_kept_while_nobody_looks>("W5", "CompletionOrderIsKeptWhileNobodyLooks"),
     law<what_is_seen_done_first_comes_first>("W5", "WhatIsSeenDoneFirstComesFirst"),
+    law<what_is_seen_cancelled_first_comes_first>("W5", "WhatIsSeenCancelledFirstComesFirst"),
     law<time_is_up_in_as_completed>("W5", "TimeIsUpInAsCompleted"),
     law<views_of_as_completed>("W5", "ViewsOfAsCompleted"),
     law<the_clock_starts_at_the_call>("W6", "TheClockStartsAtTheCall"),

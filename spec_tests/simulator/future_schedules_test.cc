@@ -370,5 +370,50 @@ TEST(FutureSchedules, W5_WhatIsSeenDoneFirstComesFirst) {
       {.preemptions = 2, .faults = 0});
 }
 
+// The same of a cancel, which is decided in one step and heard of in another.
+TEST(FutureSchedules, W5_ACancelThatIsSeenFirstComesFirst) {
+  on_all_schedules(
+      [] {
+        Promise<int> a;
+        Promise<int> b;
+        auto range = as_completed(std::vector<Future<int>>{b.future(), a.future()});
+        bool a_was_first = false;
+        together({[&] { a.future().cancel(); },
+                  [&] {
+                    a_was_first = a.future().done();
+                    b.set_result(2);
+                  },
+                  [&] {
+                    std::vector<bool> order;
+                    for (const Future<int>& future : range) order.push_back(future.cancelled());
+                    expect(order.size() == 2, "W5: not each future once");
+                    expect(!a_was_first || order[0], "W5: a cancel that was seen first comes later");
+                  }});
+      },
+      {.preemptions = 2, .faults = 0});
+}
+
+// Whoever is told that a future is cancelled, or finds it so, sees it cancelled from then on.
+TEST(FutureSchedules, F2_WhoHearsOfACancelSeesIt) {
+  on_all_schedules(
+      [] {
+        Promise<int> a;
+        auto range = as_completed(std::vector<Future<int>>{a.future()});
+        const auto cancel = [&] {
+          if (a.future().cancel()) expect(a.future().cancelled(), "F2: cancelled, and not seen so");
+        };
+        together({cancel, cancel, [&] {
+                    if (!a.set_running_or_notify_cancel()) {
+                      expect(a.future().cancelled(), "F7: refused as cancelled, and not seen so");
+                    } else {
+                      a.set_result(1);
+                    }
+                  }});
+        expect(a.future().done(), "F2: neither cancelled nor finished");
+        for (const Future<int>& future : range) expect(future.done(), "W5: yielded, and not done");
+      },
+      {.preemptions = 2, .faults = 0});
+}
+
 }  // namespace
 }  // namespace futures

@@ -1,4 +1,5 @@
 // Law T5: a lack of threads, in a child of the check.
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -89,9 +90,43 @@ void without_any_thread_submit_throws(LawRun& run) {
   });
 }
 
+// The signals that this thread blocks.
+std::vector<int> blocked_signals() {
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  std::vector<int> blocked;
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (sigismember(&mask, signal) == 1) blocked.push_back(signal);
+  }
+  return blocked;
+}
+
+// A pool's threads start with all signals blocked, and so does the thread that starts them, for a moment.
+void a_failed_start_leaves_the_callers_signals(LawRun& run) {
+  in_child(run, "submit without any thread returns", [&](const ChildReport& report) {
+    const auto executor = run.make(2);
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, SIGUSR2);
+    pthread_sigmask(SIG_BLOCK, &own, nullptr);
+    const std::vector<int> before = blocked_signals();
+    if (!forbid_threads()) return;
+    for (int i = 0; i < 40; ++i) {
+      report.expect_throws<std::system_error>([&] { executor->submit([] {}); }, "submit throws each time");
+      report.expect(blocked_signals() == before, "the caller's signals are blocked, or not, as before");
+    }
+    allow_threads();
+    const Future<int> later = executor->submit([] { return 1; });
+    report.expect(later.result(kPatience) == 1, "the pool runs what is submitted after many failures");
+    report.expect(blocked_signals() == before, "a start leaves the caller's signals as well");
+    executor->shutdown();
+  });
+}
+
 constexpr Law kLaws[] = {
     law<goes_on_with_the_threads_it_has>("T5", "GoesOnWithTheThreadsItHas"),
     law<without_any_thread_submit_throws>("T5", "WithoutAnyThreadSubmitThrows"),
+    law<a_failed_start_leaves_the_callers_signals>("T5", "AFailedStartLeavesTheCallersSignals"),
 };
 
 }  // namespace

@@ -261,6 +261,24 @@ int a_new_one_during_the_exit(const Candidate& candidate) {
   return 7;
 }
 
+// More than are looked through at a time for those that are gone, which come and go in between.
+int forty_among_others(const Candidate& candidate) {
+  Executor* const first = &leak(candidate.make({.max_workers = 1}));
+  const Flag exit_has_begun;
+  occupy(*first, [first, exit_has_begun] {
+    run_until_closed(*first);
+    exit_has_begun.raise();
+  });
+  for (int i = 0; i < 40; ++i) {
+    candidate.make({.max_workers = 1});
+    leak(candidate.make({.max_workers = 1})).submit([exit_has_begun] {
+      exit_has_begun.wait();
+      print("call");
+    });
+  }
+  return 7;
+}
+
 Part policy(ExitPolicy exit_policy, bool blocked) {
   return [=](const Candidate& candidate) {
     Executor* const executor = &leak(candidate.make({.max_workers = 1, .exit_policy = exit_policy}));
@@ -353,6 +371,8 @@ TEST_P(ExitOfThreads, S8_TwoExecutorsThatUseEachOther) {
 
 TEST_P(ExitOfThreads, S8_AnExecutorMadeDuringTheExit) { expect_calls("a_new_one_during_the_exit", 5); }
 
+TEST_P(ExitOfThreads, S8_FortyExecutorsAmongOthers) { expect_calls("forty_among_others", 40); }
+
 TEST_P(Exit, S8_PolicyDrain) {
   const Ended ended = played("policy_drain");
   EXPECT_EQ(ended.status, 7);
@@ -412,6 +432,7 @@ const std::map<std::string, Part>& parts() {
       {"static_owner_exit_in_call", static_owner_exit_in_call},
       {"two_that_use_each_other", two_that_use_each_other},
       {"a_new_one_during_the_exit", a_new_one_during_the_exit},
+      {"forty_among_others", forty_among_others},
       {"policy_drain", policy(ExitPolicy::kDrain, false)},
       {"policy_cancel_pending", policy(ExitPolicy::kCancelPending, false)},
       {"policy_abandon", policy(ExitPolicy::kAbandon, true)},

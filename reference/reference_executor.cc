@@ -43,8 +43,7 @@ struct ReferenceExecutor::Shared final : internal::WorkerThreads {
     // So that a worker that takes the call can list it, whatever memory is left then.
     if (task.takes_stop_token()) queue.reserve_stop_handles(stoppable, max_workers());
     // Law T2: a new thread only if this call and those before it outnumber the workers that are not busy.
-    const bool has_enough = static_cast<std::size_t>(live_workers_ - busy_workers) > queue.size();
-    if (!has_enough && live_workers_ < max_workers()) {
+    if (live_workers_ < max_workers() && static_cast<std::size_t>(live_workers_ - busy_workers) <= queue.size()) {
       try {
         start_worker();
       } catch (const std::system_error&) {
